@@ -1,0 +1,1 @@
+"""The workbench: what a person sees and does."""

@@ -1,0 +1,1 @@
+"""Import, export, settings, recovery and crash report."""

@@ -1,0 +1,1 @@
+"""Widgets, one for each kind of thing a person looks at."""

@@ -1,0 +1,1 @@
+"""Main window, docks and home page."""

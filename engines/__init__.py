@@ -1,0 +1,1 @@
+"""What computes: contract, data, files, shared mathematics and the methods. Knows no window."""

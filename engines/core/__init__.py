@@ -1,0 +1,49 @@
+"""The whole contract between methods and application."""
+
+from engines.core.artifact import ArraySpec, Artifact, array, arrays
+from engines.core.catalog import FAMILIES, Broken, Catalog, catalog
+from engines.core.checkpoint import Checkpoint
+from engines.core.devices import Device, devices, limit_threads, resolve, versions
+from engines.core.errors import Cancelled, UserError
+from engines.core.events import Checkpointed, Event, Listener, Logged, Noted, Previewed, Progressed, Silent
+from engines.core.method import Example, InputSpec, Method, OutputSpec, Paper, method
+from engines.core.params import Param, Params, ParamSpec
+from engines.core.run import Control, Run
+
+__all__ = [
+    "FAMILIES",
+    "ArraySpec",
+    "Artifact",
+    "Broken",
+    "Cancelled",
+    "Catalog",
+    "Checkpoint",
+    "Checkpointed",
+    "Control",
+    "Device",
+    "Event",
+    "Example",
+    "InputSpec",
+    "Listener",
+    "Logged",
+    "Method",
+    "Noted",
+    "OutputSpec",
+    "Paper",
+    "Param",
+    "ParamSpec",
+    "Params",
+    "Previewed",
+    "Progressed",
+    "Run",
+    "Silent",
+    "UserError",
+    "array",
+    "arrays",
+    "catalog",
+    "devices",
+    "limit_threads",
+    "method",
+    "resolve",
+    "versions",
+]

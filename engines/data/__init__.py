@@ -1,0 +1,8 @@
+"""The things that flow between files, methods, projects and viewers."""
+
+from engines.data.geometry import Mesh, PointCloud
+from engines.data.grids import GridField, Volume
+from engines.data.records import Curve, Image, Model, Table
+from engines.data.slices import Slices
+
+__all__ = ["Curve", "GridField", "Image", "Mesh", "Model", "PointCloud", "Slices", "Table", "Volume"]

@@ -1,0 +1,37 @@
+"""Readers and writers, one file per format. Importing this package registers them all."""
+
+import importlib
+import pkgutil
+
+from engines.files.registry import (
+    READERS,
+    WRITERS,
+    Loaded,
+    NoOptions,
+    Reader,
+    Writer,
+    read,
+    reader,
+    readers_for,
+    write,
+    writer,
+    writers_for,
+)
+
+for _info in pkgutil.iter_modules(__path__, f"{__name__}."):
+    importlib.import_module(_info.name)
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "Loaded",
+    "NoOptions",
+    "Reader",
+    "Writer",
+    "read",
+    "reader",
+    "readers_for",
+    "write",
+    "writer",
+    "writers_for",
+]

@@ -1,0 +1,1 @@
+"""Learned operators between function spaces."""

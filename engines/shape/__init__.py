@@ -1,0 +1,1 @@
+"""Surfaces from slices, photos and points."""
