@@ -18,5 +18,5 @@ class UserError(Exception):
         return " ".join(part for part in (self.what, self.why, self.mend) if part)
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - a signal, not an error
     """Raised inside a method at the next step after the user asked to cancel."""

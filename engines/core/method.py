@@ -153,7 +153,7 @@ class Method:
                 )
 
     def run(self, inputs: Mapping[str, Artifact], params: Params, run: Run) -> dict[str, Artifact]:
-        """Do the work. Outputs by name; those of a ``many`` output are numbered ``name/1``, ``name/2``, …"""
+        """Do the work. Outputs by name; several of a ``many`` output are numbered ``name/1``, ``name/2``, …"""
         self.check(inputs, params)
         given = {spec.name: inputs.get(spec.name) for spec in self.inputs}
         result = self.function(**given, params=params, run=run)
@@ -161,8 +161,12 @@ class Method:
         found: dict[str, Artifact] = {}
         for spec in self.outputs:
             value = result if single else getattr(result, spec.name)
-            if spec.many:
+            if spec.many and len(value) > 1:
                 found |= {f"{spec.name}/{i + 1}": item for i, item in enumerate(value)}
+            elif spec.many and value:
+                found[spec.name] = value[0]
+            elif spec.many:
+                continue
             elif value is not None:
                 found[spec.name] = value
         return found
