@@ -37,7 +37,7 @@ extras=$(IFS=,; echo "${*:-}")
 exec 9>.venv/.lock
 flock 9 2>/dev/null || true
 state=$(cat pyproject.toml packaging/requirements.lock packaging/setup.sh | sha256sum | cut -d' ' -f1)
-have=" $(grep "^$state " .venv/.installed 2>/dev/null | cut -d' ' -f2- | tr ',\n' '  ') "
+have=" $(grep "^$state " .venv/.installed 2>/dev/null | cut -d' ' -f2- | tr ',\n' '  ' || true) "
 for extra in base $(echo "$extras" | tr ',' ' '); do
     if [[ "$have" != *" $extra "* ]]; then
         echo "Installing the pinned dependencies (${extras:-base}) ..."
