@@ -123,3 +123,55 @@ def nesting(vertices: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nd
         closer = within[areas[outer] < smallest[within]]
         parents[closer], smallest[closer] = outer, areas[outer]
     return depths, np.where(depths % 2 == 1, parents, -1)
+
+
+def self_crossing(vertices: np.ndarray, starts: np.ndarray, most_pairs: int = 20_000_000) -> np.ndarray:
+    """(L,) bool: loops of which two edges properly cross.
+
+    Touching and overlapping edges do not count. A loop with more than ``most_pairs`` pairs of edges to look
+    at is looked at that far.
+    """
+    ends = np.append(starts[1:], len(vertices))
+    segments = loop_segments(vertices, starts)
+    found = np.zeros(len(starts), dtype=bool)
+    for loop, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        found[loop] = end - start > 3 and _any_crossing(segments[start:end], most_pairs)
+    return found
+
+
+def _any_crossing(segments: np.ndarray, most_pairs: int) -> bool:
+    if _prefers_other_axis(segments):  # the sweep below runs along x; here short edges along y are better
+        segments = segments.copy()
+    else:
+        segments = segments[:, :, ::-1].copy()
+    low, high = segments.min(1), segments.max(1)
+    order = np.argsort(low[:, 0], kind="stable")
+    segments, low, high = segments[order], low[order], high[order]
+    # Partners of a segment in the sweep: those that start before it ends.
+    counts = np.searchsorted(low[:, 0], high[:, 0], side="right") - np.arange(len(low)) - 1
+    seen = 0
+    for begin, end in _chunks(counts):
+        some = counts[begin:end]
+        seen += int(some.sum())
+        if seen > most_pairs:
+            return False
+        i = np.repeat(np.arange(begin, end), some)
+        j = i + 1 + np.arange(len(i)) - np.repeat(np.cumsum(some) - some, some)
+        overlap = (low[i, 1] <= high[j, 1]) & (low[j, 1] <= high[i, 1])
+        a, b = segments[i[overlap]], segments[j[overlap]]
+        if (_straddles(a, b) & _straddles(b, a)).any():
+            return True
+    return False
+
+
+def _straddles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether the ends of segments ``b`` lie strictly on different sides of the lines through ``a``."""
+    run = a[:, 1] - a[:, 0]
+
+    def side(p: np.ndarray) -> np.ndarray:
+        left, right = run[:, 0] * (p[:, 1] - a[:, 0, 1]), run[:, 1] * (p[:, 0] - a[:, 0, 0])
+        cross = left - right
+        # What rounding may have made of zero counts as zero: touching is not crossing.
+        return np.where(np.abs(cross) > 1e-12 * (np.abs(left) + np.abs(right)), np.sign(cross), 0)
+
+    return np.asarray(side(b[:, 0]) * side(b[:, 1]) < 0)
