@@ -1,1 +1,4 @@
-"""Widgets, one for each kind of thing a person looks at."""
+"""One widget for each kind of thing a person looks at.
+
+Ask :mod:`app.viewers.registry` which viewers show a type; it imports neither VTK nor pyqtgraph.
+"""

@@ -1,0 +1,128 @@
+"""Where a 3D view looks from, and the moves of navigation, as plain mathematics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+VIEW_ANGLE = 30.0  # degrees from bottom to top of the view
+_TAN = math.tan(math.radians(VIEW_ANGLE / 2))
+
+STANDARD_VIEWS: tuple[tuple[str, tuple[float, float, float], tuple[float, float, float]], ...] = (
+    ("Front", (0, -1, 0), (0, 0, 1)),
+    ("Back", (0, 1, 0), (0, 0, 1)),
+    ("Right", (1, 0, 0), (0, 0, 1)),
+    ("Left", (-1, 0, 0), (0, 0, 1)),
+    ("Top", (0, 0, 1), (0, 1, 0)),
+    ("Bottom", (0, 0, -1), (0, 1, 0)),
+)
+"""Title, direction from the focus to the camera, and up: keys 1 to 6."""
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / (np.linalg.norm(vector) or 1.0)
+
+
+def _rotate(vector: np.ndarray, axis: np.ndarray, angle: float) -> np.ndarray:
+    """Rodrigues' formula; ``angle`` in radians."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return vector * cos + np.cross(axis, vector) * sin + axis * float(axis @ vector) * (1 - cos)
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A camera. ``focal`` (3,) is looked at from the direction ``back`` (3, unit); ``half_height`` is half
+    of what the view's height spans at the focus, in world units, so that perspective and orthographic
+    views show the focus at the same size.
+    """
+
+    focal: np.ndarray
+    back: np.ndarray
+    up: np.ndarray
+    half_height: float
+    parallel: bool = False
+
+    @property
+    def distance(self) -> float:
+        return self.half_height / _TAN
+
+    @property
+    def position(self) -> np.ndarray:
+        return self.focal + self.back * self.distance
+
+    @property
+    def right(self) -> np.ndarray:
+        return np.cross(self.up, self.back)
+
+    def same_as(self, other: Pose) -> bool:
+        """Equal but for rounding: what ends the echo between linked cameras."""
+        size = max(self.half_height, 1e-300)
+        return (
+            self.parallel == other.parallel
+            and abs(self.half_height - other.half_height) < 1e-9 * size
+            and bool(np.abs(self.focal - other.focal).max() < 1e-9 * size)
+            and bool(np.abs(self.back - other.back).max() < 1e-9)
+            and bool(np.abs(self.up - other.up).max() < 1e-9)
+        )
+
+    def orbited(self, right: float, up: float) -> Pose:
+        """Turn about the focus by angles in radians, as if the object were dragged."""
+        back = _rotate(self.back, self.up, -right)
+        side = _unit(np.cross(self.up, back))
+        back = _unit(_rotate(back, side, up))
+        return replace(self, back=back, up=_unit(np.cross(back, side)))
+
+    def rolled(self, angle: float) -> Pose:
+        return replace(self, up=_unit(_rotate(self.up, self.back, angle)))
+
+    def panned(self, right: float, up: float) -> Pose:
+        """Shift by fractions of half the view's height."""
+        return replace(self, focal=self.focal - (self.right * right + self.up * up) * self.half_height)
+
+    def zoomed(self, factor: float, right: float = 0.0, up: float = 0.0) -> Pose:
+        """Magnify; the point at (right, up), in half heights from the middle, stays where it is."""
+        shift = (self.right * right + self.up * up) * self.half_height * (1 - 1 / factor)
+        return replace(self, focal=self.focal + shift, half_height=max(self.half_height / factor, 1e-12))
+
+    def looking_from(self, back: Any, up: Any) -> Pose:
+        back = _unit(np.asarray(back, float))
+        up = np.asarray(up, float)
+        return replace(self, back=back, up=_unit(up - back * float(up @ back)))
+
+    def framing(self, bounds: np.ndarray, aspect: float = 1.0) -> Pose:
+        """The same direction, with the box (2, 3) filling the view."""
+        centre = bounds.mean(0)
+        corners = np.array([[bounds[i, 0], bounds[j, 1], bounds[k, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+        local = corners - centre
+        across = np.abs(local @ self.right).max() / max(aspect, 1e-3)
+        along = np.abs(local @ self.up).max()
+        # In perspective what is nearer looks larger: half the depth in front of the focus is allowed for.
+        near = 0.0 if self.parallel else 0.6 * _TAN * np.abs(local @ self.back).max()
+        return replace(self, focal=centre, half_height=max(1.12 * (max(across, along) + near), 1e-9))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "focal": self.focal.tolist(),
+            "back": self.back.tolist(),
+            "up": self.up.tolist(),
+            "half_height": float(self.half_height),
+            "parallel": bool(self.parallel),
+        }
+
+    @staticmethod
+    def from_json(data: Any) -> Pose | None:
+        """The pose that :meth:`to_json` gave, or None for anything else."""
+        try:
+            focal, back, up = (np.array(data[k], float).reshape(3) for k in ("focal", "back", "up"))
+            half = float(data["half_height"])
+            pose = Pose(focal, _unit(back), up, half, bool(data.get("parallel", False)))
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return None
+        sound = np.isfinite([*focal, *back, *up, half]).all() and half > 0 and np.linalg.norm(np.cross(up, back)) > 1e-6
+        return pose.looking_from(back, up) if sound else None
+
+
+DEFAULT = Pose(np.zeros(3), np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, 1.0]), 1.0).orbited(-0.6, -0.42)

@@ -1,0 +1,267 @@
+"""The widget that VTK draws into: rendering on demand, navigation with the mouse, soft light.
+
+Why not VTK's own interaction: its styles render at once and several times per event, and differ from
+the navigation promised (middle pans, the wheel zooms at the cursor). Here every change only asks for a
+frame, and at most one is drawn per 16 ms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Protocol
+
+import numpy as np
+from pyvistaqt import QtInteractor
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
+from vtkmodules.vtkRenderingCore import vtkLight
+
+from app.viewers.camera import DEFAULT, Pose
+
+FRAME_MS = 16
+STILL_AFTER_MS = 180
+_LIGHTS = ((-0.55, 0.65, 1.0, 0.78), (0.9, -0.35, 0.55, 0.26), (0.0, 0.25, 1.2, 0.14))
+"""Position relative to the camera, and intensity: a key light over the left shoulder, a fill, and a little from the eye."""
+
+
+class Tool(Protocol):
+    """Takes mouse events (widget pixels) before navigation does; true means taken."""
+
+    def press(self, at: QPointF) -> bool: ...
+    def move(self, at: QPointF, held: bool) -> bool: ...
+    def release(self, at: QPointF) -> bool: ...
+
+
+class Canvas(QtInteractor):
+    moved = Signal()
+    """The camera changed, by whatever cause."""
+    moving_changed = Signal(bool)
+    """True while the camera moves: time for coarse geometry."""
+    rendered = Signal()
+    double_clicked = Signal(QPointF)
+
+    def __init__(self, parent=None) -> None:
+        self._frame_timer = QTimer()
+        self._frame_timer.setSingleShot(True)
+        self._still_timer = QTimer()
+        self._still_timer.setSingleShot(True)
+        self.software = True
+        self.frame_scale = 1.0
+        super().__init__(parent, auto_update=False, multi_samples=0)
+        self.setAcceptDrops(False)
+        self.setAccessibleName("3D view")
+        self.setObjectName("canvas")
+        self._frame_timer.timeout.connect(self._draw)
+        self._still_timer.timeout.connect(lambda: self._set_moving(False))
+        self._moving = False
+        self._last: QPointF | None = None
+        self._pressed_at = QPointF()
+        self._taken_by: Tool | None = None
+        self.tools: list[Tool] = []
+        self._pose = DEFAULT
+        self._asked_renderer = False
+        self.renderer.RemoveAllLights()
+        self.renderer.SetLightFollowCamera(True)
+        for x, y, z, intensity in _LIGHTS:
+            light = vtkLight()
+            light.SetLightTypeToCameraLight()
+            light.SetPosition(x, y, z)
+            light.SetIntensity(intensity)
+            self.renderer.AddLight(light)
+        self.renderer.SetAutomaticLightCreation(False)
+        self._push_pose()
+
+    # ---- frames -----------------------------------------------------------------------------------------
+    @property
+    def is_closed(self) -> bool:
+        return bool(getattr(self, "_closed", False)) or self._RenderWindow is None
+
+    def render(self, *_args, **_kwargs) -> None:
+        """Ask for a frame; pyvista calls this too, and never draws at once."""
+        if not self._frame_timer.isActive():
+            self._frame_timer.start(FRAME_MS)
+
+    def _draw(self) -> None:
+        if not self.is_closed and self.isVisible():
+            self.update()
+
+    def paintGL(self) -> None:
+        if self.is_closed:
+            return
+        self._smooth_edges(not self._moving)
+        super().paintGL()
+        if not self._asked_renderer:
+            self._asked_renderer = True
+            report = self._RenderWindow.ReportCapabilities().lower()
+            self.software = any(word in report for word in ("llvmpipe", "softpipe", "swrast", "software"))
+            if not self.software:
+                self._RenderWindow.SetMultiSamples(8)
+        self.rendered.emit()
+
+    def _smooth_edges(self, on: bool) -> None:
+        # FXAA costs 40 ms a frame in software GL: for pictures that stand still only.
+        self.renderer.SetUseFXAA(on and self.software)
+
+    def set_background(self, bottom: tuple[float, float, float], top: tuple[float, float, float]) -> None:  # type: ignore[override]
+        self.renderer.SetBackground(*bottom)
+        self.renderer.SetBackground2(*top)
+        self.renderer.GradientBackgroundOn()
+        self.render()
+
+    # ---- camera -----------------------------------------------------------------------------------------
+    @property
+    def pose(self) -> Pose:
+        return self._pose
+
+    def set_pose(self, pose: Pose, *, moving: bool = False) -> None:
+        if self.is_closed:
+            return
+        self._pose = pose
+        self._push_pose()
+        if moving:
+            self._set_moving(True)
+        self.moved.emit()
+        self.render()
+
+    def _push_pose(self) -> None:
+        camera = self.renderer.GetActiveCamera()
+        pose = self._pose
+        camera.SetFocalPoint(*pose.focal)
+        camera.SetPosition(*pose.position)
+        camera.SetViewUp(*pose.up)
+        camera.SetParallelScale(pose.half_height)
+        camera.SetParallelProjection(pose.parallel)
+        self.renderer.ResetCameraClippingRange()
+
+    def _set_moving(self, moving: bool) -> None:
+        if moving:
+            self._still_timer.start(STILL_AFTER_MS)
+        if moving != self._moving:
+            self._moving = moving
+            self.moving_changed.emit(moving)
+            self.render()
+
+    def ray(self, at: QPointF) -> tuple[np.ndarray, np.ndarray]:
+        """Origin (3,) and unit direction (3,) of the line of sight through a widget pixel."""
+        right, up = self._fractions(at)
+        on_focus = self._pose.focal + (self._pose.right * right + self._pose.up * up) * self._pose.half_height
+        if self._pose.parallel:
+            return on_focus + self._pose.back * self._pose.distance, -self._pose.back
+        direction = on_focus - self._pose.position
+        return self._pose.position, direction / np.linalg.norm(direction)
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(n, 3) world points to (n, 3): widget pixels x, y, and depth along the line of sight (world units)."""
+        pose = self._pose
+        local = np.asarray(points, float).reshape(-1, 3) - pose.focal
+        right, up, back = local @ pose.right, local @ pose.up, local @ pose.back
+        depth = pose.distance - back
+        shrink = 1.0 if pose.parallel else pose.distance / np.maximum(depth, 1e-9 * pose.distance)
+        half = self.height() / 2
+        scale = shrink * half / pose.half_height
+        return np.stack([self.width() / 2 + right * scale, half - up * scale, depth], axis=1)
+
+    def _fractions(self, at: QPointF) -> tuple[float, float]:
+        half = max(self.height() / 2, 1.0)
+        return (at.x() - self.width() / 2) / half, (half - at.y()) / half
+
+    # ---- mouse ------------------------------------------------------------------------------------------
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        at = event.position()
+        self._last = self._pressed_at = at
+        self._taken_by = None
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._taken_by = next((tool for tool in self.tools if tool.press(at)), None)
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at, buttons = event.position(), event.buttons()
+        if self._taken_by is not None:
+            self._taken_by.move(at, True)
+            return
+        if self._last is None or buttons == Qt.MouseButton.NoButton:
+            for tool in self.tools:
+                if tool.move(at, False):
+                    return
+            return
+        delta = at - self._last
+        self._last = at
+        half = max(self.height() / 2, 1.0)
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if buttons & Qt.MouseButton.MiddleButton or (buttons & Qt.MouseButton.LeftButton and shift):
+            self.set_pose(self._pose.panned(delta.x() / half, -delta.y() / half), moving=True)
+        elif buttons & Qt.MouseButton.LeftButton:
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.set_pose(self._pose.rolled(delta.x() / half), moving=True)
+            else:
+                speed = math.pi / 2 / half
+                self.set_pose(self._pose.orbited(delta.x() * speed, delta.y() * -speed), moving=True)
+        elif buttons & Qt.MouseButton.RightButton:
+            right, up = self._fractions(self._pressed_at)
+            self.set_pose(self._pose.zoomed(math.exp(-delta.y() / half), right, up), moving=True)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._taken_by is not None:
+            self._taken_by.release(event.position())
+        self._taken_by = self._last = None
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.double_clicked.emit(event.position())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120
+        if steps:
+            right, up = self._fractions(event.position())
+            self.set_pose(self._pose.zoomed(1.18**steps, right, up), moving=True)
+        event.accept()
+
+    def keyPressEvent(self, event) -> None:
+        event.ignore()  # keys are shortcuts of the scene, not VTK's single letters ("q" would close it)
+
+    def keyReleaseEvent(self, event) -> None:
+        event.ignore()
+
+    def enterEvent(self, event) -> None:
+        event.accept()
+
+    def leaveEvent(self, event) -> None:
+        event.accept()
+
+    # ---- pictures ---------------------------------------------------------------------------------------
+    def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
+        """The scene alone at any size, whatever the size on screen; drawn larger and averaged down."""
+        self._ensure_initialized()
+        window = self._RenderWindow
+        old_size, old_pose = window.GetSize(), self._pose
+        try:
+            self._pose = pose or old_pose
+            self._push_pose()
+            window.SetSize(width * supersample, height * supersample)
+            self._smooth_edges(False)
+            window.MakeCurrent()
+            window.Render()
+            data = vtkUnsignedCharArray()
+            window.GetPixelData(0, 0, width * supersample - 1, height * supersample - 1, 0, data)
+            pixels = vtk_to_numpy(data).reshape(height * supersample, width * supersample, 3)[::-1]
+        finally:
+            self._pose = old_pose
+            window.SetSize(*old_size)
+            self._push_pose()
+            self.render()
+        if supersample > 1:
+            blocks = pixels.reshape(height, supersample, width, supersample, 3)
+            pixels = blocks.mean((1, 3), dtype=np.float32).round().astype(np.uint8)
+        pixels = np.ascontiguousarray(pixels)
+        return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+    # ---- end --------------------------------------------------------------------------------------------
+    def close(self) -> None:  # type: ignore[override]
+        self._frame_timer.stop()
+        self._still_timer.stop()
+        with contextlib.suppress(RuntimeError):
+            super().close()

@@ -1,0 +1,66 @@
+"""Colour maps, perceptually uniform: sequential ones, and one that diverges from zero."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+MAPS = {"viridis": "Viridis", "cividis": "Cividis", "magma": "Magma", "grey": "Grey", "diverging": "Blue to red, zero in the middle"}
+LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6BB1", "#7F7F7F")
+SURFACE_COLOURS = ("#C9D3DA", "#E3B778", "#7FB5A8", "#C99BB8", "#8FB4D9", "#D98F6C", "#D8CF86", "#A79AC9", "#A8A8A8")
+"""For meshes side by side: the hues of Okabe-Ito, softened so that shading stays readable."""
+
+
+@cache
+def table(name: str) -> np.ndarray:
+    """(256, 3) uint8 colours; an unknown name gives viridis."""
+    if name == "grey":
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
+    import pyqtgraph
+
+    found = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "diverging": "CET-D1"}.get(name, "viridis")
+    return np.ascontiguousarray(pyqtgraph.colormap.get(found).getLookupTable(0, 1, 256)[:, :3].astype(np.uint8))
+
+
+def is_signed(low: float, high: float) -> bool:
+    """Whether values on both sides of zero matter, so that zero belongs in the middle."""
+    return low < 0 < high and min(-low, high) > 0.02 * max(-low, high)
+
+
+def choose(values: np.ndarray) -> tuple[str, tuple[float, float]]:
+    """A fitting map and range for values; outliers (1 in 1000 at either end) do not stretch it."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size == 0:
+        return "viridis", (0.0, 1.0)
+    if finite.size > 200_000:
+        finite = finite.ravel()[:: finite.size // 200_000]
+    low, high = (float(v) for v in np.percentile(finite, (0.1, 99.9)))
+    if is_signed(low, high):
+        edge = max(-low, high)
+        return "diverging", (-edge, edge)
+    if high <= low:
+        low, high = float(finite.min()), float(finite.max())
+    return "viridis", (low, high if high > low else low + (abs(low) or 1.0))
+
+
+def coloured(values: np.ndarray, name: str, low: float, high: float) -> np.ndarray:
+    """values (...) to (..., 3) uint8."""
+    scaled = (np.nan_to_num(np.asarray(values, np.float32), nan=low) - low) / ((high - low) or 1.0)
+    return table(name)[np.clip(scaled * 255 + 0.5, 0, 255).astype(np.uint8)]
+
+
+def ramp(count: int, dark: bool) -> np.ndarray:
+    """(count, 3) uint8: one colour per plane in their order, kept readable on the background."""
+    low, high = (0.25, 1.0) if dark else (0.0, 0.82)
+    places = low + (high - low) * (np.arange(count) / max(count - 1, 1))
+    return table("viridis")[np.clip(places * 255, 0, 255).astype(int)]
+
+
+def label_colour(label: int) -> str:
+    return LABEL_COLOURS[(int(label) - 1) % len(LABEL_COLOURS)]
+
+
+def rgb(colour: str) -> tuple[float, float, float]:
+    """Hex to components in [0, 1]."""
+    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))  # type: ignore[return-value]

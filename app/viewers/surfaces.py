@@ -1,0 +1,183 @@
+"""Triangles as the 3D view needs them: normals, coarse stand-ins, isosurfaces, VTK data without copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
+from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkSurfaceNets3D
+
+from engines.data import GridField, Mesh, Volume
+
+COARSE_TRIANGLES = 50_000
+ISO_NODES = 160**3
+"""Fields with more nodes are thinned out before an isosurface is made of them, so that it follows the slider."""
+
+
+@dataclass
+class Surface:
+    """Points (V, 3) float32, triangles (F, 3) int32, unit normals (V, 3) float32, values by name (V,),
+    and a stand-in of about ``COARSE_TRIANGLES`` for use while the camera moves (None: not needed)."""
+
+    points: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    scalars: dict[str, np.ndarray] = field(default_factory=dict)
+    colors: np.ndarray | None = None
+    coarse: Surface | None = None
+
+
+def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 3) float32 unit normals, weighted by the area of the triangles around each vertex."""
+    a, b, c = points[faces[:, 0]], points[faces[:, 1]], points[faces[:, 2]]
+    of_faces = np.cross(b - a, c - a)
+    corners = faces.ravel()
+    sums = [np.bincount(corners, np.repeat(of_faces[:, k], 3), len(points)) for k in range(3)]
+    normals = np.stack(sums, 1)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return (normals / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def clustered(surface: Surface, triangles: int = COARSE_TRIANGLES) -> Surface:
+    """Merge the vertices in each cell of a grid, chosen so that about ``triangles`` remain; colours stay."""
+    low, high = surface.points.min(0), surface.points.max(0)
+    # A surface meets about as many cells as its area has cell faces; each gives two triangles.
+    a, b, c = (surface.points[surface.faces[:, k]] for k in range(3))
+    area = 0.5 * float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum())
+    cell = max(np.sqrt(3.0 * area / max(triangles, 1)), float((high - low).max()) / 1000, 1e-30)
+    index = ((surface.points - low) / cell).astype(np.int64)
+    size = index.max(0) + 1
+    keys = (index[:, 0] * size[1] + index[:, 1]) * size[2] + index[:, 2]
+    _, cluster, counts = np.unique(keys, return_inverse=True, return_counts=True)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(cluster, values, len(counts)) / counts
+
+    points = np.stack([mean(surface.points[:, k]) for k in range(3)], 1).astype(np.float32)
+    faces = cluster[surface.faces].astype(np.int32)
+    distinct = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])
+    faces = faces[distinct]
+    normals = np.stack([mean(surface.normals[:, k]) for k in range(3)], 1)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = (normals / np.where(length > 0, length, 1)).astype(np.float32)
+    scalars = {k: mean(v).astype(np.float32) for k, v in surface.scalars.items()}
+    colors = None
+    if surface.colors is not None:
+        colors = np.stack([mean(surface.colors[:, k]) for k in range(surface.colors.shape[1])], 1).astype(np.uint8)
+    return Surface(points, faces, normals, scalars, colors)
+
+
+def of_mesh(mesh: Mesh) -> Surface:
+    """Ready a mesh for drawing. Costs about 1 s for 2 million triangles: off the GUI thread when it is large."""
+    points = np.ascontiguousarray(mesh.vertices, np.float32)
+    faces = np.ascontiguousarray(mesh.faces, np.int32)
+    normals = mesh.normals if mesh.normals is not None else vertex_normals(points, faces)
+    surface = Surface(points, faces, np.ascontiguousarray(normals, np.float32), dict(mesh.scalars), mesh.colors)
+    return with_coarse(surface)
+
+
+def with_coarse(surface: Surface) -> Surface:
+    if len(surface.faces) > 2 * COARSE_TRIANGLES:
+        surface.coarse = clustered(surface)
+    return surface
+
+
+def affine_of(grid: Volume | GridField) -> np.ndarray:
+    """(4, 4) from index to position."""
+    if isinstance(grid, Volume):
+        return grid.affine
+    affine = np.diag([*grid.spacing, 1.0])
+    affine[:3, 3] = grid.origin
+    return affine
+
+
+def isosurface(grid: Volume | GridField, level: float) -> Surface:
+    """Where the values cross ``level``; for label volumes every label's smoothed surface, with scalar "label"."""
+    values = grid.values
+    step = max(1, int(np.ceil((values.size / ISO_NODES) ** (1 / 3))))
+    values = values[::step, ::step, ::step]
+    empty = Surface(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32))
+    if min(values.shape) < 2:
+        return empty
+    labels = isinstance(grid, Volume) and grid.is_label
+    if labels:
+        values = np.pad(values, 1)  # so that what touches the border is closed
+    image = vtkImageData()
+    image.SetDimensions(*values.shape)
+    flat = values.ravel(order="F")
+    kept = np.ascontiguousarray(flat.astype(np.int32) if labels else np.nan_to_num(flat.astype(np.float32)))
+    image.GetPointData().SetScalars(numpy_to_vtk(kept))
+    label_values: np.ndarray | None = None
+    if labels:
+        nets = vtkSurfaceNets3D()
+        nets.SetInputData(image)
+        found = np.unique(kept)
+        found = found[found != 0][:256]
+        nets.SetNumberOfLabels(len(found))
+        for place, label in enumerate(found):
+            nets.SetValue(place, float(label))
+        nets.SetBackgroundLabel(0)
+        nets.SetOutputMeshTypeToTriangles()
+        nets.Update()
+        output = nets.GetOutput()
+    else:
+        edges = vtkFlyingEdges3D()
+        edges.SetInputData(image)
+        edges.SetValue(0, float(level))
+        edges.ComputeNormalsOff()
+        edges.ComputeScalarsOff()
+        edges.Update()
+        output = edges.GetOutput()
+    if output.GetNumberOfPoints() == 0 or output.GetNumberOfPolys() == 0:
+        return empty
+    index = vtk_to_numpy(output.GetPoints().GetData()).astype(float)
+    faces = vtk_to_numpy(output.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int32)
+    if labels:
+        index -= 1
+        both = vtk_to_numpy(output.GetCellData().GetArray("BoundaryLabels"))
+        label_values = np.zeros(len(index), np.float32)
+        label_values[faces.ravel()] = np.repeat(both.max(1), 3)
+    affine = affine_of(grid)
+    points = (index * step @ affine[:3, :3].T + affine[:3, 3]).astype(np.float32)
+    if np.linalg.det(affine[:3, :3]) < 0:
+        faces = np.ascontiguousarray(faces[:, ::-1])
+    surface = Surface(points, faces, vertex_normals(points, faces))
+    if label_values is not None:
+        surface.scalars["label"] = label_values
+    return with_coarse(surface)
+
+
+def poly_data(
+    points: np.ndarray,
+    *,
+    faces: np.ndarray | None = None,
+    lines: np.ndarray | None = None,
+    verts: bool = False,
+    normals: np.ndarray | None = None,
+) -> vtkPolyData:
+    """VTK's view of the arrays, shared and not copied; ``lines`` (E, 2), ``faces`` (F, 3)."""
+    data = vtkPolyData()
+    held = vtkPoints()
+    held.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32).reshape(-1, 3)))
+    data.SetPoints(held)
+    if faces is not None:
+        data.SetPolys(_cells(faces, 3))
+    if lines is not None:
+        data.SetLines(_cells(lines, 2))
+    if verts:
+        data.SetVerts(_cells(np.arange(len(points), dtype=np.int32)[:, None], 1))
+    if normals is not None and len(normals):
+        array = numpy_to_vtk(np.ascontiguousarray(normals, np.float32))
+        array.SetName("Normals")
+        data.GetPointData().SetNormals(array)
+    return data
+
+
+def _cells(index: np.ndarray, width: int) -> vtkCellArray:
+    cells = vtkCellArray()
+    if len(index):
+        cells.SetData(width, numpy_to_vtk(np.ascontiguousarray(index, np.int32).ravel()))
+    return cells
