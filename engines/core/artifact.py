@@ -119,6 +119,15 @@ class Artifact:
         result.flags.writeable = False
         return result
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """What crossed from another process of ours is as read-only as what was made here."""
+        self.__dict__.update(state)
+        for part in self.parts().values():
+            part.flags.writeable = False
+
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed (arrays are shared)."""
         return dataclasses.replace(self, **changes)

@@ -93,10 +93,11 @@ def catalog() -> Catalog:
     broken: list[Broken] = []
     for family in FAMILIES:
         package = importlib.import_module(f"engines.{family}")
-        for info in pkgutil.walk_packages(package.__path__, f"engines.{family}."):
+        # walk_packages imports packages itself: what fails there failed, and was noted, in the loop already
+        for info in pkgutil.walk_packages(package.__path__, f"engines.{family}.", onerror=lambda name: None):
             try:
                 module = importlib.import_module(info.name)
-            except Exception:
+            except (Exception, SystemExit):
                 broken.append(Broken(info.name, traceback.format_exc()))
                 continue
             methods += [v for v in vars(module).values() if isinstance(v, Method) and v.module == info.name]
@@ -108,6 +109,6 @@ def catalog() -> Catalog:
                 if not isinstance(loaded, Method)
                 else [loaded]
             )
-        except Exception:
+        except (Exception, SystemExit):
             broken.append(Broken(point.name, traceback.format_exc()))
     return Catalog(methods, broken)

@@ -69,7 +69,10 @@ def unpack(checkpoint: Checkpoint, device: str | torch.device = "cpu") -> Any:
             return base64.b64decode(node["b"])
         if "t" in node:
             tensor = torch.from_numpy(np.array(checkpoint.arrays[node["t"]], copy=True))
-            return tensor.to(device=device, dtype=getattr(torch, node["dtype"]))
+            dtype = getattr(torch, node["dtype"])
+            if not isinstance(dtype, torch.dtype):
+                raise ValueError(f"{node['dtype']} is not a dtype")
+            return tensor.to(device=device, dtype=dtype)
         if "a" in node:
             return np.array(checkpoint.arrays[node["a"]], copy=True)
         if "d" in node:

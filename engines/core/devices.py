@@ -33,6 +33,8 @@ def devices() -> tuple[Device, ...]:
 
 def resolve(device: str) -> str:
     """``auto`` becomes the first CUDA device, or the CPU. Raises :class:`UserError` for one that is not here."""
+    if device == "cpu":
+        return device  # without importing torch
     keys = [d.key for d in devices()]
     if device == "auto":
         return keys[-1] if len(keys) == 1 else keys[1]

@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.core.artifact import Artifact
 from engines.core.checkpoint import Checkpoint, pack, unpack
-from engines.core.errors import Cancelled
+from engines.core.errors import Cancelled, UserError
 from engines.core.events import Checkpointed, Listener, Logged, Noted, Previewed, Progressed, Silent
 
 
@@ -43,7 +43,8 @@ class Control:
 
     def wait(self) -> None:
         """Block while paused."""
-        self._go.wait()
+        while self.paused:  # a pause that comes after the cancel must not block for ever
+            self._go.wait(0.2)
 
 
 class Run:
@@ -77,22 +78,35 @@ class Run:
         self._started = self._last_checkpoint = time.monotonic()
         self._last_preview, self._last_progress, self._preview_cost = -1e9, -1e9, 0.0
         self._done, self._step = 0.0, 0
-        self._rate: float | None = None
+        self._paused_seconds = 0.0
         self._state: Callable[[], Any] | None = None
 
     @property
     def seconds(self) -> float:
-        """Time since the run started."""
-        return time.monotonic() - self._started
+        """Time since the run started, pauses left out."""
+        return self._now() - self._started
 
     def check(self) -> None:
-        """Act on cancel and pause now. Called by :meth:`steps`; call it inside long steps."""
+        """Act on cancel and pause now; for use inside long steps (between steps, :meth:`steps` does it).
+
+        Inside a step the offered state may be half changed, so no checkpoint is written here.
+        """
         if not (self.control.cancelled or self.control.paused):
             return
-        self._write_checkpoint()
+        began = time.monotonic()
         self.control.wait()
+        self._paused_seconds += time.monotonic() - began
         if self.control.cancelled:
             raise Cancelled
+
+    def _now(self) -> float:
+        """A clock that stands still during pauses."""
+        return time.monotonic() - self._paused_seconds
+
+    def _check_between_steps(self) -> None:
+        if self.control.cancelled or self.control.paused:
+            self._write_checkpoint()
+            self.check()
 
     def steps(self, total: int, label: str, *, start: int = 0, share: float | None = None) -> Iterator[int]:
         """Count ``start`` .. ``total - 1`` with progress, time left, pause and cancel.
@@ -100,20 +114,24 @@ class Run:
         ``share`` is the part of the whole run that this loop takes (default: all that is left).
         """
         share = 1.0 - self._done if share is None else min(share, 1.0 - self._done)
-        began, base = time.monotonic(), self._done
-        for index in range(start, total):
-            self.check()
-            self._step = index
-            self._progress(base + share * index / total, label, index, total, began, base + share * start / total)
-            yield index
-        self._done = base + share
-        self._state = None
+        began, base = self._now(), self._done
+        try:
+            for index in range(start, total):
+                self._check_between_steps()
+                self._step = index
+                self._progress(base + share * index / total, label, index, total, began, base + share * start / total)
+                yield index
+            if self._done + share < 1.0 - 1e-9:
+                self._write_checkpoint()  # what follows may be long, and this loop need not be repeated
+            self._check_between_steps()
+        finally:  # also when the method breaks out of the loop early
+            self._done = base + share
+            self._state = None
         self._last_progress = -1e9
         self._progress(self._done, label, total, total, began, base)
-        self.check()
 
     def _progress(self, fraction: float, label: str, step: int, total: int, began: float, origin: float) -> None:
-        now = time.monotonic()
+        now = self._now()
         if now - self._last_progress < 0.05:
             return
         self._last_progress = now
@@ -159,18 +177,29 @@ class Run:
             "state": self._state(),
             "rng": self.rng.bit_generator.state,
             "generator": self.generator.get_state(),
+            "device": self.device.type,
         }
         self.listener.emit(Checkpointed(pack(self._step + 1, whole)))
         self._last_checkpoint = time.monotonic()
 
     def restored(self) -> Any | None:
-        """The state of the checkpoint this run resumes from, or None. Sets the random generators too."""
+        """The state of the checkpoint this run resumes from, or None. Sets the random generators too.
+
+        On another kind of device torch's generator cannot be taken over; it starts anew from the seed.
+        """
         if self._resumed is None:
             return None
-        whole = unpack(self._resumed, self.device)
-        self.rng.bit_generator.state = whole["rng"]
-        self.generator.set_state(whole["generator"].cpu())
-        return whole["state"]
+        try:
+            whole = unpack(self._resumed, self.device)
+            self.rng.bit_generator.state = whole["rng"]
+            if whole.get("device", self.device.type) == self.device.type:
+                self.generator.set_state(whole["generator"].cpu())
+            else:
+                self.generator.manual_seed(self.seed + self._resumed.step)
+                self.warn(f"The run goes on on {self.device.type}, so its random numbers differ from here on.")
+            return whole["state"]
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError("The checkpoint is damaged.", f"{error}.", "Start the run again.") from error
 
     def note(self, text: str) -> None:
         """A line in the run's log."""

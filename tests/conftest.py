@@ -1,0 +1,8 @@
+"""State and settings in a temporary place, one torch thread, and no leaks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that ``tests.toys`` can be imported
