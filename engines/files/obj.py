@@ -1,0 +1,130 @@
+"""Wavefront OBJ: geometry only (materials and textures are not followed)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.core import Param, Params
+from engines.data import Mesh, PointCloud
+from engines.files import guard
+from engines.files.registry import Loaded, reader, writer
+from engines.files.triangles import checked_faces, fan, finite, first_bad_line, numbers
+
+
+class ObjReadOptions(Params):
+    unit: str = Param("", help="Length unit of the coordinates; the format does not say")
+
+
+class ObjWriteOptions(Params):
+    digits: int = Param(17, ge=4, le=17, help="Significant digits; 17 keeps every bit")
+
+
+@reader(key="obj", title="Wavefront OBJ mesh", extensions=(".obj",), gives=(Mesh, PointCloud), options=ObjReadOptions)
+def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
+    raw = guard.read_bytes(path, guard.TEXT_LIMIT)
+    if b"\0" in raw:
+        raise guard.refuse(path, "is not an OBJ file.", "It holds zero bytes; OBJ is text.")
+    if b"\\\n" in raw or b"\\\r\n" in raw:
+        raw = re.sub(rb"\\\r?\n", b" ", raw)
+    lines = raw.splitlines()
+    chosen: dict[bytes, list[int]] = {b"v": [], b"vn": [], b"f": []}
+    for i, line in enumerate(lines):
+        # Most lines begin with the letter; a partition of the rest is cheap.
+        word = line.split(None, 1)[0] if line[:1] in (b" ", b"\t") and line.strip() else line.partition(b" ")[0]
+        if word in chosen:
+            chosen[word].append(i)
+        elif b"\t" in word and word.partition(b"\t")[0] in chosen:
+            chosen[word.partition(b"\t")[0]].append(i)
+    if not chosen[b"v"]:
+        raise guard.refuse(path, "has no vertex.", "No line begins with 'v'.", "Choose an OBJ file with geometry.")
+    table = _table(path, lines, chosen[b"v"], "v", (3, 4, 6, 7))
+    vertices = finite(path, table[:, :3], "vertex")
+    extra: dict[str, Any] = {"name": path.stem, "unit": options.unit}
+    if table.shape[1] >= 6:
+        rgb = np.nan_to_num(table[:, 3:6]).clip(0, 1) * 255
+        extra["colors"] = np.concatenate([rgb.round(), np.full((len(rgb), 1), 255)], axis=1).astype(np.uint8)
+    problems = []
+    if b"mtllib" in raw:
+        problems.append("Materials and textures are not loaded.")
+    if not chosen[b"f"]:
+        return Loaded((PointCloud(points=vertices, **extra),), tuple(problems))
+    corners, normals_at, counts = _faces(path, lines, chosen[b"f"], np.array(chosen[b"v"]), np.array(chosen[b"vn"]))
+    if len(chosen[b"vn"]) == len(vertices) and normals_at is not None and np.array_equal(normals_at, corners):
+        normals = _table(path, lines, chosen[b"vn"], "vn", (3,))
+        extra["normals"] = normals if np.isfinite(normals).all() else None
+    faces = checked_faces(path, fan(corners, counts), len(vertices))
+    return Loaded((Mesh(vertices=vertices, faces=faces, **extra),), tuple(problems))
+
+
+def _table(path: Path, lines: list[bytes], at: list[int], word: str, widths: tuple[int, ...]) -> np.ndarray:
+    """(n, width) numbers after ``word``; a colour or weight must be on all lines or on none."""
+    rows = [lines[i].split(None, 1)[1] if len(lines[i].split(None, 1)) > 1 else b"" for i in at]
+    width = len(rows[0].split())
+    values = numbers(b" ".join(rows))
+    if values is not None and width in widths and len(values) == len(at) * width:
+        return values.reshape(-1, width)
+    for i, row in zip(at, rows, strict=True):
+        found = numbers(row)
+        if found is None or len(found) != width or width not in widths:
+            shown = row.decode("utf-8", "replace").strip()[:60]
+            raise guard.refuse(
+                path, f"has a wrong '{word}' line at line {i + 1}.", f"Expected {widths[0]} numbers; found '{shown}'."
+            )
+    raise guard.refuse(path, f"has '{word}' lines of different lengths.")
+
+
+def _faces(
+    path: Path, lines: list[bytes], at: list[int], vertex_lines: np.ndarray, normal_lines: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Flat vertex indices from 0, flat normal indices where all corners have one, and corners per face."""
+    rows = [lines[i].split(None, 1)[1] if len(lines[i].split(None, 1)) > 1 else b"" for i in at]
+    counts = np.array([len(row.split()) for row in rows])
+    short = np.flatnonzero(counts < 3)
+    if len(short):
+        raise guard.refuse(path, f"has a face with fewer than three corners at line {at[short[0]] + 1}.")
+    joined = b" ".join(rows)
+    plain = re.sub(rb"/\S*", b"", joined) if b"/" in joined else joined
+    corners = _indices(path, plain, rows, at, counts, vertex_lines)
+    if not len(normal_lines) or joined.count(b"/") != 2 * counts.sum():
+        return corners, None, counts
+    normals = re.sub(rb"[^\s/]*/[^\s/]*/", b"", joined)
+    return corners, _indices(path, normals, rows, at, counts, normal_lines), counts
+
+
+def _indices(
+    path: Path, text: bytes, rows: list[bytes], at: list[int], counts: np.ndarray, defined: np.ndarray
+) -> np.ndarray:
+    values = numbers(text)
+    if values is None or len(values) != counts.sum() or (values != np.floor(values)).any() or (values == 0).any():
+        number, shown = first_bad_line([(i + 1, re.sub(rb"/\S*", b"", r)) for i, r in zip(at, rows, strict=True)])
+        where = f"at line {number}" if number else "in a face"
+        raise guard.refuse(path, f"has a wrong vertex index {where}.", f"Indices count from 1. Found '{shown}'.")
+    if np.abs(values).max() >= 2**31:
+        raise guard.refuse(path, "has a face that points to a vertex that does not exist.")
+    indices = values.astype(np.int64)
+    relative = indices < 0
+    if not relative.any():
+        return indices - 1
+    known = np.repeat(np.searchsorted(defined, np.array(at)), counts)  # how many were defined above each face
+    return np.where(relative, known + indices, indices - 1)
+
+
+@writer(key="obj", title="Wavefront OBJ mesh", extensions=(".obj",), takes=(Mesh,), options=ObjWriteOptions)
+def write_obj(mesh: Mesh, path: Path, options: ObjWriteOptions) -> None:
+    number = f"%.{options.digits}g"
+    table, form = mesh.vertices, f"v {number} {number} {number}"
+    if mesh.colors is not None:
+        table, form = np.concatenate([table, mesh.colors[:, :3] / 255.0], axis=1), form + " %.6g %.6g %.6g"
+    with path.open("w", encoding="ascii", newline="\n") as out:
+        out.write("# Fieldwright\n")
+        np.savetxt(out, table, fmt=form)
+        corners = mesh.faces.astype(np.int64) + 1
+        if mesh.normals is None:
+            np.savetxt(out, corners, fmt="f %d %d %d")
+        else:
+            np.savetxt(out, mesh.normals, fmt="vn %.9g %.9g %.9g")
+            np.savetxt(out, np.repeat(corners, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
