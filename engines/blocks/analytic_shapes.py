@@ -7,13 +7,14 @@ in-plane part of grad f when the point must stay on a plane.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from skimage.measure import find_contours, marching_cubes, points_in_poly
+from skimage.measure import find_contours, marching_cubes
 
+from engines.blocks.polygons import nesting, signed_areas
+from engines.blocks.sectioning import plane_frames
 from engines.core import UserError
 from engines.data import Mesh, Slices
 
@@ -126,14 +127,6 @@ def inside(solid: Solid, points: np.ndarray) -> np.ndarray:
     return solid.value(points) <= 0
 
 
-def plane_frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two unit vectors u, v with u x v = normal (right-handed)."""
-    least = np.eye(3)[np.argmin(np.abs(normal))]
-    u = np.cross(least, normal)
-    u /= np.linalg.norm(u)
-    return u, np.cross(normal, u)
-
-
 def to_surface(solid: Solid, points: np.ndarray, normal: np.ndarray | None = None, steps: int = 12) -> np.ndarray:
     """(N, 3) points moved onto the zero set by Newton's method, staying on their plane if a normal is given."""
     moved = np.array(points, dtype=float)
@@ -151,19 +144,19 @@ def to_surface(solid: Solid, points: np.ndarray, normal: np.ndarray | None = Non
 def contours_on_plane(
     solid: Solid, normal: np.ndarray, offset: float, points_per_contour: int = 160, resolution: int = 192
 ) -> list[np.ndarray]:
-    """The loops (n, 2) in the frame of :func:`plane_frame` in which the plane n.x = offset cuts the solid.
+    """The loops (n, 2) in the frame of :func:`plane_frames` in which the plane n.x = offset cuts the solid.
 
     Marching squares finds them, equal steps of arc length resample them, Newton's method puts the
     vertices on the zero set (1e-12). Loops smaller than a few cells are left out.
     """
-    u, v = plane_frame(normal)
+    frame = plane_frames(normal)[0]
     center = solid.bounds.mean(0)
     radius = 0.52 * float(np.linalg.norm(np.ptp(solid.bounds, axis=0)))
     axis = np.linspace(-radius, radius, resolution)
     base = center + (offset - center @ normal) * normal
 
     def lift(flat: np.ndarray) -> np.ndarray:
-        return base + flat[..., :1] * u + flat[..., 1:] * v
+        return base + flat @ frame
 
     flat = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
     values = solid.value(lift(flat).reshape(-1, 3)).reshape(resolution, resolution)
@@ -173,49 +166,33 @@ def contours_on_plane(
             continue
         loop = _resample(raw * (axis[1] - axis[0]) - radius, points_per_contour)
         loop = to_surface(solid, lift(loop), normal)
-        found.append(np.stack([loop @ u, loop @ v], axis=1))
+        found.append(loop @ frame.T)
     return found
 
 
 def slice_solid(
     solid: Solid, normals: np.ndarray, offsets: np.ndarray, points_per_contour: int = 160, name: str = ""
 ) -> Slices:
-    """Exact contours of the solid on the planes n.x = offset, nested: outer loops turn counter-clockwise."""
-    planes = [
-        contours_on_plane(solid, normal, float(offset), points_per_contour)
-        for normal, offset in zip(normals, offsets, strict=True)
-    ]
-    return assemble(normals, offsets, planes, name=name)
+    """Exact contours of the solid on the planes n.x = offset; outer loops turn counter-clockwise, holes clockwise.
 
-
-def assemble(
-    normals: np.ndarray,
-    offsets: np.ndarray,
-    planes: Sequence[Sequence[np.ndarray]],
-    labels: Sequence[Sequence[int]] | None = None,
-    *,
-    name: str = "",
-    unit: str = "",
-) -> Slices:
-    """Slices from flat loops: ``planes[p]`` holds (n, 2) loops in the frame of :func:`plane_frame`.
-
-    Loops are oriented (outer counter-clockwise, holes clockwise, seen against the normal) and given the
-    smallest loop of the same label around them as parent when they are holes. Raises UserError when no
-    plane has a loop.
+    Raises UserError when no plane cuts the solid.
     """
-    vertices, counts, loop_planes, loop_labels, parents = [], [], [], [], []
-    for p, loops in enumerate(planes):
-        own = [1] * len(loops) if labels is None else list(labels[p])
-        u, v = plane_frame(normals[p])
-        first = len(counts)
-        for loop, parent, label in zip(loops, nesting(loops, own), own, strict=True):
-            turn = _signed_area(loop) > 0
-            flat = loop if turn == (parent < 0) else loop[::-1]
-            vertices.append(offsets[p] * normals[p] + flat[:, :1] * u + flat[:, 1:] * v)
-            counts.append(len(flat))
-            loop_planes.append(p)
-            loop_labels.append(label)
-            parents.append(first + parent if parent >= 0 else -1)
+    frames = plane_frames(normals)
+    vertices, counts, loop_planes, parents = [], [], [], []
+    for p, (normal, offset) in enumerate(zip(normals, offsets, strict=True)):
+        loops = contours_on_plane(solid, normal, float(offset), points_per_contour)
+        if not loops:
+            continue
+        lengths = np.array([len(loop) for loop in loops])
+        flat, starts = np.concatenate(loops), np.cumsum(lengths) - lengths
+        _, inner = nesting(flat, starts)
+        leftward = signed_areas(flat, starts) > 0
+        for loop, parent, left in zip(loops, inner, leftward, strict=True):
+            turned = loop if left == (parent < 0) else loop[::-1]
+            vertices.append(offset * normal + turned @ frames[p])
+            parents.append(parent + len(counts) if parent >= 0 else -1)
+        counts += lengths.tolist()
+        loop_planes += [p] * len(loops)
     if not counts:
         raise UserError("No plane cuts the shape.", "All planes are empty.", "Move the planes or add more of them.")
     return Slices(
@@ -224,27 +201,10 @@ def assemble(
         vertices=np.concatenate(vertices),
         loop_starts=np.cumsum(counts) - counts,
         loop_planes=np.array(loop_planes),
-        loop_labels=np.array(loop_labels),
+        loop_labels=np.ones(len(counts)),
         loop_parents=np.array(parents),
         name=name,
-        unit=unit,
     )
-
-
-def nesting(loops: Sequence[np.ndarray], labels: Sequence[int] | None = None) -> list[int]:
-    """For each (n, 2) loop the index of the outer loop it is a hole in, or -1 for outer loops (even depth)."""
-    own = [1] * len(loops) if labels is None else list(labels)
-    around: list[list[int]] = []
-    for i, loop in enumerate(loops):
-        around.append(
-            [
-                j
-                for j, other in enumerate(loops)
-                if j != i and own[i] == own[j] and points_in_poly(loop[:: max(1, len(loop) // 8)], other).mean() > 0.5
-            ]
-        )
-    areas = [abs(_signed_area(loop)) for loop in loops]
-    return [min(a, key=lambda j: areas[j]) if len(a) % 2 else -1 for a in around]
 
 
 def torus_mesh(solid: Torus, around: int = 128, tube: int = 64) -> Mesh:
@@ -287,8 +247,3 @@ def _resample(closed: np.ndarray, count: int) -> np.ndarray:
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     at = np.arange(count) * along[-1] / count
     return np.stack([np.interp(at, along, closed[:, k]) for k in range(2)], axis=1)
-
-
-def _signed_area(loop: np.ndarray) -> float:
-    x, y = (loop - loop.mean(0)).T
-    return float(0.5 * (x * np.roll(y, -1) - y * np.roll(x, -1)).sum())

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from engines.blocks.analytic_shapes import Solid, Torus, TwoHoles, plane_frame, slice_solid, solid_mesh, torus_mesh
+from engines.blocks.analytic_shapes import Solid, Torus, TwoHoles, slice_solid, solid_mesh, torus_mesh
+from engines.blocks.sectioning import plane_frames
 from engines.core import Example, Param, Params, Run, UserError, method
 from engines.data import Mesh, Slices
 
@@ -129,11 +130,10 @@ def _direction(rng: np.random.Generator) -> np.ndarray:
 
 def _cuts_cleanly(solid: Solid, normal: np.ndarray, offset: float) -> bool:
     """Whether the plane cuts the solid and nowhere comes near to touching it."""
-    u, v = plane_frame(normal)
     radius = 0.52 * float(np.linalg.norm(np.ptp(solid.bounds, axis=0)))
     axis = np.linspace(-radius, radius, 96)
     a, b = np.meshgrid(axis, axis)
-    points = offset * normal + a.ravel()[:, None] * u + b.ravel()[:, None] * v
+    points = offset * normal + np.stack([a.ravel(), b.ravel()], axis=1) @ plane_frames(normal)[0]
     near = np.abs(solid.value(points)) < 2 * (axis[1] - axis[0])
     slope = solid.gradient(points[near])
     flat = np.linalg.norm(slope - (slope @ normal)[:, None] * normal, axis=1)
