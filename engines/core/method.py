@@ -222,6 +222,7 @@ def method(
             memory=memory,
             tags=tags,
         )
+        declared.params.specs()  # refuses a field that has no form control
         for preset in declared.presets:
             declared.preset(preset)
         return declared

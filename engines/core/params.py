@@ -127,6 +127,23 @@ class Params(BaseModel):
                 f"Allowed: {allowed}." if allowed else "",
             ) from None
 
+    def texts(self, base: Self | None = None) -> dict[str, str]:
+        """The fields that differ from ``base`` (default: the defaults), as text that :meth:`parse` reads back."""
+        base = base if base is not None else type(self)()
+        return {
+            spec.name: _text(value)
+            for spec in self.specs()
+            if (value := getattr(self, spec.name)) != getattr(base, spec.name)
+        }
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(_text, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else repr(value)
+
 
 def _check_bounds(spec: ParamSpec, value: float) -> None:
     low = spec.minimum is not None and (value <= spec.minimum if spec.exclusive_minimum else value < spec.minimum)
@@ -145,7 +162,9 @@ def _spec(name: str, info: FieldInfo) -> ParamSpec:
     choices: tuple[str, ...] = ()
     if get_origin(annotation) is Literal:
         kind: Kind = "choice"
-        choices = tuple(str(c) for c in get_args(annotation))
+        choices = get_args(annotation)
+        if not all(isinstance(choice, str) for choice in choices):
+            raise TypeError(f"Params field {name}: choices must be text")
     elif get_origin(annotation) in (tuple, list):
         kind = "ints" if get_args(annotation)[0] is int else "floats"
     elif annotation in kinds:

@@ -115,6 +115,7 @@ class Run:
         """
         share = 1.0 - self._done if share is None else min(share, 1.0 - self._done)
         began, base = self._now(), self._done
+        self._last_progress = -1e9  # a new label is told at once
         try:
             for index in range(start, total):
                 self._check_between_steps()

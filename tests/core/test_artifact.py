@@ -1,0 +1,172 @@
+"""Artifacts check themselves, say what is wrong in words, and are known by their content."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from engines.core import Artifact, UserError, array
+from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair(Artifact):
+    title: ClassVar[str] = "Pair"
+    left: np.ndarray = array("N", "float32", "left")
+    right: np.ndarray = array("N 2", "float32", "right")
+    mesh: Mesh | None = None
+    note: str = ""
+
+
+def triangle(**more) -> Mesh:
+    return Mesh(vertices=np.eye(3), faces=np.array([[0, 1, 2]]), **more)
+
+
+def square(**changes) -> Slices:
+    base = {
+        "normals": [[0, 0, 1.0]],
+        "offsets": [0.0],
+        "vertices": [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.0]],
+        "loop_starts": [0],
+        "loop_planes": [0],
+        "loop_labels": [1],
+        "loop_parents": [-1],
+    }
+    return Slices(**{**base, **changes})
+
+
+BAD = [
+    (lambda: Pair(left=[1, 2], right=[[1, 2]]), "Pair, right has length 1 where 2 was expected as left has."),
+    (lambda: Pair(left=[[1]], right=[[1, 2]]), "Pair, left has 2 dimensions; expected 1 (N)."),
+    (lambda: Pair(left=[1], right=[[1, 2, 3]]), "length 3 where 2 was expected."),
+    (lambda: Pair(left=["a"], right=[[1, 2]]), "Pair, left cannot be read as float32 numbers."),
+    (lambda: Pair(left=[np.nan, 1], right=[[1, 2], [3, 4]]), "holds 1 values that are not finite."),
+    (lambda: triangle(scalars={"heat": [1, 2]}), "Mesh, scalars[heat] has length 2 where 3 was expected"),
+    (lambda: Mesh(vertices=np.eye(3), faces=[[0, 1, 3]]), "Face 0 of the mesh points to a vertex"),
+    (lambda: Mesh(vertices=np.eye(3), faces=[[0, 1, -1]]), "Face 0 of the mesh points to a vertex"),
+    (lambda: Mesh(vertices=np.full((3, 3), np.inf), faces=[[0, 1, 2]]), "not finite"),
+    (lambda: PointCloud(points=np.zeros((4, 2))), "length 2 where 3 was expected"),
+    (lambda: Volume(values=np.zeros((0, 2, 2)), affine=np.eye(4)), "The volume is empty."),
+    (lambda: Volume(values=np.zeros((2, 2, 2)), affine=np.zeros((4, 4))), "do not span space"),
+    (lambda: Volume(values=np.full((1, 1, 1), None), affine=np.eye(4)), "cannot be read as number"),
+    (lambda: GridField(values=np.zeros((2, 2, 2)), origin=[0, 0, 0], spacing=[1, 0, 1]), "spacing must be positive"),
+    (lambda: Curve(x=[0, 1], series={"a": [1]}), "Curve, series[a] has length 1"),
+    (lambda: Table(columns={"a": [1, 2], "b": ["x"]}), "Table, columns[b] has length 1"),
+    (lambda: Image(pixels=np.zeros((2, 2, 5), np.uint8)), "5 channels of uint8"),
+    (lambda: Model(weights={}, config="{"), "not valid JSON"),
+    (lambda: square(normals=np.zeros((0, 3)), offsets=[]), "The slices have no plane."),
+    (lambda: square(normals=[[0, 0, 2.0]]), "The normal of plane 1 has length 2"),
+    (lambda: square(loop_starts=[1]), "fewer than three vertices"),
+    (lambda: square(loop_planes=[1]), "a plane that does not exist"),
+    (lambda: square(loop_parents=[5]), "a loop that does not exist"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), BAD, ids=[said[:40] for _, said in BAD])
+def test_what_cannot_be_is_refused_in_words(make, said):
+    with pytest.raises(UserError) as refused:
+        make()
+    assert said in str(refused.value)
+
+
+def test_arrays_are_read_only_and_of_the_declared_type():
+    given = np.eye(3, dtype=np.float32)
+    mesh = Mesh(vertices=given, faces=[[0, 1, 2]])
+    assert mesh.vertices.dtype == np.float64
+    assert mesh.faces.dtype == np.int32
+    with pytest.raises(ValueError):
+        mesh.vertices[0, 0] = 5
+    given[0, 0] = 7  # the caller's own array stays writeable
+
+
+def test_the_hash_knows_content_and_not_the_name():
+    base = triangle(scalars={"heat": [1, 2, 3]})
+    same = [base.replace(name="other"), triangle(scalars={"heat": np.float64([1, 2, 3])})]
+    other = [
+        triangle(),
+        triangle(scalars={"cold": [1, 2, 3]}),
+        triangle(scalars={"heat": [1, 2, 4]}),
+        triangle(scalars={"heat": [1, 2, 3]}, unit="mm"),
+        base.replace(faces=base.faces[:, ::-1]),
+    ]
+    assert {a.content_hash() for a in same} == {base.content_hash()}
+    assert len({a.content_hash() for a in [base, *other]}) == 6
+    assert PointCloud(points=np.eye(3)).content_hash() != Pair(left=[1], right=[[1, 2]]).content_hash()
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys_or_memory():
+    a = Table(columns={"a": np.arange(4), "b": np.array(list("wxyz"))})
+    b = Table(columns={"b": np.array(list("wxyz")), "a": np.arange(8)[::2] // 2})
+    assert a.content_hash() == b.content_hash()
+    fortran = np.asfortranarray(np.arange(12.0).reshape(4, 3))
+    assert PointCloud(points=fortran).content_hash() == PointCloud(points=fortran.copy("C")).content_hash()
+
+
+def test_nested_artifacts_have_parts_bytes_and_hash():
+    inner = triangle()
+    pair = Pair(left=[1], right=[[1, 2]], mesh=inner)
+    assert set(pair.parts()) >= {"left", "right", "mesh/vertices", "mesh/faces"}
+    assert pair.nbytes == 4 + 8 + inner.nbytes
+    assert pair.content_hash() != pair.replace(mesh=inner.replace(unit="mm")).content_hash()
+
+
+@pytest.mark.parametrize(
+    ("artifact", "text"),
+    [
+        (triangle(), "3 vertices, 1 triangles"),
+        (square(), "1 planes, 1 contours, 4 points"),
+        (Volume(values=np.zeros((4, 5, 6)), affine=np.diag([1, 2, 3, 1.0])), "4×5×6 voxels of 1×2×3 mm"),
+        (Image(pixels=np.zeros((2, 3, 4), np.uint8)), "3×2 pixels, 4 channels"),
+        (Table(columns={"a": [1, 2]}), "2 rows × 1 columns"),
+        (Curve(x=[0, 1], series={"loss": [1, 2]}), "loss; 2 points"),
+        (Model(weights={"w": np.zeros((3, 4))}, method="orex"), "12 parameters of orex"),
+        (Pair(left=[1], right=[[1, 2]]), "left 1, right 1×2"),
+    ],
+)
+def test_summaries(artifact, text):
+    assert artifact.summary() == text
+
+
+def test_pickling_between_processes_keeps_content_and_protection():
+    mesh = triangle(scalars={"heat": [1, 2, 3]}, name="A")
+    square().vertex_planes  # noqa: B018 - fills a cache, which must not travel
+    back = pickle.loads(pickle.dumps(mesh))
+    assert back.content_hash() == mesh.content_hash()
+    assert back.name == "A"
+    assert not back.vertices.flags.writeable
+    assert not back.scalars["heat"].flags.writeable
+
+
+def test_slices_know_their_loops_labels_and_edges():
+    both = square(
+        vertices=[
+            [0, 0, 0],
+            [9, 0, 0],
+            [9, 9, 0],
+            [0, 9, 0],
+            [1, 1, 0],
+            [2, 1, 0],
+            [2, 2, 0],
+            [4, 4, 0],
+            [5, 4, 0],
+            [5, 5, 0],
+        ],
+        loop_starts=[0, 4, 7],
+        loop_planes=[0, 0, 0],
+        loop_labels=[1, 7, 2],
+        loop_parents=[-1, 0, -1],
+    )
+    assert list(both.loop_counts) == [4, 3, 3]
+    assert list(both.labels) == [1, 2]
+    assert list(both.edges[3]) == [3, 0]
+    assert list(both.edges[6]) == [6, 4]
+    one = both.only(1)
+    assert (one.loop_count, list(one.loop_parents), one.plane_count) == (2, [-1, 0], 1)
+    assert both.only(2).vertices[0].tolist() == [4, 4, 0]
+    empty = both.select(np.zeros(3, bool))
+    assert (empty.loop_count, empty.plane_count, len(empty.edges)) == (0, 1, 0)
+    assert [len(v) for _, v in both.loops()] == [4, 3, 3]

@@ -1,0 +1,47 @@
+"""Devices by name, threads, versions, and what the contract does not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from engines.core import UserError, devices, limit_threads, resolve, versions
+
+
+def test_cpu_is_always_there():
+    keys = [d.key for d in devices()]
+    assert keys[0] == "cpu"
+    assert resolve("cpu") == "cpu"
+    assert resolve("auto") in keys
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpu", ""])
+def test_a_device_that_is_not_here_is_refused_in_words(name):
+    with pytest.raises(UserError, match="There is no device"):
+        resolve(name)
+
+
+def test_threads_can_be_limited():
+    import torch
+
+    assert limit_threads(1) == 1
+    assert torch.get_num_threads() == 1
+    assert limit_threads() >= 1
+
+
+def test_versions_name_what_a_result_depends_on():
+    assert {"fieldwright", "python", "torch", "numpy"} <= set(versions())
+
+
+@pytest.mark.parametrize("module", ["engines.core", "engines.data", "app.project", "app.jobs", "app.cli"])
+def test_nothing_heavy_is_imported_with(module):
+    code = (
+        f"import sys, {module}\n"
+        "heavy = {'torch', 'open3d', 'trimesh', 'pyvista', 'vtk', 'ray', 'PySide6', 'scipy', 'skimage'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
