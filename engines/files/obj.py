@@ -31,17 +31,18 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
     if b"\\\n" in raw or b"\\\r\n" in raw:
         raw = re.sub(rb"\\\r?\n", b" ", raw)
     lines = raw.splitlines()
-    chosen: dict[bytes, list[int]] = {b"v": [], b"vn": [], b"f": []}
-    for i, line in enumerate(lines):
-        # Most lines begin with the letter; a partition of the rest is cheap.
-        word = line.split(None, 1)[0] if line[:1] in (b" ", b"\t") and line.strip() else line.partition(b" ")[0]
-        if word in chosen:
-            chosen[word].append(i)
-        elif b"\t" in word and word.partition(b"\t")[0] in chosen:
-            chosen[word.partition(b"\t")[0]].append(i)
-    if not chosen[b"v"]:
+    kinds = np.array([line[:2] for line in lines], dtype="S2")
+    for i in np.flatnonzero(np.char.startswith(kinds, (b" ")) | np.char.startswith(kinds, b"\t")):
+        lines[i] = lines[i].strip()
+        kinds[i] = lines[i][:2]
+    chosen = {
+        "v": np.flatnonzero((kinds == b"v ") | (kinds == b"v\t")),
+        "vn": np.flatnonzero(kinds == b"vn"),
+        "f": np.flatnonzero((kinds == b"f ") | (kinds == b"f\t")),
+    }
+    if not len(chosen["v"]):
         raise guard.refuse(path, "has no vertex.", "No line begins with 'v'.", "Choose an OBJ file with geometry.")
-    table = _table(path, lines, chosen[b"v"], "v", (3, 4, 6, 7))
+    table = _table(path, lines, chosen["v"], "v", (3, 4, 6, 7))
     vertices = finite(path, table[:, :3], "vertex")
     extra: dict[str, Any] = {"name": path.stem, "unit": options.unit}
     if table.shape[1] >= 6:
@@ -50,19 +51,19 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
     problems = []
     if b"mtllib" in raw:
         problems.append("Materials and textures are not loaded.")
-    if not chosen[b"f"]:
+    if not len(chosen["f"]):
         return Loaded((PointCloud(points=vertices, **extra),), tuple(problems))
-    corners, normals_at, counts = _faces(path, lines, chosen[b"f"], np.array(chosen[b"v"]), np.array(chosen[b"vn"]))
-    if len(chosen[b"vn"]) == len(vertices) and normals_at is not None and np.array_equal(normals_at, corners):
-        normals = _table(path, lines, chosen[b"vn"], "vn", (3,))
+    corners, normals_at, counts = _faces(path, lines, chosen["f"], chosen["v"], chosen["vn"])
+    if len(chosen["vn"]) == len(vertices) and normals_at is not None and np.array_equal(normals_at, corners):
+        normals = _table(path, lines, chosen["vn"], "vn", (3,))
         extra["normals"] = normals if np.isfinite(normals).all() else None
     faces = checked_faces(path, fan(corners, counts), len(vertices))
     return Loaded((Mesh(vertices=vertices, faces=faces, **extra),), tuple(problems))
 
 
-def _table(path: Path, lines: list[bytes], at: list[int], word: str, widths: tuple[int, ...]) -> np.ndarray:
+def _table(path: Path, lines: list[bytes], at: np.ndarray, word: str, widths: tuple[int, ...]) -> np.ndarray:
     """(n, width) numbers after ``word``; a colour or weight must be on all lines or on none."""
-    rows = [lines[i].split(None, 1)[1] if len(lines[i].split(None, 1)) > 1 else b"" for i in at]
+    rows = [lines[i][len(word) :] for i in at]
     width = len(rows[0].split())
     values = numbers(b" ".join(rows))
     if values is not None and width in widths and len(values) == len(at) * width:
@@ -78,38 +79,37 @@ def _table(path: Path, lines: list[bytes], at: list[int], word: str, widths: tup
 
 
 def _faces(
-    path: Path, lines: list[bytes], at: list[int], vertex_lines: np.ndarray, normal_lines: np.ndarray
+    path: Path, lines: list[bytes], at: np.ndarray, vertex_lines: np.ndarray, normal_lines: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Flat vertex indices from 0, flat normal indices where all corners have one, and corners per face."""
-    rows = [lines[i].split(None, 1)[1] if len(lines[i].split(None, 1)) > 1 else b"" for i in at]
+    rows = [lines[i][1:] for i in at]
     counts = np.array([len(row.split()) for row in rows])
     short = np.flatnonzero(counts < 3)
     if len(short):
         raise guard.refuse(path, f"has a face with fewer than three corners at line {at[short[0]] + 1}.")
     joined = b" ".join(rows)
-    plain = re.sub(rb"/\S*", b"", joined) if b"/" in joined else joined
-    corners = _indices(path, plain, rows, at, counts, vertex_lines)
-    if not len(normal_lines) or joined.count(b"/") != 2 * counts.sum():
-        return corners, None, counts
-    normals = re.sub(rb"[^\s/]*/[^\s/]*/", b"", joined)
-    return corners, _indices(path, normals, rows, at, counts, normal_lines), counts
-
-
-def _indices(
-    path: Path, text: bytes, rows: list[bytes], at: list[int], counts: np.ndarray, defined: np.ndarray
-) -> np.ndarray:
-    values = numbers(text)
-    if values is None or len(values) != counts.sum() or (values != np.floor(values)).any() or (values == 0).any():
+    total, slashes, doubled = int(counts.sum()), joined.count(b"/"), joined.count(b"//")
+    # Each corner is v, v/vt, v//vn or v/vt/vn; a file uses one form throughout.
+    forms = {(0, 0): 1, (total, 0): 2, (2 * total, total): 2, (2 * total, 0): 3}
+    parts = forms.get((slashes, doubled), 0)
+    values = numbers(joined.replace(b"/", b" ")) if parts else None
+    whole = values is not None and len(values) == parts * total and bool((values == np.floor(values)).all())
+    if values is None or not whole or (values == 0).any() or np.abs(values).max() >= 2**31:
         number, shown = first_bad_line([(i + 1, re.sub(rb"/\S*", b"", r)) for i, r in zip(at, rows, strict=True)])
         where = f"at line {number}" if number else "in a face"
         raise guard.refuse(path, f"has a wrong vertex index {where}.", f"Indices count from 1. Found '{shown}'.")
-    if np.abs(values).max() >= 2**31:
-        raise guard.refuse(path, "has a face that points to a vertex that does not exist.")
-    indices = values.astype(np.int64)
+    table = values.astype(np.int64).reshape(total, parts)
+    corners = _absolute(table[:, 0], at, counts, vertex_lines)
+    normals = _absolute(table[:, -1], at, counts, normal_lines) if slashes == 2 * total else None
+    return corners, normals, counts
+
+
+def _absolute(indices: np.ndarray, at: np.ndarray, counts: np.ndarray, defined: np.ndarray) -> np.ndarray:
+    """Indices from 0; negative ones count back from the last item defined above their face."""
     relative = indices < 0
     if not relative.any():
         return indices - 1
-    known = np.repeat(np.searchsorted(defined, np.array(at)), counts)  # how many were defined above each face
+    known = np.repeat(np.searchsorted(defined, at), counts)
     return np.where(relative, known + indices, indices - 1)
 
 

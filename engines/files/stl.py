@@ -15,7 +15,9 @@ from engines.files.registry import Loaded, reader, writer
 from engines.files.triangles import finite, first_bad_line, merge_equal, numbers
 
 RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-WORDS = (b"facet normal", b"outer loop", b"vertex", b"endloop", b"endfacet")
+# The words of a facet, longer ones first, and how often each stands in it ("facet" and "loop" also end others).
+WORDS = {b"endfacet": 1, b"endloop": 1, b"facet": 2, b"loop": 2, b"normal": 1, b"outer": 1, b"vertex": 3}
+BLOCK = 1 << 23  # bytes of text parsed at once
 
 
 class StlReadOptions(Params):
@@ -54,29 +56,44 @@ def read_stl(path: Path, options: StlReadOptions) -> Loaded:
 
 
 def _ascii_corners(path: Path, raw: bytes) -> np.ndarray:
-    """(3 F, 3) corners; the words go out and the numbers of all facets are parsed at once."""
-    text = re.sub(rb"(?m)^[ \t]*(end)?solid[^\n]*", b"", raw.lower())
-    if not raw.rstrip().lower().rpartition(b"\n")[2].lstrip().startswith(b"endsolid"):
+    """(3 F, 3) corners; block by block the words go out and all numbers are parsed at once."""
+    if not re.search(rb"(?i)(^|\n)[ \t]*endsolid[^\n]*\s*$", raw[-4096:]):
         raise guard.refuse(path, "is cut off.", "An ASCII STL ends with 'endsolid'.")
-    text = re.sub(rb"facet\s+normal", b"facet normal", text)
-    text = re.sub(rb"outer\s+loop", b"outer loop", text)
+    end_of_facet = re.compile(rb"endfacet\s", re.IGNORECASE)
+    blocks, at = [], 0
+    while at < len(raw):
+        found = end_of_facet.search(raw, at + BLOCK)
+        end = found.end() if found else len(raw)
+        blocks.append(_block_corners(path, raw, at, end))
+        at = end
+    return np.concatenate(blocks)
+
+
+def _block_corners(path: Path, raw: bytes, begin: int, end: int) -> np.ndarray:
+    text = raw[begin:end].lower()
+    if b"solid" in text:  # lines with the name of a solid, which may be anything
+        text = re.sub(rb"(?m)^[ \t]*(end)?solid[^\n]*", b"", text)
     facets = text.count(b"endfacet")
-    if text.count(b"facet normal") != facets or text.count(b"endloop") != facets or text.count(b"vertex") != 3 * facets:
-        raise guard.refuse(path, "is damaged.", f"{facets:,} facets end, but words that belong to them are missing.")
-    bare = text
+    counts = {word: text.count(word) for word in WORDS}
+    if any(counts[word] != times * facets for word, times in WORDS.items()):
+        line = raw.count(b"\n", 0, begin) + 1
+        raise guard.refuse(
+            path, "is damaged.", f"After line {line} {facets:,} facets end, but words that belong to them are missing."
+        )
     for word in WORDS:
-        bare = bare.replace(word, b" ")
-    values = numbers(bare)
-    if values is None or len(values) != 12 * facets:
-        lines = [
-            (i, line.strip()[6:])
-            for i, line in enumerate(raw.lower().splitlines(), 1)
-            if line.lstrip().startswith(b"vertex")
-        ]
-        number, shown = first_bad_line(lines)
-        where = f"at line {number}." if number else "in a facet."
-        raise guard.refuse(path, f"has something that is no number {where}", f"Found '{shown}'." if shown else "")
-    return values.reshape(-1, 4, 3)[:, 1:].reshape(-1, 3).astype(np.float32)
+        text = text.replace(word, b" ")
+    values = numbers(text)
+    if values is not None and len(values) == 12 * facets:
+        return values.reshape(-1, 4, 3)[:, 1:].reshape(-1, 3).astype(np.float32)
+    first = raw.count(b"\n", 0, begin)
+    lines = [
+        (first + i, line.strip()[6:])
+        for i, line in enumerate(raw[begin:end].lower().splitlines(), 1)
+        if line.lstrip().startswith(b"vertex")
+    ]
+    number, shown = first_bad_line(lines)
+    where = f"at line {number}." if number else f"in a facet after line {first + 1}."
+    raise guard.refuse(path, f"has something that is no number {where}", f"Found '{shown}'." if shown else "")
 
 
 @writer(key="stl", title="STL mesh", extensions=(".stl",), takes=(Mesh,), options=StlWriteOptions)
