@@ -7,6 +7,7 @@ in-plane part of grad f when the point must stay on a plane.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -171,16 +172,27 @@ def contours_on_plane(
 
 
 def slice_solid(
-    solid: Solid, normals: np.ndarray, offsets: np.ndarray, points_per_contour: int = 160, name: str = ""
+    solid: Solid,
+    normals: np.ndarray,
+    offsets: np.ndarray,
+    points_per_contour: int = 160,
+    *,
+    thickness: float | None = None,
+    name: str = "",
+    check: Callable[[], object] = lambda: None,
 ) -> Slices:
     """Exact contours of the solid on the planes n.x = offset; outer loops turn counter-clockwise, holes clockwise.
 
+    ``thickness`` of the solid's thinnest part sets how finely it is looked for; ``check`` is called at each plane.
     Raises UserError when no plane cuts the solid.
     """
     frames = plane_frames(normals)
+    size = float(np.linalg.norm(np.ptp(solid.bounds, axis=0)))
+    resolution = 192 if thickness is None else int(np.clip(16 * size / thickness, 192, 1200))
     vertices, counts, loop_planes, parents = [], [], [], []
     for p, (normal, offset) in enumerate(zip(normals, offsets, strict=True)):
-        loops = contours_on_plane(solid, normal, float(offset), points_per_contour)
+        check()
+        loops = contours_on_plane(solid, normal, float(offset), points_per_contour, resolution)
         if not loops:
             continue
         lengths = np.array([len(loop) for loop in loops])

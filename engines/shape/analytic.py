@@ -82,7 +82,13 @@ def torus_slices(params: TorusParams, run: Run) -> SlicedSolid:
         normals.append(normal)
         offsets.append(offset)
     slices = slice_solid(
-        solid, np.array(normals), np.array(offsets), params.points_per_contour, f"Torus, {params.arrangement} slices"
+        solid,
+        np.array(normals),
+        np.array(offsets),
+        params.points_per_contour,
+        thickness=2 * solid.minor,
+        name=f"Torus, {params.arrangement} slices",
+        check=run.check,
     )
     for _ in run.steps(1, "Meshing the reference"):
         reference = torus_mesh(solid).replace(name="Torus")
@@ -117,7 +123,13 @@ def two_hole_slices(params: TwoHoleParams, run: Run) -> SlicedSolid:
     offsets = low + (np.arange(params.planes) + 0.5) / params.planes * (high - low)
     for _ in run.steps(1, "Cutting"):
         slices = slice_solid(
-            solid, np.tile(normal, (params.planes, 1)), offsets, params.points_per_contour, "Two-hole solid, slices"
+            solid,
+            np.tile(normal, (params.planes, 1)),
+            offsets,
+            params.points_per_contour,
+            thickness=2 * solid.minor,
+            name="Two-hole solid, slices",
+            check=run.check,
         )
     return SlicedSolid(slices, reference)
 
