@@ -128,9 +128,11 @@ class Job:
         self._clock: float | None = None
         self._worked = spec.seconds
         self._started = False
+        until = spec.checkpoint.step if spec.checkpoint is not None else 0
         for name, (steps, values) in spec.curves.items():
             for step, value in zip(steps, values, strict=True):
-                self._add_point(name, int(step), float(value))
+                if step < until:  # what came after the checkpoint is done again
+                    self._add_point(name, int(step), float(value))
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.spec.method} {self.status}>"

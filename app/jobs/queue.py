@@ -35,7 +35,7 @@ class JobQueue:
         isolated_runner: Runner | None = None,
     ) -> None:
         self.threads = threads
-        self._find = find or (lambda key: catalog().get(key))
+        self.find = find or (lambda key: catalog().get(key))
         self._runner: Runner = runner or ThreadRunner(nice)
         self._isolated: Runner = isolated_runner or ProcessRunner()
         self._lock = threading.RLock()
@@ -147,7 +147,7 @@ class JobQueue:
                 if wanted not in devices:
                     devices[wanted] = resolve(wanted)  # imports torch: here, not on the caller's thread
                     continue
-                self._start(job, self._find(job.spec.method), devices[wanted])
+                self._start(job, self.find(job.spec.method), devices[wanted])
             except UserError as error:
                 job.end(failed(error))
             except Exception:
