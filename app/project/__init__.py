@@ -37,7 +37,8 @@ save) and, while it is open or after a crash, ``.P.fieldwright.journal/`` (see :
 """
 
 from app.project.history import Command, History
-from app.project.project import Project, Row, clean_name
+from app.project.ownership import clean_name
+from app.project.project import Project, Row
 from app.project.records import Change, Entry, LogLine, RunRecord
 from app.project.recovery import Recovery
 from app.project.saving import Saving, backup_path

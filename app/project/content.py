@@ -261,6 +261,8 @@ class Content:
                 if taken.checkpoint is not None and present is not None and _same(present, taken.checkpoint):
                     run.checkpoint, run.checkpoint_stored = None, Stored(main, f"{where}/checkpoint")
             self.saved_revision = revision
+            if revision == self.revision:
+                self._curves_dirty.clear()  # they are in the file
             self._view_dirty = self.view != shot.view
         self.keeper.clear(shot.seq)
 

@@ -33,6 +33,7 @@ class Keeper:
         self._thread: threading.Thread | None = None
         self._wanted = self._closed = False
         self._last = 0.0
+        self._cleared = 0
 
     def put(self, record: Record) -> None:
         """Write a record soon; returns at once."""
@@ -58,7 +59,7 @@ class Keeper:
 
     def clear(self, seq: int) -> None:
         with self._lock:
-            journal = self.journal
+            self._cleared, journal = max(self._cleared, seq), self.journal
         if journal is not None:
             journal.clear(seq)
 
@@ -90,6 +91,7 @@ class Keeper:
             if self.journal is None and not self._closed:
                 try:
                     self.journal = Journal.start(self.project)
+                    self.journal.clear(self._cleared)
                 except OSError as error:
                     self._problem(f"Unsaved work cannot be kept safe: {error.strerror or error}.")
             return self.journal
@@ -123,7 +125,7 @@ class Keeper:
 
     def _write(self, record: Record) -> None:
         journal = self.ready()
-        if journal is None:
+        if journal is None or self._closed:
             return
         try:
             journal.write(record, lambda path: self._settle(record, path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import secrets
 import shutil
 import threading
@@ -14,16 +13,15 @@ from typing import Any
 from app.project import recovery
 from app.project.content import Content
 from app.project.history import Command, History
-from app.project.journal import journal_folder
-from app.project.locks import OwnerLock, read_owner
+from app.project.locks import OwnerLock
 from app.project.migrations import migrated_copy
+from app.project.ownership import OPEN_ELSEWHERE, clean_name, disown, interrupt, own, short_name
 from app.project.records import LIVE, Change, Entry, Role, RunRecord, now
 from app.project.saving import Progress, Saving, write_file
 from app.project.state import CurveData, EntryState, Handle, LazyArray, RunState, Series, lazy_array
 from app.project.store import VERSION, Tree, check_format, read_tree
 from engines.core import Artifact, Checkpoint, Logged, UserError
 
-MAX_NAME = 500
 Row = Logged | tuple[int, Mapping[str, float]]
 
 
@@ -70,7 +68,7 @@ class Project:
             if migrated is not None:
                 main = Handle(migrated)
             tree = read_tree(main)
-            lock, why = _own(where)
+            lock, why = own(where)
             if version > VERSION:
                 why = f"It was made by a newer Fieldwright (file version {version}); saving would lose what is new."
             elif tree.problems and not why:
@@ -79,8 +77,8 @@ class Project:
             if migrated is not None:
                 shutil.rmtree(migrated.parent, ignore_errors=True)
             raise
-        if lock is not None:
-            _interrupt(tree)
+        if OPEN_ELSEWHERE not in why:
+            interrupt(tree)  # nothing of a project that was not open can be running
         project = Project(where, tree, main, lock, why)
         project._migrated = migrated
         if migrated is not None:
@@ -106,7 +104,7 @@ class Project:
             tree = Tree(list(content.entries.values()), list(content.runs.values()), content.view, content.created)
             tree.problems = list(opened.problems)
         last = recovery.replay(tree, found.path)
-        _interrupt(tree)
+        interrupt(tree)
         if opened is None:
             project = Project(None, tree, None, None, "")
         else:
@@ -125,7 +123,7 @@ class Project:
         if self._saver is not None:
             self._saver.shutdown(wait=True)
         self._content.keeper.close(keep_journal)
-        _disown(self._lock_file)
+        disown(self._lock_file)
         self._lock_file = None
         if self._migrated is not None:
             shutil.rmtree(self._migrated.parent, ignore_errors=True)
@@ -213,20 +211,22 @@ class Project:
         origin: str = "",
     ) -> Entry:
         """Add a dataset or result. It is in the journal soon; :meth:`flush` waits for it."""
-        state = self._state(artifact, name or artifact.name, role, run, output, origin)
-        content, key = self._content, state.entry.id
-        command = Command(
-            f"Add {_short(state.entry.name)}", lambda: content.change(put=[state]), lambda: content.change(drop=[key])
-        )
-        self.history.perform(command)
-        return state.entry
+        return self._add([self._state(artifact, name or artifact.name, role, run, output, origin)], "")[0]
 
-    def add_all(self, items: Iterable[tuple[Artifact, str, str]], label: str) -> list[Entry]:
-        """Add datasets, each an (artifact, name, origin), as one step of undo: all of them or none."""
-        states = [self._state(artifact, name, "dataset", None, None, origin) for artifact, name, origin in items]
-        content, keys = self._content, [state.entry.id for state in states]
-        if states:
-            self.history.perform(Command(label, lambda: content.change(put=states), lambda: content.change(drop=keys)))
+    def add_all(self, items: Iterable[tuple[Artifact, str, str]], label: str = "") -> list[Entry]:
+        """Add datasets, each with its name and origin, as one edit called ``label``."""
+        return self._add(
+            [self._state(a, name or a.name, "dataset", None, None, origin) for a, name, origin in items], label
+        )
+
+    def _add(self, states: list[EntryState], label: str) -> list[Entry]:
+        if not states:
+            return []
+        keys, content = [state.entry.id for state in states], self._content
+        one = short_name(states[0].entry.name) if len(states) == 1 else f"{len(states)} items"
+        self.history.perform(
+            Command(label or f"Add {one}", lambda: content.change(put=states), lambda: content.change(drop=keys))
+        )
         return [state.entry for state in states]
 
     def remove(self, ids: str | Iterable[str]) -> None:
@@ -237,7 +237,7 @@ class Project:
             states = [content.entries[key] for key in keys]
         if not states:
             return
-        label = f"Remove {_short(states[0].entry.name)}" if len(states) == 1 else f"Remove {len(states)} items"
+        label = f"Remove {short_name(states[0].entry.name)}" if len(states) == 1 else f"Remove {len(states)} items"
         self.history.perform(Command(label, lambda: content.change(drop=keys), lambda: content.change(put=states)))
 
     def rename(self, key: str, name: str) -> None:
@@ -245,10 +245,12 @@ class Project:
         clean = clean_name(name)
         if not clean:
             raise UserError("The name is empty.", mend="Type a name.")
-        self._edit_entry(key, f"Rename {_short(self.entries[key].name)}", name=clean)
+        self._edit_entry(key, f"Rename {short_name(self.entries[key].name)}", name=clean)
 
     def star(self, key: str, starred: bool = True) -> None:
-        self._edit_entry(key, f"{'Star' if starred else 'Unstar'} {_short(self.entries[key].name)}", starred=starred)
+        self._edit_entry(
+            key, f"{'Star' if starred else 'Unstar'} {short_name(self.entries[key].name)}", starred=starred
+        )
 
     def _edit_entry(self, key: str, label: str, **changes: Any) -> None:
         content = self._content
@@ -288,7 +290,7 @@ class Project:
             raise UserError("This run is not over yet.", mend="Cancel it first.")
         self.history.perform(
             Command(
-                f"Remove run {_short(state.record.title or state.record.method)}",
+                f"Remove run {short_name(state.record.title or state.record.method)}",
                 lambda: content.change(drop_runs=[run_id]),
                 lambda: content.change(runs=[state], whole_runs=True),
             )
@@ -397,7 +399,7 @@ class Project:
         moved = self.path is None or target != self.path
         if self.read_only and not moved:
             raise UserError(f"'{target.name}' is read-only.", self.read_only_reason, "Save it under another name.")
-        lock, why = _own(target) if moved else (self._lock_file, "")
+        lock, why = own(target) if moved else (self._lock_file, "")
         if why:
             raise UserError(f"'{target.name}' cannot be replaced.", why, "Choose another name.")
         content = self._content
@@ -406,11 +408,11 @@ class Project:
             write_file(target, shot, progress, cancelled)
         except BaseException:
             if moved:
-                _disown(lock)
+                disown(lock)
             raise
         content.saved(Handle(target), states, runs, shot, revision)
         if moved:
-            _disown(self._lock_file)
+            disown(self._lock_file)
             self._lock_file, self.path, self.read_only_reason = lock, target, ""
             content.keeper.moved(target)
         content.tell("saved")
@@ -443,8 +445,10 @@ class Project:
     def _state(
         self, artifact: Artifact, name: str, role: Role, run: str | None, output: str | None, origin: str
     ) -> EntryState:
-        with contextlib.suppress(Exception):
+        try:
             summary = artifact.summary()
+        except Exception:  # a plug-in's bug in a line of text must not keep its result out of the project
+            summary = ""
         entry = Entry(
             id=secrets.token_hex(6),
             type=type(artifact).__name__,
@@ -459,46 +463,3 @@ class Project:
             origin=origin,
         )
         return EntryState(entry, self._content.next_order(), held=artifact)
-
-
-def clean_name(name: str) -> str:
-    """A name as the tree can show it: one line, at most 500 characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
-    return line if len(line) <= MAX_NAME else line[: MAX_NAME - 1] + "…"
-
-
-def _short(name: str) -> str:
-    return f"'{name if len(name) <= 40 else name[:39] + '…'}'"
-
-
-def _own(path: Path) -> tuple[OwnerLock | None, str]:
-    """The lock of a project's file, or why it cannot be had."""
-    folder = journal_folder(path)
-    for _ in range(3):  # another session may remove the folder between the two steps
-        try:
-            folder.mkdir(parents=False, exist_ok=True)
-            lock = OwnerLock.acquire(folder / "lock")
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return None, "" if not path.exists() else "Its folder cannot be written to."
-        if lock is None:
-            owner = read_owner(folder / "lock").get("pid")
-            who = f" (process {owner})" if owner else ""
-            return None, f"It is open in another window{who}."
-        return lock, ""
-    return None, ""
-
-
-def _disown(lock: OwnerLock | None) -> None:
-    if lock is not None:
-        lock.release()
-        with contextlib.suppress(OSError):
-            lock.path.parent.rmdir()  # only when no journal is left in it
-
-
-def _interrupt(tree: Tree) -> None:
-    """Nothing of a project that was not open can be running."""
-    for state in tree.runs:
-        if state.record.status in LIVE:
-            state.record = state.record.replace(status="interrupted", has_checkpoint=state.has_checkpoint)
