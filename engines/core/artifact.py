@@ -169,5 +169,7 @@ class Artifact:
                 digest.update(f"{f.name}={value!r};".encode())
         for key, part in sorted(self.parts().items()):
             digest.update(f"{key}:{part.dtype.str}:{part.shape};".encode())
+            if part.dtype.kind in "mM":
+                part = part.view("i8")  # times have no buffer of their own
             digest.update(np.ascontiguousarray(part).data if part.dtype.kind != "U" else repr(part.tolist()).encode())
         return digest.hexdigest()

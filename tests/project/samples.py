@@ -1,0 +1,97 @@
+"""One artifact of each type, and a made-up one that uses every kind of field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from engines.core import Artifact, array, arrays
+from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Odd(Artifact):
+    """Every kind of field that an artifact may have."""
+
+    title: ClassVar[str] = "Odd"
+
+    data: np.ndarray = array("...", "any", finite=False)
+    more: np.ndarray | None = array("N", "float32", optional=True)
+    parts_by_name: dict[str, np.ndarray] = arrays("...", "any", finite=False)
+    inner: Artifact | None = None
+    labels: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, float], ...] = ()
+    words: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    count: int = 0
+    ratio: float = 0.0
+    flag: bool = False
+    level: float | None = None
+
+
+def mesh(n: int = 50, seed: int = 0, name: str = "") -> Mesh:
+    draw = np.random.default_rng(seed)
+    return Mesh(
+        name=name,
+        vertices=draw.normal(size=(n, 3)),
+        faces=draw.integers(0, n, (2 * n, 3)),
+        normals=draw.normal(size=(n, 3)),
+        colors=draw.integers(0, 255, (n, 4)),
+        scalars={"distance": draw.normal(size=n), "Krümmung / mm": draw.normal(size=n)},
+        unit="mm",
+    )
+
+
+def samples() -> dict[str, Artifact]:
+    draw = np.random.default_rng(1)
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
+    return {
+        "Mesh": mesh(),
+        "Mesh, empty": Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3))),
+        "Mesh, large": mesh(20_000),
+        "PointCloud": PointCloud(points=draw.normal(size=(9, 3)), scalars={}),
+        "Slices": Slices(
+            normals=[[0, 0, 1], [0, 0, 1]],
+            offsets=[0, 1],
+            vertices=square,
+            loop_starts=[0],
+            loop_planes=[0],
+            loop_labels=[3],
+            loop_parents=[-1],
+            unit="µm",
+        ),
+        "Volume": Volume(values=draw.integers(0, 9, (40, 41, 42)).astype("uint16"), affine=np.eye(4), is_label=True),
+        "Volume, signed": Volume(values=draw.normal(size=(3, 1, 2)), affine=np.diag([1, 2, 3, 1.0])),
+        "GridField": GridField(values=draw.normal(size=(30, 20, 70)), origin=[0, 0, 0], spacing=[1, 1, 2], level=0.5),
+        "Curve": Curve(x=[1, 2, 3], series={"zeta": [1, np.nan, 3], "alpha": [1, np.inf, 3]}, x_log=True),
+        "Table": Table(
+            columns={"word": np.array(["a", "ünï", "日本語", ""]), "n": np.arange(4), "ok": np.array([True] * 4)},
+            units={"n": "mm"},
+        ),
+        "Table, empty": Table(columns={}),
+        "Image": Image(pixels=draw.integers(0, 255, (8, 9, 3)).astype("uint8")),
+        "Model": Model(
+            weights={
+                "layer.0/weight": draw.normal(size=(8, 8)).astype("float16"),
+                "batches": np.array(7),
+                "none": np.zeros((0, 5), "float32"),
+            },
+            method="orex",
+            config='{"width": 8}',
+        ),
+        "Odd": Odd(
+            data=np.array(["2020-01-01", "2021-02-03"], "datetime64[D]"),
+            more=[1, 2],
+            parts_by_name={"": np.array(1 + 2j), ".": np.array([b"a\0b", b""]), "%0": np.array(["x\0y", "\ud800"])},
+            inner=mesh(7, name="nested name"),
+            labels=("a", "", "ü\n"),
+            pairs=(("x", 1.5), ("y", float("inf"))),
+            words={"a": "b"},
+            text="nul \0 and " + "long " * 9_000,
+            count=-(2**40),
+            ratio=0.1,
+            flag=True,
+        ),
+    }
