@@ -86,13 +86,16 @@ class Run:
         """Time since the run started, pauses left out."""
         return self._now() - self._started
 
-    def check(self) -> None:
+    def check(self, *, whole: bool = False) -> None:
         """Act on cancel and pause now; for use inside long steps (between steps, :meth:`steps` does it).
 
-        Inside a step the offered state may be half changed, so no checkpoint is written here.
+        Inside a step the offered state may be half changed, so no checkpoint is written, unless the method says
+        that it is still ``whole``: as it was at the end of the last step.
         """
         if not (self.control.cancelled or self.control.paused):
             return
+        if whole:
+            self._write_checkpoint()
         began = time.monotonic()
         self.control.wait()
         self._paused_seconds += time.monotonic() - began
@@ -102,11 +105,6 @@ class Run:
     def _now(self) -> float:
         """A clock that stands still during pauses."""
         return time.monotonic() - self._paused_seconds
-
-    def _check_between_steps(self) -> None:
-        if self.control.cancelled or self.control.paused:
-            self._write_checkpoint()
-            self.check()
 
     def steps(self, total: int, label: str, *, start: int = 0, share: float | None = None) -> Iterator[int]:
         """Count ``start`` .. ``total - 1`` with progress, time left, pause and cancel.
@@ -118,13 +116,13 @@ class Run:
         self._last_progress = -1e9  # a new label is told at once
         try:
             for index in range(start, total):
-                self._check_between_steps()
+                self.check(whole=True)
                 self._step = index
                 self._progress(base + share * index / total, label, index, total, began, base + share * start / total)
                 yield index
             if self._done + share < 1.0 - 1e-9:
                 self._write_checkpoint()  # what follows may be long, and this loop need not be repeated
-            self._check_between_steps()
+            self.check(whole=True)
         finally:  # also when the method breaks out of the loop early
             self._done = base + share
             self._state = None
