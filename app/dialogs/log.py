@@ -6,6 +6,7 @@ Everything goes through Python's ``logging``; Qt's own messages and uncaught exc
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Signal
+from PySide6.QtGui import QColor
 
 from app.theme import colors
 
@@ -125,8 +127,6 @@ class LogModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return line.text
         if role == Qt.ItemDataRole.ForegroundRole and line.level >= logging.WARNING:
-            from PySide6.QtGui import QColor
-
             return QColor(colors().bad if line.level >= logging.ERROR else colors().warn)
         return None
 
@@ -139,10 +139,9 @@ class ModelHandler(logging.Handler):
         self.model = model
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self.model.append(LogLine(record.created, record.levelno, record.name.split(".")[-1], self.format(record)))
-        except RuntimeError:
-            pass  # the application is closing and Qt has deleted the model
+        line = LogLine(record.created, record.levelno, record.name.split(".")[-1], self.format(record))
+        with contextlib.suppress(RuntimeError):  # the application is closing and Qt has deleted the model
+            self.model.append(line)
 
 
 def start_logging(folder: Path, model: LogModel) -> list[logging.Handler]:

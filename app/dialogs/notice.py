@@ -33,13 +33,15 @@ class Notice(QFrame):
         for label in (self._title, self._text):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._actions = QHBoxLayout()
+        self._bar = QWidget()
+        self._actions = QHBoxLayout(self._bar)
+        self._actions.setContentsMargins(0, 4, 0, 0)
         self._actions.setSpacing(theme.GRID)
         words = QVBoxLayout()
         words.setSpacing(4)
         words.addWidget(self._title)
         words.addWidget(self._text)
-        words.addLayout(self._actions)
+        words.addWidget(self._bar)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 10, 12, 10)
         row.setSpacing(theme.GRID)
@@ -73,8 +75,8 @@ class Notice(QFrame):
             button.setAutoDefault(False)
             button.clicked.connect(lambda _=False, act=act: act())
             self._actions.addWidget(button)
-        if actions:
-            self._actions.addStretch(1)
+        self._actions.addStretch(1)
+        self._bar.setVisible(bool(actions))
         self._repaint_icon()
         self.show()
 

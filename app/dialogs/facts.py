@@ -1,0 +1,160 @@
+"""What a person wants to know of a file before it is added: counts, extents, labels, sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.dialogs.frame import size_text
+from engines.core import Artifact
+from engines.data import GridField, Image, Mesh, PointCloud, Slices, Volume
+
+UNITS = ("", "mm", "cm", "m", "µm", "in")
+LABELS_AT_MOST = 4_096
+"""An integer volume with more values than this is an image, not a label map."""
+
+
+@dataclass(frozen=True)
+class LabelCount:
+    label: int
+    voxels: int
+    size: float
+    """In the volume's unit, cubed."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``rows``: (name, text). ``labels``: those of a label volume with their voxels, the largest first."""
+
+    rows: tuple[tuple[str, str], ...]
+    labels: tuple[LabelCount, ...] = ()
+    threshold: float | None = None
+    """Where the bright part of a scan may begin (Otsu), to start from."""
+
+
+def extent_text(bounds: np.ndarray, unit: str) -> str:
+    """The size of a box, such as ``"12.5 × 8 × 30 mm"``."""
+    return f"{' × '.join(f'{side:.4g}' for side in bounds[1] - bounds[0])} {unit}".strip()
+
+
+def describe(artifact: Artifact) -> Facts:
+    """Reads whole arrays: not for the GUI thread."""
+    rows: list[tuple[str, str]] = [("Type", artifact.title)]
+    labels: tuple[LabelCount, ...] = ()
+    threshold = None
+    if isinstance(artifact, Slices):
+        rows += _slices_rows(artifact)
+    elif isinstance(artifact, Mesh):
+        rows += [
+            ("Vertices", f"{len(artifact.vertices):,}"),
+            ("Triangles", f"{len(artifact.faces):,}"),
+        ]
+        if len(artifact.vertices):
+            rows.append(("Extent", extent_text(artifact.bounds, artifact.unit)))
+        if artifact.scalars:
+            rows.append(("Values", ", ".join(artifact.scalars)))
+    elif isinstance(artifact, PointCloud):
+        rows.append(("Points", f"{len(artifact.points):,}"))
+        if len(artifact.points):
+            rows.append(("Extent", extent_text(artifact.bounds, artifact.unit)))
+        rows.append(("Normals", "yes" if artifact.normals is not None else "no"))
+    elif isinstance(artifact, Volume):
+        labels = label_counts(artifact)
+        rows += _volume_rows(artifact, labels)
+        threshold = None if labels else _otsu(artifact.values)
+    elif isinstance(artifact, GridField):
+        rows += [
+            ("Nodes", " × ".join(f"{n:,}" for n in artifact.values.shape)),
+            ("Extent", extent_text(artifact.bounds, artifact.length_unit)),
+            ("Range", _range_text(artifact.values, artifact.unit)),
+        ]
+    elif isinstance(artifact, Image):
+        rows.append(("Size", artifact.summary()))
+    else:
+        rows.append(("Holds", artifact.summary()))
+    rows.append(("Embedded", f"{size_text(artifact.nbytes)} in the project, before compression"))
+    return Facts(tuple(rows), labels, threshold)
+
+
+def _slices_rows(slices: Slices) -> list[tuple[str, str]]:
+    rows = [
+        ("Planes", f"{slices.plane_count:,} ({plane_kind(slices)})"),
+        ("Contours", f"{slices.loop_count:,}"),
+        ("Points", f"{len(slices.vertices):,}"),
+    ]
+    holes = int((slices.loop_parents >= 0).sum())
+    if holes:
+        rows.append(("Holes", f"{holes:,}"))
+    if len(slices.labels) > 1:
+        rows.append(("Labels", f"{len(slices.labels)}: {', '.join(map(str, slices.labels[:12].tolist()))}"))
+    empty = slices.plane_count - len(np.unique(slices.loop_planes))
+    if empty:
+        rows.append(("Empty planes", f"{empty:,} (they say that nothing is there)"))
+    if len(slices.vertices):
+        rows.append(("Extent", extent_text(slices.bounds, slices.unit)))
+    return rows
+
+
+def plane_kind(slices: Slices) -> str:
+    """``"parallel"`` or ``"oblique"``."""
+    across = np.linalg.norm(np.cross(slices.normals, slices.normals[0]), axis=1)
+    return "parallel" if across.max() < 1e-4 else "oblique"
+
+
+def _volume_rows(volume: Volume, labels: tuple[LabelCount, ...]) -> list[tuple[str, str]]:
+    unit = f" {volume.unit}" if volume.unit else ""
+    size = np.array(volume.values.shape) * volume.spacing
+    rows = [
+        ("Voxels", " × ".join(f"{n:,}" for n in volume.values.shape)),
+        ("Voxel size", f"{' × '.join(f'{s:.4g}' for s in volume.spacing)}{unit}"),
+        ("Extent", f"{' × '.join(f'{s:.4g}' for s in size)}{unit}"),
+        ("Range", _range_text(volume.values)),
+    ]
+    if labels:
+        rows.append(("Labels", f"{len(labels):,}"))
+    return rows
+
+
+def _range_text(values: np.ndarray, unit: str = "") -> str:
+    if values.dtype.kind == "c":
+        return "complex numbers"
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    if finite.size == 0:
+        return "no finite value"
+    lost = values.size - finite.size
+    tail = f", {lost:,} not finite" if lost else ""
+    return f"{finite.min():.4g} to {finite.max():.4g} {unit}".rstrip() + tail
+
+
+def _otsu(values: np.ndarray) -> float | None:
+    """The threshold that parts bright from dark best, from at most some 250,000 voxels; None for a flat volume."""
+    from skimage.filters import threshold_otsu
+
+    if values.dtype.kind not in "biuf":
+        return None
+    step = max(1, round((values.size / 250_000) ** (1 / 3)))
+    some = values[::step, ::step, ::step].astype(np.float64).ravel()
+    some = some[np.isfinite(some)]
+    if some.size == 0 or some.min() == some.max():
+        return None
+    return float(f"{threshold_otsu(some):.4g}")
+
+
+def label_counts(volume: Volume) -> tuple[LabelCount, ...]:
+    """Labels of a label volume (or of one with whole numbers), the largest first; empty for an image."""
+    values = volume.values
+    if not volume.is_label and values.dtype.kind not in "bui":
+        return ()
+    found, counts = np.unique(values, return_counts=True)
+    keep = (found != 0) & np.isfinite(found.astype(float))
+    found, counts = found[keep], counts[keep]
+    if len(found) > LABELS_AT_MOST or (not volume.is_label and len(found) > 256):
+        return ()
+    voxel = abs(float(np.linalg.det(volume.affine[:3, :3])))
+    order = np.argsort(-counts, kind="stable")
+    return tuple(LabelCount(int(found[i]), int(counts[i]), float(counts[i]) * voxel) for i in order)
+
+
+def has_unit(artifact: Artifact) -> bool:
+    return isinstance(artifact, (Slices, Mesh, PointCloud, Volume))

@@ -1,0 +1,287 @@
+"""One file on its way into a project: read, described, perhaps prepared, named. Knows no widget."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+
+from app.background import Task, run_in_background
+from app.dialogs.adding import Addition
+from app.dialogs.facts import Facts, describe, has_unit
+from app.dialogs.live import Answer, LivePreparation, Request
+from engines.core import Artifact, Method, Params, UserError, catalog
+from engines.data import Slices, Volume
+
+if TYPE_CHECKING:
+    from engines.files import Loaded, Reader
+
+State = Literal["reading", "ready", "preparing", "refused", "cancelled"]
+KEEP = "keep"
+"""The plan that adds what was read as it is."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All that the first look at a file gives."""
+
+    loaded: Loaded
+    facts: tuple[Facts, ...]
+    readers: tuple[Reader, ...]
+    reader: Reader
+
+
+def open_file(path: Path, options: Params | None, format: str | None) -> Opened:
+    """Read and describe a file. Raises UserError. Not for the GUI thread."""
+    from engines.files import READERS, read, readers_for
+
+    fitting = tuple(readers_for(path))
+    loaded = read(path, options, format)
+    if not loaded.artifacts:
+        raise UserError(f"'{path.name}' holds nothing that can be used.", mend="Choose another file.")
+    return Opened(
+        loaded, tuple(describe(a) for a in loaded.artifacts), fitting, READERS[format] if format else fitting[0]
+    )
+
+
+def preparations_for(kind: type[Artifact]) -> tuple[Method, ...]:
+    """Preparations that need one artifact of this type and nothing else. Loads the catalog: not for the GUI thread."""
+
+    def fits(method: Method) -> bool:
+        required = [spec for spec in method.inputs if not spec.optional]
+        return method.role == "preparation" and len(required) == 1 and issubclass(kind, required[0].type)
+
+    return tuple(method for method in catalog() if fits(method))
+
+
+class ImportItem(QObject):
+    """``changed`` after every change of state; ``opened`` once when reading has ended well."""
+
+    changed = Signal()
+    opened = Signal()
+    prepared = Signal()
+    progressed = Signal(float, str)
+
+    def __init__(self, path: str | Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.path = Path(path)
+        self.name = stem(self.path.name)
+        self.state: State = "reading"
+        self.error: BaseException | None = None
+        self.found: Opened | None = None
+        self.methods: tuple[Method, ...] = ()
+        self.methods_known = False
+        self.plan = KEEP
+        self.params: dict[str, Params] = {}
+        self.seed = 0
+        self.unit: str | None = None
+        self.keep_source = False
+        self.answer: Answer | None = None
+        self.file_bytes = _size(self.path)
+        self._format: str | None = None
+        self.options: Params | None = None
+        self._task: Task | None = None
+        self._source: tuple[Artifact, str | None, Artifact] | None = None
+        self._live = LivePreparation(self)
+        self._live.answered.connect(self._prepared)
+        self._live.failed.connect(self._refused)
+        self._live.progressed.connect(self.progressed)
+
+    # reading -----------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Artifact | None:
+        """What was read first from the file, in the unit that was chosen."""
+        if self.found is None:
+            return None
+        first = self.found.loaded.artifacts[0]
+        if self._source is None or self._source[0] is not first or self._source[1] != self.unit:
+            self._source = first, self.unit, self._in_unit(first)
+        return self._source[2]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        read = self.found.loaded.problems if self.found else ()
+        return read + (self.answer.warnings if self.answer and self.plan != KEEP else ())
+
+    def read(self, options: Params | None = None, format: str | None = None) -> None:
+        """(Re)read the file; a read that is under way is dropped."""
+        self.cancel()
+        self.options, self._format = options, format
+        self.state, self.error, self.found, self.answer = "reading", None, None, None
+        self._task = run_in_background(
+            open_file, self.path, options, format, done=self._opened, failed=self._refused, owner=self
+        )
+        self.changed.emit()
+
+    def cancel(self) -> None:
+        """Stop what is under way. Memory that a reader has taken is freed when it returns."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._live.cancel()
+        if self.state == "reading":
+            self.state = "cancelled"
+            self.changed.emit()
+        elif self.state == "preparing":
+            self.plan, self.state = KEEP, "ready"
+            self.changed.emit()
+
+    def _opened(self, found: Opened) -> None:
+        self._task = None
+        self.found, self.state = found, "ready"
+        first = found.loaded.artifacts[0]
+        if self.unit is None:
+            self.unit = getattr(first, "unit", "") if has_unit(first) else ""
+        kind = type(first)
+        if not self.methods_known:
+            run_in_background(preparations_for, kind, done=self._know_methods, failed=lambda _: None, owner=self)
+        self.opened.emit()
+        self.changed.emit()
+
+    def _know_methods(self, methods: tuple[Method, ...]) -> None:
+        self.methods, self.methods_known = methods, True
+        for method in methods:
+            if method.key not in self.params:
+                self.params[method.key] = method.params()
+                self._suggest(method)
+        source = self.source
+        # A scanner's grey values are kept; what is a solid already (a mesh, labels) is there to be sliced.
+        solid = not isinstance(source, Volume) or bool(self.found and self.found.facts[0].labels)
+        slicing = next((m for m in methods if any(issubclass(o.type, Slices) for o in m.outputs)), None)
+        if slicing is not None and solid and self.state == "ready":
+            self.choose_plan(slicing.key, soon=False)
+        self.changed.emit()
+
+    def _suggest(self, method: Method) -> None:
+        """Start with the largest label, or with the threshold that parts a scan best."""
+        facts = self.found.facts[0] if self.found else None
+        if facts is None:
+            return
+        start: dict[str, Any] = {}
+        if facts.labels and "label" in method.params.model_fields:
+            start["label"] = facts.labels[0].label
+        elif facts.threshold is not None and "threshold" in method.params.model_fields:
+            start["threshold"] = facts.threshold
+        with contextlib.suppress(UserError):
+            self.params[method.key] = method.params.parse(start, self.params[method.key])
+
+    def _refused(self, error: BaseException) -> None:
+        self._task = None
+        self.error = error
+        self.state = "refused"
+        self.answer = None
+        self.changed.emit()
+
+    # what will be added ------------------------------------------------------------------------------
+
+    def method(self) -> Method | None:
+        """The preparation that was chosen, or None."""
+        return next((m for m in self.methods if m.key == self.plan), None)
+
+    def choose_plan(self, plan: str, *, soon: bool = True) -> None:
+        self.plan = plan
+        self.prepare(soon=soon)
+
+    def set_params(self, params: Params) -> None:
+        self.params[self.plan] = params
+        self.prepare()
+
+    def set_seed(self, seed: int) -> None:
+        self.seed = seed
+        self.prepare()
+
+    def set_unit(self, unit: str) -> None:
+        if unit != self.unit:
+            self.unit = unit
+            self.prepare()
+
+    def prepare(self, *, soon: bool = True) -> None:
+        """Compute again what the plan gives, in the background."""
+        if self.found is None:
+            return
+        self._live.cancel()
+        self.error, self.answer = None, None
+        method, source = self.method(), self.source
+        if method is None or source is None:
+            self.state = "ready"
+        else:
+            slot = method.accepts(source)
+            assert slot is not None
+            self.state = "preparing"
+            self._live.request(Request(method.key, {slot: source}, self.params[method.key], self.seed), soon=soon)
+        self.changed.emit()
+
+    def invalid(self, problem: str) -> None:
+        """The form holds something that cannot be: nothing can be added now."""
+        self._live.cancel()
+        self._refused(UserError("The settings cannot be used as they are.", problem, "Correct the marked field."))
+
+    def _prepared(self, answer: Answer) -> None:
+        self.answer, self.state = answer, "ready"
+        self.prepared.emit()
+        self.changed.emit()
+
+    def outputs(self) -> Mapping[str, Artifact]:
+        """What the plan has given, by name; what was read if nothing is prepared."""
+        if self.answer is not None and self.plan != KEEP:
+            return self.answer.outputs
+        source = self.source
+        return {} if source is None else {"": source}
+
+    def additions(self) -> list[Addition]:
+        """Empty unless the item is ready."""
+        if self.state != "ready" or self.found is None:
+            return []
+        name = self.name.strip() or stem(self.path.name)
+        if self.plan == KEEP:
+            arts = [self._in_unit(a) for a in self.found.loaded.artifacts]
+            if len(arts) == 1:
+                return [Addition(name, arts[0])]
+            return [Addition(f"{name} ({a.name or i + 1})", a) for i, a in enumerate(arts)]
+        made = [
+            Addition(name if i == 0 else f"{name} ({key.replace('/', ' ')})", a)
+            for i, (key, a) in enumerate(self.outputs().items())
+        ]
+        source = self.source
+        if self.keep_source and source is not None:
+            made.append(Addition(f"{name} ({source.title.lower()})", source))
+        return made
+
+    def _in_unit(self, artifact: Artifact) -> Artifact:
+        if self.unit is None or not has_unit(artifact) or getattr(artifact, "unit", "") == self.unit:
+            return artifact
+        return artifact.replace(unit=self.unit)
+
+
+def label_field(method: Method) -> str | None:
+    """The params field that takes the label to slice, if the method has one."""
+    return "label" if "label" in method.params.model_fields else None
+
+
+def with_label(params: Params, label: Any) -> Params:
+    return type(params).parse({"label": label}, params)
+
+
+def stem(file_name: str) -> str:
+    """The name without its extensions (``"scan.nii.gz"`` gives ``"scan"``), with blanks for underscores."""
+    name = file_name
+    for double in (".nii.gz", ".tar.gz"):
+        if name.lower().endswith(double):
+            name = name[: -len(double)]
+            break
+    else:
+        name = os.path.splitext(name)[0]
+    return name.replace("_", " ").strip() or file_name
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,356 @@
+"""The right side of the import dialog: what one file holds, and what to do with it."""
+
+from __future__ import annotations
+
+import random
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QRadioButton,
+    QScrollArea,
+    QSpinBox,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import theme
+from app.dialogs.facts import UNITS, has_unit
+from app.dialogs.frame import heading, muted, size_text
+from app.dialogs.import_item import KEEP, ImportItem, label_field, with_label
+from app.dialogs.notice import Notice
+from app.forms import ParamForm
+from engines.core import Method, UserError
+
+MAX_SEED = 2**31 - 1
+
+
+class ImportPage(QScrollArea):
+    """Shows and edits one :class:`ImportItem`. Built anew when the file has been read or its plan changes."""
+
+    renamed = Signal()
+
+    def __init__(self, item: ImportItem, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.item = item
+        self.setObjectName("import_page")
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inner = QWidget()
+        inner.setProperty("kind", "page")
+        self._column = QVBoxLayout(inner)
+        self._column.setContentsMargins(0, 0, 8, 0)
+        self._column.setSpacing(theme.GRID)
+        self.setWidget(inner)
+        self.form: ParamForm | None = None
+        self.labels: QTreeWidget | None = None
+        self.reader_form: ParamForm | None = None
+        self._built_for: tuple[object, ...] = ()
+        self._build_name()
+        self.error = Notice("import_error")
+        self.problems = Notice("import_problems")
+        self._column.addWidget(self.error)
+        self._column.addWidget(self.problems)
+        self._facts = QWidget()
+        self._facts.setObjectName("import_facts")
+        self._facts.setAccessibleName("What the file holds")
+        self._rows = QGridLayout(self._facts)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setHorizontalSpacing(16)
+        self._rows.setVerticalSpacing(4)
+        self._rows.setColumnStretch(1, 1)
+        self._column.addWidget(self._facts)
+        self._reader_box = _section(self._column)
+        self._plan_box = _section(self._column)
+        self._form_box = _section(self._column)
+        self._column.addStretch(1)
+        self._read_again = QTimer(self, singleShot=True, interval=400)
+        self._read_again.timeout.connect(self._reread)
+        item.changed.connect(self.update_page)
+        self.update_page()
+
+    # building ----------------------------------------------------------------------------------------
+
+    def _build_name(self) -> None:
+        self.name = QLineEdit(self.item.name, objectName="import_name")
+        self.name.setAccessibleName("Name in the project")
+        self.name.textEdited.connect(self._rename)
+        self.unit = QComboBox(objectName="import_unit")
+        self.unit.setAccessibleName("Unit of length")
+        for unit in UNITS:
+            self.unit.addItem(unit or "No unit", unit)
+        self.unit.activated.connect(lambda _: self.item.set_unit(self.unit.currentData()))
+        self._unit_label = QLabel("Unit")
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(theme.GRID)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnMinimumWidth(0, 80)
+        grid.addWidget(QLabel("Name"), 0, 0)
+        grid.addWidget(self.name, 0, 1)
+        grid.addWidget(self._unit_label, 1, 0)
+        grid.addWidget(self.unit, 1, 1)
+        self._column.addLayout(grid)
+
+    def _rename(self, text: str) -> None:
+        self.item.name = text
+        self.renamed.emit()
+
+    def update_page(self) -> None:
+        """Follow the item; sections are built anew only when what they depend on has changed."""
+        item = self.item
+        source = item.source
+        unit_known = source is not None and has_unit(source)
+        self.unit.setVisible(unit_known)
+        self._unit_label.setVisible(unit_known)
+        if unit_known:
+            if self.unit.findData(item.unit) < 0:
+                self.unit.addItem(str(item.unit), item.unit)
+            self.unit.setCurrentIndex(self.unit.findData(item.unit))
+        if item.error is not None:
+            self.error.say_error(item.error)
+        elif item.state == "cancelled":
+            self.error.say("info", "Reading was stopped.", actions=[("Read again", item.read)])
+        else:
+            self.error.clear()
+        self._show_problems()
+        now = (id(item.found), item.methods_known, item.plan)
+        if now != self._built_for:
+            self._built_for = now
+            self._show_facts()
+            self._build_reader()
+            self._build_plans()
+            self._build_form()
+
+    def _show_problems(self) -> None:
+        found = self.item.problems
+        if found:
+            count = len(found)
+            lines = [f"• {text}" for text in found[:8]] + ([f"• and {count - 8} more"] if count > 8 else [])
+            self.problems.say("warn", f"{count} problem{'s' if count > 1 else ''} found", "\n".join(lines))
+        else:
+            self.problems.clear()
+
+    def _show_facts(self) -> None:
+        _empty(self._rows)
+        item = self.item
+        rows = [("File", item.path.name)]
+        if item.file_bytes is not None:
+            rows.append(("Size", size_text(item.file_bytes)))
+        if item.found is not None:
+            rows.append(("Format", item.found.reader.title))
+            many = len(item.found.facts) > 1
+            for index, facts in enumerate(item.found.facts):
+                if many:
+                    rows.append((f"Part {index + 1}", item.found.loaded.artifacts[index].name or ""))
+                rows += facts.rows
+        for index, (title, text) in enumerate(rows):
+            value = QLabel(text, wordWrap=True, objectName=f"fact:{title}")
+            value.setFont(theme.font(numbers=True))
+            value.setTextFormat(Qt.TextFormat.PlainText)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            left = muted(title)
+            left.setMinimumWidth(80)
+            self._rows.addWidget(left, index, 0, Qt.AlignmentFlag.AlignTop)
+            self._rows.addWidget(value, index, 1)
+
+    def _build_reader(self) -> None:
+        box = self._reader_box
+        _empty(box)
+        self.reader_form = None
+        found = self.item.found
+        if found is None:
+            return
+        if len(found.readers) > 1:
+            combo = QComboBox(objectName="import_format")
+            combo.setAccessibleName("Read as")
+            for reader in found.readers:
+                combo.addItem(reader.title, reader.key)
+            combo.setCurrentIndex(combo.findData(found.reader.key))
+            combo.activated.connect(lambda _: self.item.read(None, combo.currentData()))
+            row = QHBoxLayout()
+            row.addWidget(QLabel("Read as"))
+            row.addWidget(combo, 1)
+            box.addLayout(row)
+        # The unit has its own list above, which needs no second reading.
+        if set(found.reader.options.model_fields) - {"unit"}:
+            box.addWidget(heading("Reading"))
+            self.reader_form = ParamForm(found.reader.options)
+            self.reader_form.setObjectName("import_reader_form")
+            self.reader_form.setAccessibleName("Reader options")
+            if "unit" in found.reader.options.model_fields:
+                self.reader_form.hide_field("unit")
+            if self.item.options is not None:
+                self.reader_form.set_params(self.item.options)
+            self.reader_form.changed.connect(self._read_again.start)
+            box.addWidget(self.reader_form)
+
+    def _reread(self) -> None:
+        found, form = self.item.found, self.reader_form
+        if found is not None and form is not None and form.valid:
+            self.item.read(form.params(), found.reader.key)
+
+    def _build_plans(self) -> None:
+        box = self._plan_box
+        _empty(box)
+        item = self.item
+        source = item.source
+        if source is None or not item.methods:
+            return
+        box.addWidget(heading("Add"))
+        group = QButtonGroup(self)
+        plans = [(m.key, m.title, m.job) for m in item.methods]
+        plans.append((KEEP, f"As a {source.title.lower()}", "As it is in the file."))
+        for key, title, help_text in plans:
+            button = QRadioButton(title, objectName=f"plan:{key}")
+            button.setAccessibleName(title)
+            button.setAccessibleDescription(help_text)
+            button.setToolTip(help_text)
+            button.setChecked(key == item.plan)
+            button.toggled.connect(lambda on, key=key: self._choose_plan(key) if on else None)
+            group.addButton(button)
+            box.addWidget(button)
+            if key == item.plan:
+                below = muted(help_text)
+                below.setContentsMargins(22, 0, 0, 4)
+                box.addWidget(below)
+
+    def _choose_plan(self, key: str) -> None:
+        if key != self.item.plan:
+            # Later: the button that was clicked is built anew.
+            QTimer.singleShot(0, lambda: self.item.choose_plan(key))
+
+    def _build_form(self) -> None:
+        box = self._form_box
+        _empty(box)
+        self.form = self.labels = None
+        item, method = self.item, self.item.method()
+        if method is None:
+            return
+        field = label_field(method)
+        labels = item.found.facts[0].labels if item.found else ()
+        if field is not None and labels:
+            box.addWidget(heading("Label"))
+            box.addWidget(self._label_list())
+        box.addWidget(heading(method.title))
+        self.form = ParamForm(method.params, method.presets)
+        self.form.setObjectName("import_form")
+        self.form.setAccessibleName(f"Settings of {method.title}")
+        if item.params[method.key] != self.form.params():
+            self.form.set_params(item.params[method.key])
+        if field is not None and labels:
+            self.form.hide_field(field)
+        self.form.changed.connect(self._params_changed)
+        box.addWidget(self.form)
+        box.addLayout(self._seed_row())
+        self._offer_source(method)
+
+    def _offer_source(self, method: Method) -> None:
+        source = self.item.source
+        if source is None or any(issubclass(type(source), o.type) for o in method.outputs):
+            return
+        keep = QCheckBox(f"Add the {source.title.lower()} too", objectName="import_keep_source")
+        keep.setAccessibleName(keep.text())
+        keep.setChecked(self.item.keep_source)
+
+        def toggled(on: bool) -> None:
+            self.item.keep_source = on
+            self.item.changed.emit()
+
+        keep.toggled.connect(toggled)
+        self._form_box.addWidget(keep)
+
+    def _label_list(self) -> QTreeWidget:
+        found = self.item.found
+        assert found is not None
+        counts = found.facts[0].labels
+        total = sum(c.voxels for c in counts)
+        tree = QTreeWidget(objectName="import_labels", rootIsDecorated=False, uniformRowHeights=True)
+        tree.setAccessibleName("Labels")
+        tree.setHeaderLabels(["Label", "Voxels", "Share"])
+        tree.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        tree.setFont(theme.font(numbers=True))
+        tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        chosen = getattr(self.item.params[self.item.plan], "label", None)
+        everything = QTreeWidgetItem(tree, ["All labels", f"{total:,}", "100 %"])
+        everything.setData(0, Qt.ItemDataRole.UserRole, None)
+        if chosen is None:
+            tree.setCurrentItem(everything)
+        for count in counts:
+            row = QTreeWidgetItem(tree, [str(count.label), f"{count.voxels:,}", f"{100 * count.voxels / total:.1f} %"])
+            row.setData(0, Qt.ItemDataRole.UserRole, count.label)
+            if count.label == chosen:
+                tree.setCurrentItem(row)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for index in range(tree.topLevelItemCount()):
+            for column in (1, 2):
+                tree.topLevelItem(index).setTextAlignment(column, right)
+        tree.setFixedHeight(34 + 27 * min(len(counts) + 1, 6))
+        tree.currentItemChanged.connect(lambda now, _: self._choose_label(now))
+        self.labels = tree
+        return tree
+
+    def _choose_label(self, row: QTreeWidgetItem | None) -> None:
+        if row is None or self.form is None:
+            return
+        try:
+            self.form.set_params(with_label(self.form.params(), row.data(0, Qt.ItemDataRole.UserRole)))
+        except UserError as error:
+            self.item.invalid(str(error))
+
+    def _seed_row(self) -> QHBoxLayout:
+        seed = QSpinBox(objectName="import_seed", minimum=0, maximum=MAX_SEED)
+        seed.setAccessibleName("Seed")
+        seed.setToolTip("The same seed gives the same planes.")
+        seed.setFont(theme.font(numbers=True))
+        seed.setValue(self.item.seed)
+        seed.valueChanged.connect(self.item.set_seed)
+        dice = QToolButton(objectName="import_new_seed")
+        dice.setAccessibleName("New seed")
+        dice.setToolTip("Another seed")
+        dice.setIcon(theme.icon("seed"))
+        dice.clicked.connect(lambda: seed.setValue(random.randrange(100_000)))
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addWidget(QLabel("Seed"), 1)
+        row.addWidget(seed, 1)
+        row.addWidget(dice)
+        return row
+
+    def _params_changed(self) -> None:
+        if self.form is None:
+            return
+        try:
+            params = self.form.params()
+        except UserError as error:
+            self.item.invalid(" ".join(p for p in (error.what, error.mend) if p))
+            return
+        self.item.set_params(params)
+
+
+def _section(column: QVBoxLayout) -> QVBoxLayout:
+    box = QVBoxLayout()
+    box.setSpacing(6)
+    column.addLayout(box)
+    return box
+
+
+def _empty(layout: QVBoxLayout | QGridLayout | QHBoxLayout) -> None:
+    while (item := layout.takeAt(0)) is not None:
+        if (widget := item.widget()) is not None:
+            widget.hide()
+            widget.deleteLater()
+        elif (inner := item.layout()) is not None:
+            _empty(inner)  # type: ignore[arg-type]
+            inner.deleteLater()

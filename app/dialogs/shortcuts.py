@@ -1,0 +1,100 @@
+"""Every action of a window with its keys, read off its menus, so that the list is never out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QHeaderView, QLineEdit, QMainWindow, QMenu, QTreeWidget, QTreeWidgetItem, QWidget
+
+from app import theme
+from app.dialogs.frame import Dialog
+
+VIEW_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "In the 3D view": (
+        ("Orbit", "Left drag"),
+        ("Pan", "Middle drag"),
+        ("Zoom at the pointer", "Wheel"),
+        ("Focus on a point", "Double click"),
+        ("Frame all", "F"),
+        ("Standard views", "1 … 6"),
+        ("Screenshot", "S"),
+    )
+}
+
+
+def menu_actions(window: QMainWindow) -> dict[str, list[QAction]]:
+    """The actions under each top-level menu, sub-menus included."""
+    found: dict[str, list[QAction]] = {}
+    for top in window.menuBar().actions():
+        menu = top.menu()
+        if isinstance(menu, QMenu):
+            found[plain_text(top.text())] = list(_leaves(menu))
+    return found
+
+
+def _leaves(menu: QMenu) -> Iterator[QAction]:
+    for action in menu.actions():
+        inner = action.menu()
+        if isinstance(inner, QMenu):
+            yield from _leaves(inner)
+        elif not action.isSeparator() and action.text():
+            yield action
+
+
+def plain_text(text: str) -> str:
+    """A menu's text without its mnemonic."""
+    return text.replace("&&", "\0").replace("&", "").replace("\0", "&").rstrip("…").strip()
+
+
+class ShortcutsDialog(Dialog):
+    def __init__(
+        self,
+        window: QMainWindow,
+        parent: QWidget | None = None,
+        extra: Mapping[str, Sequence[tuple[str, str]]] = VIEW_KEYS,
+    ) -> None:
+        super().__init__("shortcuts_dialog", "Keyboard shortcuts", parent or window, (560, 640))
+        self.search = QLineEdit(objectName="shortcuts_search", placeholderText="Search actions and keys")
+        self.search.setAccessibleName("Search shortcuts")
+        self.search.setClearButtonEnabled(True)
+        self.search.addAction(theme.icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        self.body.addWidget(self.search)
+        self.tree = QTreeWidget(objectName="shortcuts_list", columnCount=2, rootIsDecorated=False)
+        self.tree.setAccessibleName("Shortcuts")
+        self.tree.setHeaderLabels(["Action", "Keys"])
+        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.tree.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.tree.header().setStretchLastSection(False)
+        self.body.addWidget(self.tree, 1)
+        rows = {title: [(plain_text(a.text()), _keys(a)) for a in acts] for title, acts in menu_actions(window).items()}
+        for title, entries in {**rows, **extra}.items():
+            if not entries:
+                continue
+            group = QTreeWidgetItem(self.tree, [title])
+            group.setFirstColumnSpanned(True)
+            group.setFont(0, theme.font(bold=True))
+            for name, keys in entries:
+                QTreeWidgetItem(group, [name, keys])
+        self.tree.expandAll()
+        self.search.textChanged.connect(self._filter)
+        self.add_button("Close", self.accept, "primary")
+        self.search.setFocus()
+
+    def _filter(self, text: str) -> None:
+        words = text.lower().split()
+        for i in range(self.tree.topLevelItemCount()):
+            group = self.tree.topLevelItem(i)
+            any_left = False
+            for k in range(group.childCount()):
+                item = group.child(k)
+                where = f"{group.text(0)} {item.text(0)} {item.text(1)}".lower()
+                fits = all(word in where for word in words)
+                item.setHidden(not fits)
+                any_left |= fits
+            group.setHidden(not any_left)
+
+
+def _keys(action: QAction) -> str:
+    keys = [key.toString(QKeySequence.SequenceFormat.NativeText) for key in action.shortcuts()]
+    return ", ".join(dict.fromkeys(key for key in keys if key)) or "–"
