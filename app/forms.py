@@ -238,6 +238,7 @@ class ParamForm(QWidget):
         self._base: Params = params()
         self._value: Params | None = self._base
         self._loading = False
+        self._hidden: set[str] = set()
         self._build()
         self._state = self._raw_of(self._base)
         self._apply(self._state, quiet=True)
@@ -296,6 +297,13 @@ class ParamForm(QWidget):
     def error(self, name: str) -> str:
         """The text shown under a field ("" when it is fine)."""
         return self._fields[name].error.text() if not self._fields[name].error.isHidden() else ""
+
+    def hide_field(self, name: str) -> None:
+        """For a field that the caller sets by other means, through :meth:`set_params`."""
+        field = self._fields[name]
+        self._hidden.add(name)
+        for widget in (field.label, field.editor, field.reset):
+            widget.hide()
 
     def show_advanced(self, shown: bool = True) -> None:
         self._more.setChecked(shown)
@@ -449,7 +457,7 @@ class ParamForm(QWidget):
         hidden = 0
         for key, field in self._fields.items():
             differs = self._state[key] != base[key]
-            field.reset.setVisible(differs)
+            field.reset.setVisible(differs and key not in self._hidden)
             field.reset.setToolTip(f"Back to {base[key]!s}" if base[key] != "" else "Back to none")
             hidden += differs and field.spec.advanced
             if field.error.text() and field.spec.advanced and not self._advanced.isVisible():

@@ -29,12 +29,16 @@ DEFAULTS: dict[str, Any] = {
     "confirm_quit_with_jobs": True,
     "live_preview": True,
     "link_cameras": True,
+    "motion_quality": "balanced",  # detail of large meshes while the camera moves: smooth, balanced, full
     "last_folder": "",
     "recent": [],  # paths of projects, the latest first
     "window/geometry": b"",
     "window/state": b"",
 }
-CHOICES: dict[str, tuple[Any, ...]] = {"theme": ("system", "light", "dark")}
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "theme": ("system", "light", "dark"),
+    "motion_quality": ("smooth", "balanced", "full"),
+}
 RECENT_LIMIT = 12
 
 
