@@ -87,6 +87,24 @@ class Pose:
         shift = (self.right * right + self.up * up) * self.half_height * (1 - 1 / factor)
         return replace(self, focal=self.focal + shift, half_height=max(self.half_height / factor, 1e-12))
 
+    def project(self, points: Any, width: float, height: float) -> np.ndarray:
+        """(n, 3) world points to (n, 3): pixels x and y in a view of this size, and depth from the camera."""
+        local = np.asarray(points, float).reshape(-1, 3) - self.focal
+        right, up, back = local @ self.right, local @ self.up, local @ self.back
+        depth = self.distance - back
+        shrink = 1.0 if self.parallel else self.distance / np.maximum(depth, 1e-9 * self.distance)
+        scale = shrink * (height / 2) / self.half_height
+        return np.stack([width / 2 + right * scale, height / 2 - up * scale, depth], axis=1)
+
+    def ray(self, x: float, y: float, width: float, height: float) -> tuple[np.ndarray, np.ndarray]:
+        """Origin (3,) and unit direction (3,) of the line of sight through a pixel."""
+        half = max(height / 2, 1.0)
+        on_focus = self.focal + (self.right * (x - width / 2) + self.up * (half - y)) / half * self.half_height
+        if self.parallel:
+            return on_focus + self.back * self.distance, -self.back
+        direction = on_focus - self.position
+        return self.position, direction / np.linalg.norm(direction)
+
     def looking_from(self, back: Any, up: Any) -> Pose:
         back = _unit(np.asarray(back, float))
         up = np.asarray(up, float)

@@ -1,0 +1,275 @@
+"""The strip beside a 3D view: which layers are shown, and how the chosen one looks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QColorDialog,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import theme
+from app.viewers import colour_maps
+from app.viewers.overlay import number
+
+if TYPE_CHECKING:
+    from app.viewers.layers import Layer
+
+
+def swatch(colour: str, size: int = 14) -> QIcon:
+    made = QPixmap(size * 2, size * 2)
+    made.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(made)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(QColor(colour))
+    painter.setPen(QColor(theme.colors().strong))
+    painter.drawRoundedRect(2, 2, size * 2 - 4, size * 2 - 4, 6, 6)
+    painter.end()
+    made.setDevicePixelRatio(2)
+    return QIcon(made)
+
+
+class LayerPanel(QFrame):
+    style_changed = Signal(str, object)
+    """Layer id and its new Style."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("layer-panel")
+        self.setAccessibleName("Layers")
+        theme.mark(self, kind="box")
+        self.setFixedWidth(240)
+        self._layers: dict[str, Layer] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(6)
+        self.list = QListWidget(self)
+        self.list.setObjectName("layer-list")
+        self.list.setAccessibleName("Layers of this view")
+        self.list.setIconSize(QSize(16, 16))
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        theme.mark(self.list, kind="page")
+        self.list.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column.addWidget(self.list)
+        line = QFrame(self)
+        theme.mark(line, kind="line")
+        column.addWidget(line)
+        self.form = QFormLayout()
+        self.form.setContentsMargins(0, 2, 0, 0)
+        self.form.setHorizontalSpacing(8)
+        self.form.setVerticalSpacing(6)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        column.addLayout(self.form)
+        self._make_fields()
+        self.list.itemChanged.connect(self._toggled)
+        self.list.currentItemChanged.connect(lambda *_: self._show_current())
+        theme.signals.changed.connect(self._refresh)
+
+    # ---- fields ---
+    def _make_fields(self) -> None:
+        self.by = self._combo("by", "Colour by")
+        self.by.activated.connect(lambda _: self._set(by=self.by.currentData(), low=None, high=None, cmap=""))
+        self.cmap = self._combo("cmap", "Colour map")
+        for key, title in colour_maps.MAPS.items():
+            self.cmap.addItem(title, key)
+        self.cmap.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.cmap.activated.connect(lambda _: self._set(cmap=self.cmap.currentData()))
+        self.low, self.high = QLineEdit(self), QLineEdit(self)
+        row = QWidget(self)
+        across = QHBoxLayout(row)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(4)
+        for edit, name in ((self.low, "Lowest value"), (self.high, "Highest value")):
+            edit.setAccessibleName(name)
+            edit.setObjectName(f"layer-{name.split()[0].lower()}")
+            edit.setToolTip(f"{name} of the colour map. Leave empty for automatic.")
+            edit.setFont(theme.tabular(edit.font()))
+            across.addWidget(edit)
+        self.low.editingFinished.connect(lambda: self._range_edited("low", self.low))
+        self.high.editingFinished.connect(lambda: self._range_edited("high", self.high))
+        self.range = row
+        self.form.addRow("Range", row)
+        self.color = QPushButton(self)
+        self.color.setObjectName("layer-color")
+        self.color.setAccessibleName("Colour of the layer")
+        self.color.clicked.connect(self._ask_colour)
+        self.form.addRow("Colour", self.color)
+        self.level = self._slider("level", "Level", 0, 1000)
+        self.level.valueChanged.connect(lambda v: self._set(level=self._level_of(v)))
+        self.opacity = self._slider("opacity", "Opacity", 5, 100)
+        self.opacity.valueChanged.connect(lambda v: self._set(opacity=v / 100))
+        self.line_width = self._slider("line-width", "Thickness", 1, 12)
+        self.line_width.valueChanged.connect(lambda v: self._set(line_width=float(v)))
+        self.point_size = self._slider("point-size", "Point size", 1, 20)
+        self.point_size.valueChanged.connect(lambda v: self._set(point_size=float(v)))
+        self.wireframe = self._check("wireframe", "Wireframe")
+        self.wireframe.toggled.connect(lambda on: self._set(wireframe=on))
+        self.flat = self._check("flat", "Flat shading")
+        self.flat.toggled.connect(lambda on: self._set(flat=on))
+        self._fields: dict[str, QWidget] = {
+            "by": self.by, "color": self.color, "level": self.level, "opacity": self.opacity, "flat": self.flat,
+            "line_width": self.line_width, "point_size": self.point_size, "wireframe": self.wireframe,
+        }  # fmt: skip
+
+    def _combo(self, name: str, title: str) -> QComboBox:
+        made = QComboBox(self)
+        made.setObjectName(f"layer-{name}")
+        made.setAccessibleName(title)
+        self.form.addRow(title, made)
+        return made
+
+    def _slider(self, name: str, title: str, low: int, high: int) -> QSlider:
+        made = QSlider(Qt.Orientation.Horizontal, self)
+        made.setRange(low, high)
+        made.setObjectName(f"layer-{name}")
+        made.setAccessibleName(title)
+        self.form.addRow(title, made)
+        return made
+
+    def _check(self, name: str, title: str) -> QCheckBox:
+        made = QCheckBox(title, self)
+        made.setObjectName(f"layer-{name}")
+        made.setAccessibleName(title)
+        self.form.addRow(made)
+        return made
+
+    # ---- content ---
+    def set_layers(self, layers: dict[str, Layer]) -> None:
+        chosen = self.current_id
+        self._layers = layers
+        with QSignalBlocker(self.list):
+            self.list.clear()
+            for layer in layers.values():
+                item = QListWidgetItem(layer.name)
+                item.setData(Qt.ItemDataRole.UserRole, layer.id)
+                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+                self.list.addItem(item)
+        self._refresh()
+        rows = list(layers)
+        self.list.setCurrentRow(rows.index(chosen) if chosen in rows else 0 if rows else -1)
+        height = sum(max(self.list.sizeHintForRow(row), 24) for row in range(min(self.list.count(), 6))) + 6
+        self.list.setFixedHeight(max(height, 30))
+        self._show_current()
+
+    def _refresh(self) -> None:
+        with QSignalBlocker(self.list):
+            for row in range(self.list.count()):
+                item = self.list.item(row)
+                layer = self._layers.get(item.data(Qt.ItemDataRole.UserRole))
+                if layer is not None:
+                    item.setCheckState(Qt.CheckState.Checked if layer.style.visible else Qt.CheckState.Unchecked)
+                    item.setIcon(theme.icon(layer.icon) if layer.style.by else swatch(layer.base_colour))
+                    item.setToolTip(f"{layer.name}\n{layer.artifact.summary()}")
+
+    @property
+    def current_id(self) -> str:
+        item = self.list.currentItem()
+        return str(item.data(Qt.ItemDataRole.UserRole)) if item is not None else ""
+
+    @property
+    def current(self) -> Layer | None:
+        return self._layers.get(self.current_id)
+
+    def _show_current(self) -> None:
+        layer = self.current
+        uses = layer.uses if layer is not None else ()
+        fields = [*self._fields.values(), self.cmap, self.low, self.high]
+        blocks = [QSignalBlocker(field) for field in fields]
+        for name, field in self._fields.items():
+            self.form.setRowVisible(field, name in uses)
+        mapped = layer is not None and bool(layer.scalar)
+        self.form.setRowVisible(self.cmap, mapped)
+        self.form.setRowVisible(self.range, mapped)
+        if layer is not None:
+            self._fill(layer)
+        del blocks
+        self.adjustSize()
+
+    def _fill(self, layer: Layer) -> None:
+        style = layer.style
+        self.by.clear()
+        for key, title in layer.colourings():
+            self.by.addItem(title, key)
+        self.by.setCurrentIndex(max(0, self.by.findData(style.by)))
+        self.form.setRowVisible(self.color, "color" in layer.uses and not style.by)
+        self.form.setRowVisible(self.by, self.by.count() > 1)
+        self.cmap.setCurrentIndex(max(0, self.cmap.findData(layer.cmap)))
+        self.low.setText(number(layer.value_range[0]).replace("−", "-"))
+        self.high.setText(number(layer.value_range[1]).replace("−", "-"))
+        self.color.setIcon(swatch(layer.base_colour))
+        self.color.setText(layer.base_colour.upper())
+        self.opacity.setValue(round(style.opacity * 100))
+        self.line_width.setValue(round(style.line_width))
+        self.point_size.setValue(round(style.point_size))
+        self.wireframe.setChecked(style.wireframe)
+        self.flat.setChecked(style.flat)
+        if "level" in layer.uses:
+            low, high = layer.level_range  # type: ignore[attr-defined]
+            level = layer.level if style.level is None else style.level  # type: ignore[attr-defined]
+            self.level.setValue(round(1000 * (level - low) / (high - low)))
+            self.level.setToolTip(number(level))
+            labels = getattr(layer.artifact, "is_label", False)
+            self.form.setRowVisible(self.level, not labels)
+
+    # ---- edits ---
+    def _set(self, **changes: Any) -> None:
+        layer = self.current
+        if layer is None:
+            return
+        style = replace(layer.style, **changes)
+        if style != layer.style:
+            self.style_changed.emit(layer.id, style)
+            self._refresh()
+            if changes.keys() & {"by", "cmap", "color", "low", "high"}:
+                self._show_current()
+            if "level" in changes:
+                self.level.setToolTip(number(changes["level"]))
+
+    def _level_of(self, place: int) -> float:
+        low, high = self.current.level_range  # type: ignore[union-attr]
+        return low + (high - low) * place / 1000
+
+    def _range_edited(self, end: str, edit: QLineEdit) -> None:
+        text = edit.text().strip().replace("−", "-").replace(",", ".")
+        try:
+            value = float(text) if text else None
+        except ValueError:
+            value = None
+        layer = self.current
+        if layer is not None and not edit.isModified():
+            return
+        self._set(**{end: value if value is None or math.isfinite(value) else None})
+        edit.setModified(False)
+
+    def _toggled(self, item: QListWidgetItem) -> None:
+        layer = self._layers.get(item.data(Qt.ItemDataRole.UserRole))
+        on = item.checkState() == Qt.CheckState.Checked
+        if layer is not None and layer.style.visible != on:
+            self.style_changed.emit(layer.id, replace(layer.style, visible=on))
+
+    def _ask_colour(self) -> None:
+        layer = self.current
+        if layer is None:
+            return
+        chosen = QColorDialog.getColor(QColor(layer.base_colour), self, f"Colour of {layer.name}")
+        if chosen.isValid():
+            self._set(color=chosen.name())

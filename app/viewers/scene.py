@@ -1,0 +1,536 @@
+"""The 3D view: meshes, contours, point clouds and isosurfaces as layers."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRect, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from app import theme
+from app.background import Task, run_in_background
+from app.viewers import layers as kinds
+from app.viewers import overlay
+from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
+from app.viewers.canvas import Canvas
+from app.viewers.layer_panel import LayerPanel
+from app.viewers.layers import Layer, Style
+from app.viewers.registry import Shown
+from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.tools import Clip, Measure, _away
+
+MARGIN = 8
+_open: weakref.WeakSet[Scene3D] = weakref.WeakSet()
+
+
+class _Stage(QWidget):
+    """The canvas with what floats above it."""
+
+    def __init__(self, parent: QWidget, arrange) -> None:
+        super().__init__(parent)
+        self._arrange = arrange
+
+    def resizeEvent(self, event) -> None:
+        self._arrange()
+
+
+class Scene3D(QWidget):
+    camera_moved = Signal()
+    """By the user or by a link; read :attr:`pose`."""
+    layers_changed = Signal()
+    measured = Signal(float)
+    title_changed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None, *, bar: bool = True) -> None:
+        super().__init__(parent)
+        self.setObjectName("scene")
+        self.setAccessibleName("3D view")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.layers: dict[str, Layer] = {}
+        self._order: list[str] = []
+        self._preparing: dict[str, Task] = {}
+        self._waiting: dict[str, Shown] = {}
+        self._saved_styles: dict[str, Any] = {}
+        self._bounds: np.ndarray | None = None
+        self._framed = False  # a camera was chosen, by the user or by a saved state
+        self._auto_pose: Pose | None = None  # the camera that framing gave, while nobody moved it
+        self._color_bars_inset = 0.0
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.stage = _Stage(self, self._arrange)
+        self.canvas = Canvas(self.stage)
+        self.empty = EmptyState(self.stage, "scene", "Nothing to show yet", "Choose a mesh, slices, points, a volume or a field in the project, or drop a file here.")  # fmt: skip
+        self.overlay = overlay.Overlay(self.stage, self._paint_overlay)
+        self.panel = LayerPanel(self.stage)
+        self.notice = QLabel(self.stage)
+        self.notice.setObjectName("scene-notice")
+        theme.mark(self.notice, kind="chip")
+        self.notice.hide()
+        self.measure = Measure(self.pick, self._tools_changed)
+        self.clip = Clip(self.canvas.ray, self.canvas.project, self._clip_changed)
+        self.canvas.tools = [self.clip, self]
+        self._pressed = QPointF()
+        self.bar = ViewBar(self)
+        self._make_actions()
+        self.bar.setVisible(bar)
+        column.addWidget(self.bar)
+        column.addWidget(self.stage, 1)
+
+        self.panel.style_changed.connect(self.set_style)
+        self.canvas.moved.connect(self._camera_moved)
+        self.canvas.moving_changed.connect(self._moving_changed)
+        self.canvas.double_clicked.connect(self._focus_on)
+        self.setFocusProxy(self.canvas)
+        theme.signals.changed.connect(self._theme_changed)
+        _open.add(self)
+        _close_at_quit()
+        self._theme_changed()
+        self._content_changed()
+
+    # ---- toolbar ------------------------------------------------------------------------------------------
+    def _make_actions(self) -> None:
+        act = self.bar.action
+        act("frame", "Show everything", "frame", self.frame, "F")
+        views = [
+            act(f"view-{title.lower()}", f"{title} view", "view", partial(self.look_from, k), str(k + 1), button=False)
+            for k, (title, _, _) in enumerate(STANDARD_VIEWS)
+        ]
+        self.bar.menu("views", "Standard views (1 to 6)", "axes", views)
+        self.parallel = act("parallel", "Orthographic", "orthographic", self._set_parallel, "P", checkable=True)
+        self.bar.gap()
+        self.measure_action = act("measure", "Measure a distance", "measure", self._set_measuring, "M", checkable=True, help="Click two points.")  # fmt: skip
+        self.clip_action = act("clip", "Clipping plane", "clip", self._set_clipping, "C", checkable=True, help="Drag its knob to move it, the tip of its arrow to turn it.")  # fmt: skip
+        self.axis_buttons = QWidget(self.bar)
+        row = QHBoxLayout(self.axis_buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for axis, name in enumerate("XYZ"):
+            made = QToolButton(self.axis_buttons)
+            made.setText(name)
+            made.setAutoRaise(True)
+            made.setObjectName(f"clip-{name.lower()}")
+            made.setAccessibleName(f"Clip across {name}")
+            made.setToolTip(f"Cut across {name}; again: the other side")
+            made.clicked.connect(partial(self._clip_axis, axis))
+            row.addWidget(made)
+        self.bar.add(self.axis_buttons)
+        self.axis_buttons.hide()
+        self.bar.stretch()
+        act("screenshot", "Save a picture or a turntable", "camera", self._save_picture, "S")
+        self.layers_action = act("layers", "Layers", "layers", self._set_panel, "L", checkable=True, checked=True)
+        act("reset", "Reset the view", "reset", self.reset, "R")
+        for name, key, move in (
+            ("left", "Left", lambda p: p.orbited(-0.15, 0)), ("right", "Right", lambda p: p.orbited(0.15, 0)),
+            ("up", "Up", lambda p: p.orbited(0, 0.15)), ("down", "Down", lambda p: p.orbited(0, -0.15)),
+            ("in", "+", lambda p: p.zoomed(1.18)), ("out", "-", lambda p: p.zoomed(1 / 1.18)),
+        ):  # fmt: skip
+            turn = partial(self._move_by_key, move)
+            act(f"move-{name}", f"Turn or zoom: {name}", "axes", turn, key, button=False)
+
+    def _move_by_key(self, move) -> None:
+        self.set_pose(move(self.pose), moving=True)
+
+    def _set_parallel(self, on: bool) -> None:
+        self.set_pose(replace(self.pose, parallel=on))
+
+    def _set_measuring(self, on: bool) -> None:
+        self.measure.set_active(on)
+        self.canvas.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
+
+    def _set_clipping(self, on: bool) -> None:
+        self.clip.active = on
+        self.axis_buttons.setVisible(on)
+        if on:
+            self.clip.set_plane(self.clip.bounds.mean(0), self.clip.normal)
+        for layer in self.layers.values():
+            layer.set_clip(self.clip.plane if on else None)
+        self._tools_changed()
+
+    def _clip_axis(self, axis: int) -> None:
+        self.clip.align(axis)
+
+    def _clip_changed(self) -> None:
+        self._tools_changed()
+
+    def _tools_changed(self) -> None:
+        self.canvas.render()
+        self.overlay.update()
+        if self.measure.distance is not None:
+            self.measured.emit(self.measure.distance)
+
+    def _set_panel(self, on: bool) -> None:
+        self.panel.setVisible(on and bool(self.layers))
+        self._arrange()
+        self.overlay.update()
+
+    def _save_picture(self) -> None:
+        from app.viewers.capture_dialog import CaptureDialog
+
+        CaptureDialog(self, self.window()).open()
+
+    # ---- content ------------------------------------------------------------------------------------------
+    def show_artifacts(self, items: Sequence[Shown]) -> None:
+        """Show these and nothing else. The same id with another artifact keeps camera, style and actors."""
+        known = [item for item in items if type(item.artifact) in kinds.LAYERS]
+        self._order = [item.id for item in known]
+        for gone in [key for key in self.layers if key not in self._order]:
+            self._remove(gone)
+        for key in [key for key in self._waiting if key not in self._order]:
+            del self._waiting[key]
+        for item in known:
+            layer = self.layers.get(item.id)
+            if layer is not None and kinds.LAYERS[type(item.artifact)] is not type(layer):
+                self._remove(item.id)
+                layer = None
+            if layer is not None and layer.artifact is item.artifact:
+                layer.name = item.name
+            elif kinds.slow_part(item.artifact):
+                self._prepare(item)
+            else:
+                self._place(item, None)
+        self._content_changed()
+
+    def _prepare(self, item: Shown) -> None:
+        """Off the GUI thread; while one is under way only the newest of the rest is kept."""
+        if item.id in self._preparing:
+            self._waiting[item.id] = item
+            return
+        layer = self.layers.get(item.id)
+        level = layer.style.level if layer is not None else (self._saved_styles.get(item.id) or {}).get("level")
+        self._preparing[item.id] = run_in_background(
+            kinds.prepare, item.artifact, level if isinstance(level, int | float) else None,
+            done=partial(self._prepared, item), failed=partial(self._prepare_failed, item), owner=self,
+        )  # fmt: skip
+        if layer is None:
+            self._say(f"Preparing {item.name}…")
+
+    def _prepared(self, item: Shown, surface: Any) -> None:
+        self._preparing.pop(item.id, None)
+        if item.id in self._order and not self.canvas.is_closed:
+            self._place(item, surface)
+            self._content_changed()
+        self._prepare_next(item.id)
+
+    def _prepare_failed(self, item: Shown, error: BaseException) -> None:
+        self._preparing.pop(item.id, None)
+        self._say(f"{item.name} cannot be shown: {error}")
+        self._prepare_next(item.id)
+
+    def _prepare_next(self, key: str) -> None:
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None:
+            self._prepare(waiting)
+        elif not self._preparing and self.notice.text().startswith("Preparing"):
+            self._say("")
+
+    def _place(self, item: Shown, surface: Any) -> None:
+        layer = self.layers.get(item.id)
+        more = () if surface is None else (surface,)
+        if layer is not None:
+            layer.name = item.name
+            layer.set_artifact(item.artifact, *more)
+            return
+        kind = kinds.LAYERS[type(item.artifact)]
+        surfaces_before = sum(isinstance(other, kinds.SurfaceLayer) for other in self.layers.values())
+        layer = kind(item, surfaces_before, *more)
+        layer.pixel_scale = self.canvas.devicePixelRatioF()
+        layer.set_style(Style.from_json(self._saved_styles.pop(item.id, None), layer.style))
+        layer.set_clip(self.clip.plane if self.clip.active else None)
+        for actor in layer.actors:
+            self.canvas.renderer.AddActor(actor)
+        self.layers[item.id] = layer
+
+    def _remove(self, key: str) -> None:
+        layer = self.layers.pop(key)
+        self._saved_styles[key] = asdict(layer.style)
+        for actor in layer.actors:
+            self.canvas.renderer.RemoveActor(actor)
+
+    def _content_changed(self) -> None:
+        self.layers = {key: self.layers[key] for key in self._order if key in self.layers}
+        boxes = [box for layer in self.layers.values() if (box := layer.bounds) is not None]
+        if boxes:
+            self._bounds = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
+            self.clip.bounds = self._bounds
+            if not self._framed:
+                self.frame()
+        else:
+            self._bounds = None
+            self._framed = False
+        self.measure.unit = self.unit
+        self.empty.setVisible(not self.layers and not self._preparing)
+        self.panel.set_layers(self.layers)
+        self.panel.setVisible(self.layers_action.isChecked() and bool(self.layers))
+        self._look_changed()
+        self._arrange()
+        self.layers_changed.emit()
+
+    def set_style(self, key: str, style: Style) -> None:
+        layer = self.layers.get(key)
+        if layer is None:
+            return
+        level_changed = style.level != layer.style.level
+        layer.set_style(style)
+        if level_changed and isinstance(layer, kinds.IsosurfaceLayer):
+            self._prepare(Shown(layer.id, layer.name, layer.artifact))
+        self._look_changed()
+
+    def _look_changed(self) -> None:
+        peel = any(layer.style.visible and layer.style.opacity < 0.99 for layer in self.layers.values())
+        self.canvas.peel = peel
+        self.canvas.render()
+        self.overlay.update()
+
+    @property
+    def unit(self) -> str:
+        """The unit of length of what is shown, if all agree."""
+        found = {_length_unit(layer.artifact) for layer in self.layers.values()} - {""}
+        return found.pop() if len(found) == 1 else ""
+
+    # ---- camera -------------------------------------------------------------------------------------------
+    @property
+    def pose(self) -> Pose:
+        return self.canvas.pose
+
+    def set_pose(self, pose: Pose, *, moving: bool = False) -> None:
+        self.canvas.set_pose(pose, moving=moving)
+
+    def frame(self) -> None:
+        """Show everything, from the same direction."""
+        if self._bounds is not None:
+            shown = [b for layer in self.layers.values() if layer.style.visible and (b := layer.bounds) is not None]
+            boxes = shown or [self._bounds]
+            box = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
+            self.set_pose(self.pose.framing(box, self.canvas.width() / max(self.canvas.height(), 1)))
+            self._auto_pose, self._framed = self.pose, True
+
+    def look_from(self, view: int) -> None:
+        """A standard view, 0 to 5 as in :data:`STANDARD_VIEWS`."""
+        _, back, up = STANDARD_VIEWS[view]
+        self.set_pose(self.pose.looking_from(back, up))
+        self.frame()
+
+    def reset(self) -> None:
+        """Camera, tools and layers as at first."""
+        self.measure_action.setChecked(False)
+        self.clip_action.setChecked(False)
+        for layer in self.layers.values():
+            layer.set_style(replace(layer.style, visible=True))
+        self.set_pose(replace(DEFAULT, parallel=False))
+        self.frame()
+        self.panel.set_layers(self.layers)
+        self._look_changed()
+
+    def _focus_on(self, at: QPointF) -> None:
+        found = self.pick(at)
+        if found is not None:
+            self.set_pose(replace(self.pose, focal=found, half_height=self.pose.half_height * 0.6))
+
+    def _camera_moved(self) -> None:
+        if self.parallel.isChecked() != self.pose.parallel:
+            self.parallel.blockSignals(True)
+            self.parallel.setChecked(self.pose.parallel)
+            self.parallel.blockSignals(False)
+        self.overlay.update()
+        self.camera_moved.emit()
+
+    def _moving_changed(self, moving: bool) -> None:
+        for layer in self.layers.values():
+            layer.set_moving(moving and self.canvas.software)
+
+    # ---- picking ------------------------------------------------------------------------------------------
+    def pick(self, at: QPointF) -> np.ndarray | None:
+        """The visible point (3,) under a widget pixel; contours and points are snapped to within 9 pixels."""
+        origin, direction = self.canvas.ray(at)
+        size = self.clip.size
+        length = float(np.linalg.norm(origin - self.pose.focal)) + 4 * size
+        best: np.ndarray | None = None
+        best_depth = np.inf
+        shown = [layer for layer in self.layers.values() if layer.style.visible]
+        for layer in shown:
+            if isinstance(layer, kinds.SurfaceLayer):
+                found = layer.hit(origin, direction, length)
+                if found is not None and (depth := float((found - origin) @ direction)) < best_depth:
+                    best, best_depth = found, depth
+        for layer in shown:
+            points = layer.pick_points()
+            if points is None or not len(points):
+                continue
+            seen = self.canvas.project(points)
+            near = np.hypot(seen[:, 0] - at.x(), seen[:, 1] - at.y()) < 9
+            if self.clip.active:
+                near &= (points - self.clip.origin) @ self.clip.normal >= 0
+            near &= seen[:, 2] < best_depth + 0.02 * size
+            if near.any():
+                index = np.flatnonzero(near)
+                chosen = index[seen[index, 2].argmin()]
+                best, best_depth = points[chosen], float(seen[chosen, 2])
+        return best
+
+    # Measuring takes clicks only, so the scene itself is the tool: it looks whether the mouse moved.
+    def press(self, at: QPointF) -> bool:
+        self._pressed = at
+        return False
+
+    def move(self, at: QPointF, held: bool) -> bool:
+        return False
+
+    def release(self, at: QPointF) -> bool:
+        if self.measure.active and _away(at, self._pressed) < 4:
+            self.measure.click(at)
+        return False
+
+    # ---- painting -----------------------------------------------------------------------------------------
+    def _paint_overlay(self, painter: QPainter, size: QSizeF, pose: Pose | None = None, inset: float | None = None) -> None:
+        if not self.layers:
+            return
+        pose = pose or self.pose
+        project = partial(pose.project, width=size.width(), height=size.height())
+        self.clip.paint(painter, project, size)
+        self.measure.paint(painter, project)
+        overlay.draw_axes(painter, size, pose)
+        overlay.draw_scale_bar(painter, size, pose, self.unit)
+        overlay.draw_colour_bars(painter, size, self.colour_bars(), self._color_bars_inset if inset is None else inset)
+
+    def colour_bars(self) -> list[overlay.ColourBar]:
+        found = []
+        for layer in self.layers.values():
+            if layer.style.visible and layer.scalar:
+                unit = _length_unit(layer.artifact) if layer.scalar == "distance" else ""
+                bar = overlay.ColourBar(layer.scalar, layer.cmap, *layer.value_range, unit)
+                if bar not in found:
+                    found.append(bar)
+        return found
+
+    def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
+        """The view at any size, with axes, scale and colour bars."""
+        scale = max(0.5, height / 700)
+        was_moving = [layer.moving for layer in self.layers.values()]
+        for layer in self.layers.values():
+            layer.moving, layer.pixel_scale = False, scale * supersample
+            layer.apply()
+        try:
+            image = self.canvas.picture(width, height, pose, supersample)
+        finally:
+            for layer, moving in zip(self.layers.values(), was_moving, strict=True):
+                layer.moving, layer.pixel_scale = moving, self.canvas.devicePixelRatioF()
+                layer.apply()
+        overlay.onto_image(image, lambda painter, size: self._paint_overlay(painter, size, pose, 0.0))
+        return image
+
+    def screenshot(self, width: int, height: int) -> np.ndarray:
+        """(height, width, 3) uint8."""
+        image = self.picture(width, height).convertToFormat(QImage.Format.Format_RGB888)
+        rows = np.frombuffer(image.constBits(), np.uint8).reshape(height, image.bytesPerLine())
+        return rows[:, : 3 * width].reshape(height, width, 3).copy()
+
+    def _arrange(self) -> None:
+        box = self.stage.rect()
+        for widget in (self.canvas, self.overlay, self.empty):
+            widget.setGeometry(box)
+        self.panel.adjustSize()
+        height = min(self.panel.sizeHint().height(), box.height() - 2 * MARGIN)
+        self.panel.setGeometry(QRect(box.width() - self.panel.width() - MARGIN, MARGIN, self.panel.width(), height))
+        below = self.panel.isVisible() and self.panel.geometry().bottom() > box.height() * 0.5
+        self._color_bars_inset = self.panel.width() + MARGIN if below else 0.0
+        self.notice.move(MARGIN, MARGIN)
+        if self._auto_pose is not None and self._auto_pose is self.pose:
+            self.frame()  # still as framed: keep it so at the new size
+
+    def _say(self, text: str) -> None:
+        self.notice.setText(text)
+        self.notice.adjustSize()
+        self.notice.setVisible(bool(text))
+
+    def _theme_changed(self) -> None:
+        if self.canvas.is_closed:
+            return
+        found = theme.colors()
+        self.canvas.set_gradient(QColor(found.view_bottom).getRgbF()[:3], QColor(found.view_top).getRgbF()[:3])
+        for layer in self.layers.values():
+            layer.apply()
+        self.overlay.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            for layer in self.layers.values():
+                layer.pixel_scale = self.canvas.devicePixelRatioF()
+                layer.apply()
+        super().changeEvent(event)
+
+    # ---- state --------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        styles = dict(self._saved_styles) | {key: asdict(layer.style) for key, layer in self.layers.items()}
+        return {
+            "camera": self.pose.to_json(),
+            "layers": styles,
+            "clip": {"on": self.clip.active, "origin": self.clip.origin.tolist(), "normal": self.clip.normal.tolist()},
+            "panel": self.layers_action.isChecked(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        state = state if isinstance(state, dict) else {}
+        pose = Pose.from_json(state.get("camera"))
+        if pose is not None:
+            self._framed = True
+            self.set_pose(pose)
+        styles = state.get("layers")
+        self._saved_styles = {str(k): v for k, v in styles.items() if isinstance(v, dict)} if isinstance(styles, dict) else {}
+        for key, layer in self.layers.items():
+            if key in self._saved_styles:
+                self.set_style(key, Style.from_json(self._saved_styles.pop(key), layer.style))
+        clip = state.get("clip")
+        if isinstance(clip, dict):
+            try:
+                self.clip.set_plane(clip["origin"], clip["normal"])
+            except (KeyError, TypeError, ValueError):
+                pass
+            else:
+                origin = self.clip.origin.copy()
+                self.clip_action.setChecked(clip.get("on") is True)
+                self.clip.set_plane(origin, self.clip.normal)
+        if isinstance(state.get("panel"), bool):
+            self.layers_action.setChecked(state["panel"])
+        self.panel.set_layers(self.layers)
+
+    # ---- end ----------------------------------------------------------------------------------------------
+    def shutdown(self) -> None:
+        """Free the GL context; the view cannot be used again. Safe to call twice."""
+        for task in self._preparing.values():
+            task.cancel()
+        self._preparing.clear()
+        self._waiting.clear()
+        if not self.canvas.is_closed:
+            self.canvas.close()
+
+    def closeEvent(self, event) -> None:
+        self.shutdown()
+        super().closeEvent(event)
+
+
+def _length_unit(artifact: Any) -> str:
+    return getattr(artifact, "length_unit", None) or ("" if hasattr(artifact, "length_unit") else artifact.unit)
+
+
+def _close_at_quit() -> None:
+    app = QApplication.instance()
+    if app is not None and not app.property("fieldwright_scenes"):
+        app.setProperty("fieldwright_scenes", True)
+        app.aboutToQuit.connect(_close_all)
+
+
+def _close_all() -> None:
+    # A QtInteractor that is still open when the interpreter ends crashes there.
+    for scene in list(_open):
+        try:
+            scene.shutdown()
+        except RuntimeError:
+            continue
