@@ -31,6 +31,7 @@ __all__ = [
     "inside_mesh",
     "iou",
     "is_watertight",
+    "need_faces",
     "random_points",
     "sample_surface",
     "score_mesh",
