@@ -30,6 +30,10 @@ Status = Literal["queued", "running", "paused", "finished", "cancelled", "failed
 ENDED: frozenset[Status] = frozenset({"finished", "cancelled", "failed"})
 
 
+Points = tuple[Sequence[int] | np.ndarray, Sequence[float] | np.ndarray]
+"""Steps and values of a curve."""
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """What to run. ``device`` may be ``"auto"``; ``isolated`` gives the job a process of its own.
@@ -49,7 +53,7 @@ class JobSpec:
     preset: str | None = None
     input_ids: Mapping[str, str] = field(default_factory=dict)
     run_id: str = ""
-    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]] = field(default_factory=dict)
+    curves: Mapping[str, Points] = field(default_factory=dict)
     seconds: float = 0.0
 
 

@@ -8,6 +8,7 @@ import queue as queues
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from app.jobs.command import command_of
 from app.jobs.job import ENDED, Job, JobEvent, JobSpec, StatusChanged, Submitted
@@ -15,6 +16,7 @@ from app.jobs.queue import JobQueue
 from app.project import LogLine, Project, RunRecord
 from app.project.records import now
 from engines.core import Artifact, Checkpointed, Logged, Method, Noted, UserError, versions
+from engines.data import Curve, Table
 
 log = logging.getLogger("fieldwright.jobs")
 CURVES_SECONDS = 0.5
@@ -100,7 +102,10 @@ class Recorder:
 
     def _write_run(self, job: Job, event: Submitted | StatusChanged) -> None:
         if isinstance(event, Submitted):
+            resumed = job.run_id in self.project.runs
             self.project.put_run(self._begun(job))
+            if resumed:
+                self.project.rewind_curves(job.run_id, job.spec.checkpoint.step if job.spec.checkpoint else 0)
             return
         record = self.project.runs.get(job.run_id)
         if record is None or record.status in ENDED:  # removed meanwhile, or an order that was too late
@@ -118,8 +123,16 @@ class Recorder:
             self.project.put_run(record)
             return
         self._earlier.pop(job.id, None)
-        kept = job.outputs if event.status == "finished" else job.latest_preview
-        self.project.finish_run(record, dict(kept or {}))
+        if event.status == "finished":
+            self.project.finish_run(record, job.outputs or {}, role=self._role(job))
+        else:
+            self.project.finish_run(record, job.latest_preview or {})
+
+    def _role(self, job: Job) -> Literal["dataset", "result"]:
+        """Sources and preparations give datasets; what measures (a table, a curve) gives results."""
+        method = self.queue.find(job.spec.method)
+        measures = any(issubclass(spec.type, (Table, Curve)) for spec in method.outputs)
+        return "dataset" if method.role in ("source", "preparation") and not measures else "result"
 
     def _begun(self, job: Job) -> RunRecord:
         """The record of a run that was just queued; that of a resumed run goes on."""
@@ -141,7 +154,9 @@ class Recorder:
         )
         if earlier is not None:
             self._earlier[job.id] = earlier.log
-            record = record.replace(started=earlier.started, note=earlier.note, log=earlier.log)
+            record = record.replace(
+                started=earlier.started, note=earlier.note, log=earlier.log, outputs=earlier.outputs
+            )
         with contextlib.suppress(UserError):  # the job fails with the same words in a moment
             record = record.replace(command=command_of(record, self.project, self.queue.find(spec.method)))
         return record

@@ -1,0 +1,114 @@
+"""``fieldwright --selftest``: is this installation whole? One line for each check."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+
+def selftest() -> int:
+    """Returns 0 when every check passed, else 1."""
+    with tempfile.TemporaryDirectory(prefix="fieldwright-") as folder:
+        os.environ.setdefault("FIELDWRIGHT_STATE", str(Path(folder) / "state"))
+        os.environ.setdefault("FIELDWRIGHT_CONFIG", str(Path(folder) / "settings.ini"))
+        checks = [
+            ("imports", _imports),
+            ("catalog", _catalog),
+            ("smoke run", _run),
+            ("isolated run", lambda: _run(isolated=True)),
+            ("project and export", lambda: _project(Path(folder))),
+            ("window", _window),
+        ]
+        results = [_check(name, check) for name, check in checks]
+    return 0 if all(results) else 1
+
+
+def _check(name: str, check: Callable[[], str]) -> bool:
+    try:
+        print(f"ok    {name}: {check()}", flush=True)
+        return True
+    except Exception:
+        print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
+        return False
+
+
+def _imports() -> str:
+    import app
+    import engines
+
+    names = []
+    for package in (engines, app):
+        names += [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    for name in names:
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    return f"{len(names)} modules"
+
+
+def _catalog() -> str:
+    from engines.core import catalog
+    from engines.files import READERS, WRITERS
+
+    if catalog().broken or not len(catalog()):
+        raise RuntimeError("\n".join(f"{b.name}: {b.report}" for b in catalog().broken) or "no methods")
+    return f"{len(catalog())} methods, {len(READERS)} readers, {len(WRITERS)} writers"
+
+
+def _run(isolated: bool = False) -> str:
+    from app.jobs import JobQueue, JobSpec
+    from engines.core import catalog
+
+    method = next((m for m in catalog() if m.role == "source"), next(iter(catalog())))
+    queue = JobQueue()
+    params = method.params.parse(method.smoke.params)
+    job = queue.submit(JobSpec(method.key, method.smoke.inputs(), params, device="cpu", isolated=isolated))
+    job.wait(120)
+    queue.shutdown()
+    if job.status != "finished":
+        raise RuntimeError(f"{method.key} {job.status}: {job.error}")
+    return f"{method.key} in {job.seconds:.1f} s"
+
+
+def _project(folder: Path) -> str:
+    import numpy as np
+
+    from app.project import Project
+    from engines.data import Mesh
+    from engines.files import read, write
+
+    mesh = Mesh(vertices=np.eye(4, 3), faces=np.array([[0, 1, 2], [0, 2, 3]]), name="Selftest")
+    project = Project.new()
+    entry = project.add(mesh)
+    project.save(folder / "selftest.fieldwright")
+    project.close()
+    again = Project.open(folder / "selftest.fieldwright")
+    same = again.artifact(entry.id).content_hash() == mesh.content_hash()
+    write(again.artifact(entry.id), folder / "selftest.ply")
+    again.close()
+    found = read(folder / "selftest.ply").artifacts[0]
+    if not same or not isinstance(found, Mesh) or len(found.faces) != 2:
+        raise RuntimeError("what was saved is not what was read back")
+    return "saved, opened, exported, read back"
+
+
+def _window() -> str:
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "no display, left out"
+    from PySide6.QtWidgets import QApplication
+
+    from app.window.main_window import MainWindow
+
+    application = QApplication.instance() or QApplication(["fieldwright"])
+    window = MainWindow(None)
+    window.show()
+    application.processEvents()
+    size = f"{window.width()}×{window.height()}"
+    window.close()
+    application.processEvents()
+    return size
