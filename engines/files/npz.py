@@ -1,0 +1,116 @@
+"""NumPy archives (``.npz``): fields and models as arrays and one JSON text, without pickle.
+
+``kind`` is a JSON text that names the type and its settings; the other entries are the arrays: ``values``, ``origin``
+and ``spacing`` of a field, ``weights/<name>`` of a model.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.core import Param, Params
+from engines.data import GridField, Model
+from engines.files import guard
+from engines.files.npy import array_bytes, read_array
+from engines.files.registry import Loaded, reader, writer
+
+MOST_ENTRIES = 100_000
+
+
+class NpzWriteOptions(Params):
+    compress: bool = Param(True, help="Pack the arrays with deflate")
+
+
+@reader(key="npz", title="NumPy archive", extensions=(".npz",), gives=(GridField, Model))
+def read_npz(path: Path, options: Params) -> Loaded:
+    arrays = _arrays(path)
+    kind = arrays.pop("kind", None)
+    try:
+        settings = json.loads(str(kind[()])) if kind is not None and kind.dtype.kind == "U" and kind.ndim == 0 else {}
+        settings = settings if isinstance(settings, dict) else {}
+    except (ValueError, RecursionError):
+        settings = {}
+    missing = guard.refuse(
+        path,
+        "is not an archive of this program.",
+        f"Its entries are {', '.join(list(arrays)[:6]) or 'none'}; 'kind' does not say what they are.",
+        "Save single arrays as .npy.",
+    )
+    if settings.get("type") == "Model":
+        weights = {k.removeprefix("weights/"): v for k, v in arrays.items() if k.startswith("weights/")}
+        config = settings.get("config", {})
+        model = Model(
+            name=path.stem, weights=weights, method=str(settings.get("method", "")), config=json.dumps(config)
+        )
+        return Loaded((model,))
+    if settings.get("type") != "GridField" or not {"values", "origin", "spacing"} <= set(arrays):
+        raise missing
+    level = settings.get("level")
+    field = GridField(
+        name=path.stem,
+        values=arrays["values"],
+        origin=arrays["origin"],
+        spacing=arrays["spacing"],
+        quantity=str(settings.get("quantity", "value")),
+        unit=str(settings.get("unit", "")),
+        length_unit=str(settings.get("length_unit", "")),
+        level=float(level) if isinstance(level, (int, float)) and np.isfinite(level) else None,
+    )
+    return Loaded((field,))
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of the archive, in order; sizes are checked before anything is unpacked."""
+    found: dict[str, np.ndarray] = {}
+    with guard.foreign(path, "NumPy archive"), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        size = path.stat().st_size
+        total = sum(e.file_size for e in entries)
+        if len(entries) > MOST_ENTRIES or total > guard.EXPANSION_LIMIT or total > size * 1100:
+            raise guard.refuse(path, "unpacks to too much data.", f"{len(entries):,} entries, {total:,} bytes.")
+        for entry in entries:
+            if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise guard.refuse(path, "is packed in an unknown way.", "Stored and deflated entries are read.")
+            try:
+                with archive.open(entry) as stream:
+                    raw = stream.read(entry.file_size + 1)
+            except zlib.error as error:
+                raise guard.refuse(path, "has damaged compressed data.", f"{error}.") from None
+            name = entry.filename.removesuffix(".npy")
+            found[name] = read_array(path, io.BytesIO(raw), len(raw))
+    return found
+
+
+def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], compress: bool) -> None:
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, values in {"kind": np.array(json.dumps(settings)), **arrays}.items():
+            # A fixed time makes equal artifacts equal files.
+            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = method
+            with archive.open(entry, "w", force_zip64=True) as stream:
+                stream.write(array_bytes(values))
+
+
+@writer(key="npz", title="NumPy archive", extensions=(".npz",), takes=(GridField, Model), options=NpzWriteOptions)
+def write_npz(item: GridField | Model, path: Path, options: NpzWriteOptions) -> None:
+    if isinstance(item, Model):
+        settings = {"type": "Model", "method": item.method, "config": json.loads(item.config)}
+        _save(path, settings, {f"weights/{k}": v for k, v in item.weights.items()}, options.compress)
+        return
+    settings = {
+        "type": "GridField",
+        "quantity": item.quantity,
+        "unit": item.unit,
+        "length_unit": item.length_unit,
+        "level": item.level,
+    }
+    arrays = {"values": item.values, "origin": item.origin, "spacing": item.spacing}
+    _save(path, settings, arrays, options.compress)
