@@ -1,0 +1,85 @@
+"""The sample datasets that ship with the application: what they are, and how to load them. No Qt."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.assets import asset_path
+
+if TYPE_CHECKING:
+    from engines.core import Artifact
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """``input`` is the name under which a method takes it (``slices``, ``reference``, ``volume``)."""
+
+    input: str
+    path: Path
+    name: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One card of the home page; ``method`` and ``preset`` are what to try first."""
+
+    key: str
+    title: str
+    description: str
+    files: tuple[SampleFile, ...]
+    method: str
+    preset: str | None
+    picture: Path
+    licence: str
+    source: str
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the files on disk."""
+        return sum(f.path.stat().st_size for f in self.files if f.path.exists())
+
+    def load(self) -> dict[str, Artifact]:
+        """The artifacts by input name. Raises UserError when a file is missing or damaged."""
+        from engines.files import READERS, read, readers_for
+
+        found: dict[str, Artifact] = {}
+        for file in self.files:
+            readers = readers_for(file.path)
+            options = (readers[0] if readers else READERS["csl"]).options.parse(file.options)
+            found[file.input] = read(file.path, options).artifacts[0].replace(name=file.name)
+        return found
+
+
+@functools.cache
+def samples() -> tuple[Sample, ...]:
+    """All samples, in the order of the home page; empty when the assets are not there."""
+    listing = asset_path("samples/samples.json")
+    if not listing.exists():
+        return ()
+    return tuple(_sample(entry, listing.parent) for entry in json.loads(listing.read_text(encoding="utf-8")))
+
+
+def sample(key: str) -> Sample:
+    """Raises KeyError when there is no such sample."""
+    return {s.key: s for s in samples()}[key]
+
+
+def _sample(entry: dict[str, Any], folder: Path) -> Sample:
+    return Sample(
+        key=entry["key"],
+        title=entry["title"],
+        description=entry["description"],
+        files=tuple(
+            SampleFile(f["input"], folder / f["path"], f["name"], f.get("options", {})) for f in entry["files"]
+        ),
+        method=entry["method"],
+        preset=entry.get("preset"),
+        picture=folder / entry["picture"],
+        licence=entry["licence"],
+        source=entry["source"],
+    )
