@@ -147,11 +147,14 @@ class _Scene:
     def normals(self, attributes: dict[str, int], matrix: np.ndarray, count: int) -> np.ndarray | None:
         if "NORMAL" not in attributes or abs(np.linalg.det(matrix[:3, :3])) < 1e-30:
             return None
-        normals = self.accessor(attributes["NORMAL"], 3).astype(np.float64) @ np.linalg.inv(matrix[:3, :3])
+        normals = self.accessor(attributes["NORMAL"], 3).astype(np.float64)
+        if not np.array_equal(matrix[:3, :3], np.eye(3)):
+            normals = normals @ np.linalg.inv(matrix[:3, :3])
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         if len(normals) != count or not np.isfinite(lengths).all():
             return None
-        return np.asarray(normals / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        off = (lengths > 0) & (np.abs(lengths - 1) > 1e-5)  # unit normals keep their bits
+        return np.asarray(normals / np.where(off, lengths, 1), dtype=np.float32)
 
     def colors(self, attributes: dict[str, int]) -> np.ndarray | None:
         if "COLOR_0" not in attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def write(
         )
     chosen = fits[0]
     extension = max((e for e in chosen.extensions if name.endswith(e)), key=len, default=chosen.extensions[0])
-    beside = where.with_name(f".{where.name[: len(where.name) - len(extension)][:80]}.{os.getpid()}.partial{extension}")
+    beside = where.with_name(f".{where.name[: len(where.name) - len(extension)][:30]}.{os.getpid()}.partial{extension}")
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         chosen.function(artifact, beside, options if options is not None else chosen.options())
@@ -148,4 +149,5 @@ def write(
             f"'{where}' cannot be written.", f"{error.strerror or error}.", "Check the folder and the free space."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()

@@ -1,0 +1,116 @@
+"""Small artifacts of every type, for the tests of files."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from engines.blocks.analytic_shapes import Torus, torus_mesh
+from engines.blocks.sectioning import cut_mesh, join_loops
+from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+
+RNG = np.random.default_rng(5)
+
+
+def mesh() -> Mesh:
+    plain = torus_mesh(Torus(), around=16, tube=8)
+    count = len(plain.vertices)
+    normals = RNG.normal(size=(count, 3))
+    return Mesh(
+        name="torus",
+        vertices=plain.vertices,
+        faces=plain.faces,
+        normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
+        colors=RNG.integers(0, 256, (count, 4)).astype(np.uint8),
+        scalars={"distance": RNG.normal(size=count), "curvature": RNG.normal(size=count)},
+        unit="mm",
+    )
+
+
+def cloud() -> PointCloud:
+    m = mesh()
+    return PointCloud(name="points", points=m.vertices, normals=m.normals, colors=m.colors, scalars=m.scalars, unit="m")
+
+
+def slices() -> Slices:
+    solid = torus_mesh(Torus(), around=32, tube=16)
+    normals = np.array([[0, 0, 1.0], [0, 0, 1.0], [0.6, 0, 0.8], [0, 0, 1.0]])
+    offsets = np.array([-0.1, 0.05, 0.1, 9.0])  # the last plane misses the torus
+    loops, planes = [], []
+    for plane in range(4):
+        found, _ = cut_mesh(solid, normals[plane], offsets[plane])
+        loops += found
+        planes += [plane] * len(found)
+    return join_loops(normals, offsets, loops, planes, [3] * len(loops), name="cut")
+
+
+def affine() -> np.ndarray:
+    q, _ = np.linalg.qr(RNG.normal(size=(3, 3)))
+    result = np.eye(4)
+    result[:3, :3] = q * np.sign(np.linalg.det(q)) * [0.5, 1.0, 2.0]
+    result[:3, 3] = [10, -3, 7.25]
+    return result
+
+
+def volume(dtype: str = "uint8") -> Volume:
+    values = (RNG.uniform(size=(5, 6, 7)) * 4).astype(dtype)
+    return Volume(name="scan", values=values, affine=affine(), is_label=np.dtype(dtype).kind in "iu")
+
+
+def field() -> GridField:
+    values = RNG.normal(size=(4, 5, 6)).astype(np.float32)
+    return GridField(
+        name="f", values=values, origin=[-1, 0.1, 2], spacing=[0.1, 0.2, 1 / 3], quantity="logit", unit="1/µm",
+        length_unit="mm", level=0.25,
+    )  # fmt: skip
+
+
+def curve() -> Curve:
+    loss = np.exp(-np.arange(9.0))
+    return Curve(
+        name="training", x=np.arange(9.0), series={"loss": loss, "IoU, smooth": np.where(loss > 0.1, np.nan, loss)}
+    )
+
+
+def table() -> Table:
+    return Table(
+        name="scores",
+        columns={
+            "method": np.array(["OReX", 'naïve, "plain"', "新"]),
+            "IoU": np.array([0.97, 1 / 3, np.nan]),
+            "steps": np.array([1, -2, 3000000]),
+        },
+        units={"IoU": "1"},
+    )
+
+
+def image(channels: int = 3) -> Image:
+    return Image(name="i", pixels=RNG.integers(0, 256, (6, 9, channels)).astype(np.uint8))
+
+
+def model() -> Model:
+    weights = {"net.0.weight": RNG.normal(size=(4, 3)).astype(np.float32), "scale": np.array(2.0), "ids": np.arange(3)}
+    return Model(name="m", weights=weights, method="orex", config='{"width": 64, "nested": {"a": [1, 2]}}')
+
+
+MAKERS = {m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model)}
+
+
+def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:
+    """Names of the fields in which two artifacts of one type differ, names and ``skip`` apart."""
+    assert type(a) is type(b)
+    found = []
+    parts_a, parts_b = a.parts(), b.parts()
+    for key in sorted(parts_a.keys() | parts_b.keys()):
+        if key.split("/")[0] in skip:
+            continue
+        x, y = parts_a.get(key), parts_b.get(key)
+        same = x is not None and y is not None and x.dtype == y.dtype and x.shape == y.shape
+        if not same or not np.array_equal(x, y, equal_nan=x.dtype.kind == "f"):
+            found.append(key)
+    for key in itertools.chain(vars(a)):
+        value = getattr(a, key)
+        if key not in ("name", *skip) and not isinstance(value, (np.ndarray, dict)) and key in a.__dataclass_fields__:
+            found += [key] if value != getattr(b, key) else []
+    return found
