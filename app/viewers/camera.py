@@ -110,16 +110,15 @@ class Pose:
         up = np.asarray(up, float)
         return replace(self, back=back, up=_unit(up - back * float(up @ back)))
 
-    def framing(self, bounds: np.ndarray, aspect: float = 1.0) -> Pose:
-        """The same direction, with the box (2, 3) filling the view."""
-        centre = bounds.mean(0)
-        corners = np.array([[bounds[i, 0], bounds[j, 1], bounds[k, 2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-        local = corners - centre
-        across = np.abs(local @ self.right).max() / max(aspect, 1e-3)
-        along = np.abs(local @ self.up).max()
-        # In perspective what is nearer looks larger: half the depth in front of the focus is allowed for.
-        near = 0.0 if self.parallel else 0.6 * _TAN * np.abs(local @ self.back).max()
-        return replace(self, focal=centre, half_height=max(1.12 * (max(across, along) + near), 1e-9))
+    def framing(self, points: np.ndarray, aspect: float = 1.0) -> Pose:
+        """The same direction, with these points (n, 3) just inside the view."""
+        centre = (points.min(0) + points.max(0)) / 2
+        local = points - centre
+        # In perspective a point in front of the focus looks larger: |u| D / (D - b) <= h, with D = h / tan.
+        nearer = 0.0 if self.parallel else _TAN * (local @ self.back)
+        across = float((np.abs(local @ self.right) / max(aspect, 1e-3) + nearer).max())
+        along = float((np.abs(local @ self.up) + nearer).max())
+        return replace(self, focal=centre, half_height=max(1.12 * max(across, along), 1e-9))
 
     def to_json(self) -> dict[str, Any]:
         return {

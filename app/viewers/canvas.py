@@ -120,6 +120,10 @@ class Canvas(QtInteractor):
     def pose(self) -> Pose:
         return self._pose
 
+    @property
+    def moving(self) -> bool:
+        return self._moving
+
     def set_pose(self, pose: Pose, *, moving: bool = False) -> None:
         if self.is_closed:
             return

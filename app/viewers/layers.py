@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkLookupTable
 from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty
@@ -127,6 +127,15 @@ class Layer:
     @property
     def bounds(self) -> np.ndarray | None:
         raise NotImplementedError
+
+    def extent(self) -> np.ndarray:
+        """Some points (n, 3) that span the layer; none when it is empty."""
+        data = self.fine.mapper.GetInput()
+        if data.GetNumberOfPoints() == 0:
+            return np.zeros((0, 3))
+        points = vtk_to_numpy(data.GetPoints().GetData())
+        ends = np.concatenate([points.argmin(0), points.argmax(0)])
+        return np.concatenate([points[:: max(1, len(points) // 4000)], points[ends]]).astype(float)
 
     def pick_points(self) -> np.ndarray | None:
         """Points to snap to, for layers that are not surfaces."""
@@ -408,7 +417,7 @@ class ContourLayer(Layer):
         look.SetDiffuse(0.6)
         look.SetSpecular(0.0)
         # Contours lie in the surface that was made from them: draw them just in front of it.
-        drawn.mapper.SetRelativeCoincidentTopologyLineOffsetParameters(-1.0, -40.0)
+        drawn.mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, -12.0)
 
 
 class PointLayer(Layer):

@@ -136,7 +136,9 @@ def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar],
         width = max(12 + 8 + max(metrics.horizontalAdvance(text) for text in labels), metrics.horizontalAdvance(title))
         left, top = edge - width - 16, size.height() - height - 32
         colours = colour_maps.table(bar.cmap)[::-1]
-        strip = QImage(np.ascontiguousarray(np.repeat(colours[:, None], 2, 1)).data, 2, 256, 6, QImage.Format.Format_RGB888)
+        strip = QImage(
+            np.ascontiguousarray(np.repeat(colours[:, None], 2, 1)).data, 2, 256, 6, QImage.Format.Format_RGB888
+        )
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(QRectF(left, top, 12, height), strip)
         painter.setPen(QPen(QColor(theme.colors().strong), 1))

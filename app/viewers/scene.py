@@ -306,10 +306,9 @@ class Scene3D(QWidget):
     def frame(self) -> None:
         """Show everything, from the same direction."""
         if self._bounds is not None:
-            shown = [b for layer in self.layers.values() if layer.style.visible and (b := layer.bounds) is not None]
-            boxes = shown or [self._bounds]
-            box = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
-            self.set_pose(self.pose.framing(box, self.canvas.width() / max(self.canvas.height(), 1)))
+            parts = [layer.extent() for layer in self.layers.values() if layer.style.visible]
+            points = np.concatenate([part for part in parts if len(part)] or [self._bounds])
+            self.set_pose(self.pose.framing(points, self.canvas.width() / max(self.canvas.height(), 1)))
             self._auto_pose, self._framed = self.pose, True
 
     def look_from(self, view: int) -> None:
@@ -389,7 +388,9 @@ class Scene3D(QWidget):
         return False
 
     # ---- painting -----------------------------------------------------------------------------------------
-    def _paint_overlay(self, painter: QPainter, size: QSizeF, pose: Pose | None = None, inset: float | None = None) -> None:
+    def _paint_overlay(
+        self, painter: QPainter, size: QSizeF, pose: Pose | None = None, inset: float | None = None
+    ) -> None:
         if not self.layers:
             return
         pose = pose or self.pose
@@ -483,7 +484,9 @@ class Scene3D(QWidget):
             self._framed = True
             self.set_pose(pose)
         styles = state.get("layers")
-        self._saved_styles = {str(k): v for k, v in styles.items() if isinstance(v, dict)} if isinstance(styles, dict) else {}
+        self._saved_styles = (
+            {str(k): v for k, v in styles.items() if isinstance(v, dict)} if isinstance(styles, dict) else {}
+        )
         for key, layer in self.layers.items():
             if key in self._saved_styles:
                 self.set_style(key, Style.from_json(self._saved_styles.pop(key), layer.style))

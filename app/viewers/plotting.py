@@ -1,0 +1,62 @@
+"""pyqtgraph in the workbench's colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QRect
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QWidget
+
+from app import theme
+
+
+def dress(plot: pg.PlotItem) -> None:
+    """Background, axes and grid as the theme has them now."""
+    found = theme.colors()
+    view = plot.getViewWidget()
+    if view is not None:
+        view.setBackground(found.plot)
+    for side in ("left", "bottom", "top", "right"):
+        axis = plot.getAxis(side)
+        axis.setPen(pg.mkPen(found.border))
+        axis.setTextPen(pg.mkPen(found.muted))
+        axis.setTickPen(pg.mkPen(found.border))
+        axis.setStyle(tickFont=theme.font(0.9, numbers=True), tickLength=-4)
+        axis.label.setDefaultTextColor(QColor(found.muted))
+        axis.label.setFont(theme.font(0.95))
+        axis.enableAutoSIPrefix(False)
+
+
+def grab(widget: QWidget, width: int, height: int) -> QImage:
+    """A picture of a widget laid out anew at this size, whatever its size on screen."""
+    old = widget.geometry()
+    image = QImage(width, height, QImage.Format.Format_RGB888)
+    image.fill(QColor(theme.colors().plot))
+    # Drawn at the layout of a window that is 900 wide, so that text keeps its proportion.
+    scale = max(0.5, width / 900)
+    inner = QRect(0, 0, max(1, round(width / scale)), max(1, round(height / scale)))
+    updates = widget.updatesEnabled()
+    widget.setUpdatesEnabled(False)
+    widget.resize(inner.size())
+    widget.ensurePolished()
+    if widget.layout() is not None:
+        widget.layout().activate()
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.scale(scale, scale)
+    widget.setUpdatesEnabled(updates)
+    if isinstance(widget, pg.GraphicsView):
+        widget.render(painter, inner, inner)
+    else:
+        widget.render(painter)
+    painter.end()
+    widget.setGeometry(old)
+    return image
+
+
+def pixels(image: QImage) -> np.ndarray:
+    """(H, W, 3) uint8."""
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
