@@ -1,0 +1,184 @@
+"""What to write where: formats, names, sizes and the command line of an export. Knows no widget."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.core import Artifact, Params, UserError
+
+if TYPE_CHECKING:
+    from app.project.project import Project
+    from app.project.records import Entry
+    from engines.files import Writer
+
+UNSAVED = "project.fieldwright"
+MESH_BYTES = {".ply": (24, 13), ".stl": (0, 50), ".glb": (12, 12), ".vtp": (24, 24)}
+"""Bytes of a binary mesh file for each vertex and each triangle."""
+TEXT_FACTOR = {".ply": 3.0, ".stl": 5.0}
+
+
+@dataclass
+class Target:
+    """One artifact on its way into a file."""
+
+    entry: Entry
+    writers: tuple[Writer, ...]
+    writer: Writer
+    extension: str
+    file_name: str
+    options: dict[str, Params] = field(default_factory=dict)
+
+    def choose(self, writer: Writer, extension: str) -> None:
+        """Another format; the file name follows."""
+        for old in (self.extension, *self.writer.extensions):
+            if self.file_name.lower().endswith(old):
+                self.file_name = self.file_name[: -len(old)]
+                break
+        self.writer, self.extension = writer, extension
+        self.file_name += extension
+
+    @property
+    def params(self) -> Params:
+        return self.options.get(self.writer.key) or self.writer.options()
+
+    def whole_name(self) -> str:
+        """The file name with its extension, also where the user left it out. Raises UserError for a bad one."""
+        name = self.file_name.strip()
+        if not name or name in (".", "..") or re.search(r"[/\\\0]", name):
+            raise UserError(f"'{name}' is not a file name.", mend="Type a name without slashes.")
+        return name if name.lower().endswith(self.writer.extensions) else name + self.extension
+
+
+PREFERRED = {"Mesh": ".ply", "GridField": ".vti", "Volume": ".nii.gz", "Slices": ".csl", "PointCloud": ".ply"}
+"""What most tools read, until the user has chosen something else."""
+
+
+def entry_of(project: Project, key: str) -> Entry | None:
+    """The entry of an artifact, or one that stands for the curves of a run."""
+    from app.project.records import Entry
+
+    run = project.runs.get(key)
+    if run is None:
+        return project.entries.get(key)
+    curves = project.curves(key)
+    points = sum(len(steps) for steps, _ in curves.values())
+    summary = f"{len(curves)} curves, {points:,} points"
+    name = f"{run.title or run.method} curves"
+    return Entry(key, "Curve", name, run.started, "", run=key, summary=summary, nbytes=16 * points)
+
+
+def load(project: Project, entry: Entry) -> Artifact:
+    from app.jobs.curves import curves_artifact
+
+    if entry.id in project.runs:
+        return curves_artifact(project.curves(entry.id), entry.name)
+    return project.artifact(entry.id)
+
+
+def targets(project: Project, ids: Sequence[str], last: Mapping[str, str]) -> list[Target]:
+    """A target for each artifact (or run: its curves) that can be written. Loads the writers: not for the GUI thread.
+
+    The format is the one that was chosen last for this type.
+    """
+    from engines.files import writers_for
+
+    found: list[Target] = []
+    taken: set[str] = set()
+    for key in ids:
+        entry = entry_of(project, key)
+        kind = Artifact.registry.get(entry.type) if entry is not None else None
+        writers = tuple(writers_for(kind)) if kind is not None else ()
+        if entry is None or not writers:
+            continue
+        wanted = last.get(entry.type) or PREFERRED.get(entry.type)
+        fitting = [(w, wanted) for w in writers if wanted in w.extensions]
+        writer, extension = fitting[0] if fitting else (writers[0], writers[0].extensions[0])
+        stem = file_stem(entry.name)
+        name, number = f"{stem}{extension}", 2
+        while name.lower() in taken:
+            name, number = f"{stem}-{number}{extension}", number + 1
+        taken.add(name.lower())
+        found.append(Target(entry, writers, writer, extension, name))
+    return found
+
+
+def file_stem(name: str) -> str:
+    """A file name that every system takes."""
+    clean = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", name).strip(" .-")
+    return clean[:100] or "artifact"
+
+
+def estimate(target: Target, project: Project) -> tuple[int, bool]:
+    """Bytes the file will have, and whether that is an upper bound (the format packs them). Reads no array."""
+    entry, extension, options = target.entry, target.extension, target.params.model_dump()
+    packed = bool(options.get("compress")) and not target.whole_name().lower().endswith(".nii")
+    number = options.get("digits", 17) + 4  # sign, point, exponent or blank
+    if entry.type != "Mesh":
+        return int(entry.nbytes * (number / 8 if "digits" in options else 1)) + 4_000, packed
+    vertices, faces = (project.array(entry.id, path).shape[0] for path in ("vertices", "faces"))
+    more = entry.nbytes - 24 * vertices - 12 * faces  # normals, colours, values
+    if "digits" in options:
+        index = len(str(vertices)) + 1
+        return int(vertices * (3 * number + 3) + faces * (3 * index + 3) + more * number / 4), False
+    per_vertex, per_face = MESH_BYTES.get(extension, (24, 12))
+    size = 1_000 + per_vertex * vertices + per_face * faces + (0 if extension == ".stl" else more)
+    return int(size * (TEXT_FACTOR.get(extension, 1) if options.get("encoding") == "ascii" else 1)), packed
+
+
+def existing(chosen: Sequence[Target], folder: Path) -> list[Path]:
+    """Files that the export would replace. Raises UserError for a bad name or two of the same."""
+    paths = [folder / target.whole_name() for target in chosen]
+    names = [path.name.lower() for path in paths]
+    twice = next((p.name for p in paths if names.count(p.name.lower()) > 1), None)
+    if twice is not None:
+        raise UserError(f"Two files would be called '{twice}'.", mend="Give one of them another name.")
+    return [path for path in paths if path.exists()]
+
+
+def free_name(path: Path, extension: str) -> str:
+    """A file name like this one that is not taken: ``"torus-2.ply"``."""
+    stem, number = path.name[: -len(extension)] if path.name.lower().endswith(extension) else path.stem, 2
+    while path.with_name(f"{stem}-{number}{extension}").exists():
+        number += 1
+    return f"{stem}-{number}{extension}"
+
+
+def write_all(
+    project: Project,
+    chosen: Sequence[Target],
+    folder: Path,
+    stop: threading.Event,
+    progress: Callable[[float, str], None],
+) -> list[Path]:
+    """Write one after the other; what is written when ``stop`` is set stays. Raises UserError."""
+    from engines.files import write
+
+    done = []
+    for index, target in enumerate(chosen):
+        if stop.is_set():
+            break
+        path = folder / target.whole_name()
+        progress(index / len(chosen), f"Writing {path.name}")
+        write(load(project, target.entry), path, target.params, target.writer.key)
+        done.append(path)
+    return done
+
+
+def command_line(target: Target, project: Project, folder: Path) -> str:
+    """The ``fieldwright export`` line that writes the same file."""
+    names = [entry.name for entry in project.entries.values()]
+    plain = names.count(target.entry.name) == 1 and target.entry.id in project.entries
+    words = ["fieldwright", "export", str(project.path) if project.path else UNSAVED]
+    words += [target.entry.name if plain else target.entry.id, str(folder / target.whole_name())]
+    for name, text in target.params.texts(target.writer.options()).items():
+        words += ["--set", f"{name}={text}"]
+    fitting = [w for w in target.writers if target.whole_name().lower().endswith(w.extensions)]
+    if fitting and fitting[0].key != target.writer.key:
+        words += ["--format", target.writer.key]
+    return shlex.join(words)
