@@ -265,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
 
         return launch(arguments)
     terminal = Terminal("--json" in arguments)
-    signal.signal(signal.SIGINT, _cancelled)
+    before = signal.signal(signal.SIGINT, _cancelled)
     try:
         cli(arguments, prog_name="fieldwright")
     except SystemExit as end:
@@ -279,4 +279,6 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:
         terminal.bug(f"fieldwright {shlex.join(arguments)}\n{traceback.format_exc()}")
         return BUG
+    finally:
+        signal.signal(signal.SIGINT, before)
     return FINE

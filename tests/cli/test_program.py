@@ -1,0 +1,79 @@
+"""The program as a process: Ctrl+C, resuming, plug-ins, isolation."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from app.project import Project
+
+
+def wait_for(process, text: str) -> str:
+    for line in process.stdout:
+        if text in line:
+            return line
+    raise AssertionError(f"ended without {text!r}: {process.stderr.read()}")
+
+
+def finish(process) -> tuple[int, list[dict], str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, [json.loads(line) for line in out.splitlines() if line.startswith("{")], err
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, machine, points, isolated):
+    words = ["run", "toy-walk", "-i", "points=@Start", "-s", "iterations=400", "-s", "pause=0.01", "-p", points]
+    started = program(*words, "--json", *(["--isolated"] if isolated else []))
+    wait_for(started, '"step": 1')
+    began = time.monotonic()
+    started.send_signal(signal.SIGINT)
+    code, lines, err = finish(started)
+    assert time.monotonic() - began < 5
+    assert code == 4, err
+    assert lines[-1]["event"] == "cancelled"
+    assert lines[-1]["can_resume"]
+
+    project = Project.open(points)
+    (record,) = project.runs.values()
+    assert record.status == "cancelled"
+    done = len(project.curves(record.id)["size"][0])
+    assert project.checkpoint(record.id).step == done
+    project.close()
+
+    assert machine("resume", points)[0] == 0
+    project = Project.open(points)
+    (record,) = project.runs.values()
+    assert record.status == "finished"
+    assert list(project.curves(record.id)["size"][0]) == list(range(400))
+    project.close()
+
+
+def test_people_are_told_how_to_resume(program, points):
+    started = program("run", "toy-walk", "-i", "@Start", "-s", "pause=0.05", "-s", "iterations=2000", "-p", points)
+    assert any("Walking" in line for line in iter(started.stderr.readline, ""))
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert started.returncode == 4
+    assert f"Resume it with: fieldwright resume {points} " in out
+    assert "Cancelling at the next step" in err
+
+
+def test_a_second_ctrl_c_ends_what_does_not_listen(program):
+    started = program("run", "toy-spin", "-s", "seconds=60", "--device", "cpu")
+    assert started.stderr.readline()  # the warning that nothing is kept
+    time.sleep(1.0)
+    for _ in range(2):
+        started.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    assert started.wait(10) == 4
+    started.communicate()
+
+
+def test_a_third_partys_package_runs_apart_too(program, points):
+    words = ["run", "example-centroid", "-i", "points=@Start", "-p", points, "--isolated", "--json"]
+    code, lines, err = finish(program(*words))
+    assert code == 0, err
+    assert lines[-1]["outputs"]["table"]["columns"]["middle"] == [6.0, 7.0, 8.0]
