@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 
@@ -10,20 +11,24 @@ from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.sectioning import cut_mesh, join_loops
 from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
 
-RNG = np.random.default_rng(5)
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "slices"  # real files, where they are
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)
 
 
 def mesh() -> Mesh:
     plain = torus_mesh(Torus(), around=16, tube=8)
     count = len(plain.vertices)
-    normals = RNG.normal(size=(count, 3))
+    normals = rng().normal(size=(count, 3))
     return Mesh(
         name="torus",
         vertices=plain.vertices,
         faces=plain.faces,
         normals=normals / np.linalg.norm(normals, axis=1, keepdims=True),
-        colors=RNG.integers(0, 256, (count, 4)).astype(np.uint8),
-        scalars={"distance": RNG.normal(size=count), "curvature": RNG.normal(size=count)},
+        colors=rng().integers(0, 256, (count, 4)).astype(np.uint8),
+        scalars={"distance": rng().normal(size=count), "curvature": rng().normal(size=count)},
         unit="mm",
     )
 
@@ -46,7 +51,7 @@ def slices() -> Slices:
 
 
 def affine() -> np.ndarray:
-    q, _ = np.linalg.qr(RNG.normal(size=(3, 3)))
+    q, _ = np.linalg.qr(rng().normal(size=(3, 3)))
     result = np.eye(4)
     result[:3, :3] = q * np.sign(np.linalg.det(q)) * [0.5, 1.0, 2.0]
     result[:3, 3] = [10, -3, 7.25]
@@ -54,12 +59,12 @@ def affine() -> np.ndarray:
 
 
 def volume(dtype: str = "uint8") -> Volume:
-    values = (RNG.uniform(size=(5, 6, 7)) * 4).astype(dtype)
+    values = (rng().uniform(size=(5, 6, 7)) * 4).astype(dtype)
     return Volume(name="scan", values=values, affine=affine(), is_label=np.dtype(dtype).kind in "iu")
 
 
 def field() -> GridField:
-    values = RNG.normal(size=(4, 5, 6)).astype(np.float32)
+    values = rng().normal(size=(4, 5, 6)).astype(np.float32)
     return GridField(
         name="f", values=values, origin=[-1, 0.1, 2], spacing=[0.1, 0.2, 1 / 3], quantity="logit", unit="1/µm",
         length_unit="mm", level=0.25,
@@ -86,11 +91,15 @@ def table() -> Table:
 
 
 def image(channels: int = 3) -> Image:
-    return Image(name="i", pixels=RNG.integers(0, 256, (6, 9, channels)).astype(np.uint8))
+    return Image(name="i", pixels=rng().integers(0, 256, (6, 9, channels)).astype(np.uint8))
 
 
 def model() -> Model:
-    weights = {"net.0.weight": RNG.normal(size=(4, 3)).astype(np.float32), "scale": np.array(2.0), "ids": np.arange(3)}
+    weights = {
+        "net.0.weight": rng().normal(size=(4, 3)).astype(np.float32),
+        "scale": np.array(2.0),
+        "ids": np.arange(3),
+    }
     return Model(name="m", weights=weights, method="orex", config='{"width": 64, "nested": {"a": [1, 2]}}')
 
 
