@@ -7,14 +7,14 @@ in the current colours; a widget that paints on its own listens to ``signals.cha
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from string import Template
 
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+from app.assets import asset_path
+
 GRID = 8
 """Distances are multiples of this, in device-independent pixels."""
 
@@ -217,8 +217,8 @@ def pixmap(name: str, size: int, role: str = "muted") -> QPixmap:
 
 def app_icon() -> QIcon:
     found = QIcon()
-    for size in (16, 32, 48, 64, 128, 256, 512):
-        path = ASSETS / "icons" / f"fieldwright-{size}.png"
+    for size in (16, 24, 32, 48, 64, 128, 256, 512):
+        path = asset_path(f"icons/fieldwright-{size}.png")
         if path.exists():
             found.addFile(str(path), QSize(size, size))
     return found
@@ -314,8 +314,8 @@ def stylesheet(c: Colors) -> str:
     """The stylesheet in these colours. Widgets opt in by the properties ``kind`` and ``tone``."""
     variant = "dark" if c.dark else "light"
     values = {f.name: getattr(c, f.name) for f in fields(c)}
-    values["ui"] = (ASSETS / "icons" / "ui" / variant).as_posix()
-    return Template((ASSETS / "icons" / "ui" / "style.qss").read_text(encoding="utf-8")).safe_substitute(values)
+    values["ui"] = asset_path(f"icons/ui/{variant}").as_posix()
+    return Template(asset_path("icons/ui/style.qss").read_text(encoding="utf-8")).safe_substitute(values)
 
 
 def mark(widget: QWidget, **properties: str | bool) -> None:

@@ -1,0 +1,49 @@
+"""What is offered at the start: unsaved work of sessions that died, and the report of a crash."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from app.background import run_in_background
+from app.project import Project, Recovery
+
+if TYPE_CHECKING:
+    from app.window.main_window import MainWindow
+
+log = logging.getLogger("fieldwright.window")
+
+
+def offer(window: MainWindow, hooks: Any = None) -> None:
+    """Look for unsaved work in the background; ask only if there is some."""
+
+    def found(recoveries: list[Recovery]) -> None:
+        if recoveries:
+            _ask(window, recoveries)
+        elif hooks is not None:
+            from app.dialogs.crash import offer_previous
+
+            offer_previous(hooks, window)
+
+    run_in_background(
+        Project.recoverable,
+        done=found,
+        failed=lambda error: log.error("unsaved work could not be looked for", exc_info=error),
+        owner=window,
+    )
+
+
+def _ask(window: MainWindow, recoveries: list[Recovery]) -> None:
+    try:
+        from app.dialogs.recovery import RecoveryDialog
+    except ImportError:
+        log.warning("%d sessions can be recovered", len(recoveries))
+        return
+
+    def recovered(project: Project) -> None:
+        window.bench.replace(project)
+        window.show_workspace()
+
+    dialog = RecoveryDialog(recoveries, window)
+    dialog.recovered.connect(recovered)
+    dialog.open()

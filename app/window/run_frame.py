@@ -1,0 +1,247 @@
+"""A run in space and in slices side by side: its inputs, and what it gives or would give by now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from app import theme
+from app.jobs import Job
+from app.settings import settings
+from app.viewers.registry import Shown, create
+from app.window.frames import Frame
+from app.window.widgets import EmptyState, name
+from app.window.workbench import Workbench
+from engines.core import Artifact
+from engines.data import GridField, Mesh, PointCloud, Slices, Volume
+
+log = logging.getLogger("fieldwright.window")
+IN_SPACE = (Mesh, PointCloud, Slices)
+IN_SLICES = (GridField, Volume)
+
+
+def split_by_view(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tuple[list[Shown], list[Shown]]:
+    """What the 3D view and the slice view show of a run; ids stay the same from preview to result."""
+    given = [Shown(f"in/{key}", key.capitalize(), a) for key, a in inputs.items()]
+    made = [Shown(f"out/{key}", key.capitalize(), a) for key, a in outputs.items()]
+    space = [s for s in (*given, *made) if isinstance(s.artifact, IN_SPACE)]
+    fields = [s for s in made if isinstance(s.artifact, IN_SLICES)]
+    contours = [s for s in given if isinstance(s.artifact, Slices)]
+    return space, ([fields[0], *contours] if fields else [])
+
+
+class RunFrame(Frame):
+    """Follows a job while it runs, and shows the results once they are in the project."""
+
+    kind = "run"
+
+    def __init__(self, bench: Workbench, run_id: str, state: Mapping[str, Any] | None = None) -> None:
+        super().__init__(bench)
+        self.run_id = run_id
+        self._pending = dict(state or {})
+        self._inputs: dict[str, Artifact] = {}
+        self._outputs: dict[str, Artifact] = {}
+        self._loaded_ids: tuple[str, ...] = ()
+        self._loading = False
+        self._watching: Job | None = None
+        self._scene: QWidget | None = None
+        self._slice: QWidget | None = None
+        name(self, f"Run {self.title()}", "RunFrame")
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.setChildrenCollapsible(False)
+        self._left, self._right = QStackedWidget(), QStackedWidget()
+        self._wait = EmptyState(
+            "slice", "No slice yet", "It appears with the first preview of the field.", compact=True
+        )
+        self._right.addWidget(self._wait)
+        for side in (self._left, self._right):
+            side.setMinimumWidth(120)
+            self._split.addWidget(side)
+        self._split.setSizes(self._saved_sizes())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._split)
+        bench.bridge.previewed.connect(self._previewed)
+        bench.bridge.finished.connect(self._ended)
+
+    def _saved_sizes(self) -> list[int]:
+        sizes = self._pending.get("sizes")
+        fits = isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s >= 0 for s in sizes)
+        return sizes if fits else [560, 440]
+
+    # --- what it is ---
+
+    @property
+    def job(self) -> Job | None:
+        return self.bench.job_of(self.run_id)
+
+    def title(self) -> str:
+        record = self.bench.project.runs.get(self.run_id)
+        job = self.job
+        words = record.title if record is not None else (job.title if job is not None else "Run")
+        return f"{words} · live" if job is not None and not job.ended else words
+
+    def icon(self) -> QIcon:
+        job = self.job
+        return theme.icon("running", "accent") if job is not None and not job.ended else theme.icon("scene")
+
+    def key(self) -> str:
+        return f"run:{self.run_id}"
+
+    def viewers(self) -> list[QWidget]:
+        return [v for v in (self._scene, self._slice) if v is not None]
+
+    def artifact_ids(self) -> list[str]:
+        record = self.bench.project.runs.get(self.run_id)
+        return list(record.outputs.values()) if record is not None else []
+
+    # --- showing ---
+
+    def activate(self) -> None:
+        job = self.job
+        if job is not None and not job.ended:
+            method = self.bench.method(job.spec.method)
+            needed = {s.name for s in method.inputs if not s.optional} if method is not None else set(job.spec.inputs)
+            self._inputs = {k: a for k, a in job.spec.inputs.items() if k in needed}
+            self._outputs = dict(job.latest_preview or {})
+            self._watch(job)
+            self._show()
+        else:
+            self._load()
+
+    def _watch(self, job: Job | None) -> None:
+        """Previews are made only while somebody looks."""
+        if self._watching is not None and self._watching is not job:
+            self._watching.watch_preview(False)
+        self._watching = job
+        if job is not None:
+            job.watch_preview(self.isVisible() and settings().get("live_preview"))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._watch(self._watching)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._watching is not None:
+            self._watching.watch_preview(False)
+
+    def _previewed(self, job_id: str) -> None:
+        job = self.job
+        if job is None or job.id != job_id or not self.isVisible():
+            return
+        self._outputs = dict(job.latest_preview or {})
+        self._show()
+
+    def _ended(self, job_id: str) -> None:
+        job = self.job
+        if job is None or job.id != job_id:
+            return
+        self._watch(None)
+        self.title_changed.emit()
+        if job.outputs:
+            self._outputs = dict(job.outputs)
+            self._show()
+
+    def project_changed(self, kind: str, ids: Any) -> None:
+        if kind not in ("runs", "artifacts"):
+            return
+        self.title_changed.emit()
+        job = self.job
+        if (job is None or job.ended) and self.isVisible():
+            self._load()
+
+    def _load(self) -> None:
+        """Show what the project holds of the run."""
+        record = self.bench.project.runs.get(self.run_id)
+        if record is None or self._loading:
+            return
+        method = self.bench.method(record.method)
+        optional = {s.name for s in method.inputs if s.optional} if method is not None else set()
+        inputs = {k: i for k, i in record.inputs.items() if k not in optional and self.bench.entry(i) is not None}
+        outputs = {k: i for k, i in record.outputs.items() if self._drawable(i)}
+        ids = (*inputs.values(), *outputs.values())
+        if not ids or ids == self._loaded_ids:
+            return
+        self._loading = True
+
+        def done(found: dict[str, Artifact]) -> None:
+            self._loading = False
+            self._loaded_ids = ids
+            self._inputs = {k: found[i] for k, i in inputs.items()}
+            self._outputs = {k: found[i] for k, i in outputs.items()}
+            self._show()
+
+        def failed(error: BaseException) -> None:
+            self._loading = False
+            self.bench.fail(error)
+
+        self.bench.load(ids, done, failed, owner=self)
+
+    def _drawable(self, entry_id: str) -> bool:
+        entry = self.bench.entry(entry_id)
+        kind = Artifact.registry.get(entry.type) if entry is not None else None
+        return kind is not None and issubclass(kind, IN_SPACE + IN_SLICES)
+
+    def _show(self) -> None:
+        space, slices = split_by_view(self._inputs, self._outputs)
+        if space:
+            made = self._scene is None
+            if self._scene is None:
+                self._scene = create("scene", self)
+                self._left.addWidget(self._scene)
+                self._left.setCurrentWidget(self._scene)
+            self._scene.show_artifacts(space)  # type: ignore[attr-defined]
+            self._restore("scene", self._scene)
+            if made:
+                self.layers_changed.emit()
+        self._left.setVisible(bool(space) or not slices)
+        if slices:
+            if self._slice is None:
+                self._slice = create("slice", self)
+                self._right.addWidget(self._slice)
+                self._right.setCurrentWidget(self._slice)
+            self._slice.show_artifacts(slices)  # type: ignore[attr-defined]
+            self._restore("slice", self._slice)
+        job = self.job
+        self._right.setVisible(bool(slices) or (job is not None and not job.ended))
+
+    def _restore(self, key: str, viewer: QWidget) -> None:
+        saved = self._pending.pop(key, None)
+        if isinstance(saved, Mapping):
+            viewer.restore(dict(saved))  # type: ignore[attr-defined]
+
+    # --- keeping ---
+
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"kind": self.kind, "run": self.run_id, "sizes": self._split.sizes()}
+        for key, viewer in (("scene", self._scene), ("slice", self._slice)):
+            if viewer is not None:
+                try:
+                    found[key] = viewer.state()  # type: ignore[attr-defined]
+                except Exception:
+                    log.exception("the state of a view could not be read")
+            elif key in self._pending:
+                found[key] = self._pending[key]
+        if self._scene is None and not any(found["sizes"]):
+            found.pop("sizes")
+        return found
+
+    @classmethod
+    def restored(cls, bench: Workbench, state: Mapping[str, Any]) -> Frame | None:
+        run_id = state.get("run")
+        if not isinstance(run_id, str) or (run_id not in bench.project.runs and bench.job_of(run_id) is None):
+            return None
+        inner = {k: state[k] for k in ("sizes", "scene", "slice") if k in state}
+        return cls(bench, run_id, inner)
+
+    def release(self) -> None:
+        self._watch(None)
+        self.bench.bridge.previewed.disconnect(self._previewed)
+        self.bench.bridge.finished.disconnect(self._ended)
+        super().release()
