@@ -102,9 +102,14 @@ class CrashDialog(Dialog):
 def show_crash(hooks: CrashHooks, report: CrashReport) -> CrashDialog:
     """Open the dialog over the active window and keep it up to date. Never more than one is open."""
     dialog = CrashDialog(report, hooks.others, hooks.model.tail(LOG_LINES), QApplication.activeWindow())
-    hooks.grew.connect(lambda: dialog.update_report(hooks.others))
-    dialog.finished.connect(lambda _: hooks.acknowledge())
-    dialog.finished.connect(lambda _: dialog.deleteLater())
+    growing = hooks.grew.connect(lambda: dialog.update_report(hooks.others))
+
+    def finished() -> None:
+        hooks.grew.disconnect(growing)
+        hooks.acknowledge()
+        dialog.deleteLater()
+
+    dialog.finished.connect(finished)
     # Close windows rather than quit at once, so that unsaved changes are asked about.
     dialog.quit_requested.connect(QApplication.closeAllWindows)
     dialog.open()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from app.project.codec import read_json
 from app.project.hdf5 import LOCK, attribute, damaged, members, subgroup
-from app.project.journal import Journal, journal_folder, number, records_in, remove_session, slot, state_folder
+from app.project.journal import (
+    Journal,
+    journal_folder,
+    number,
+    records_in,
+    remove_session,
+    slot,
+    state_folder,
+    write_small,
+)
 from app.project.locks import OwnerLock, read_owner
 from app.project.records import LIVE, Entry, RunRecord
 from app.project.state import EntryState, Handle, RunState, Stored
@@ -20,6 +32,9 @@ from engines.core import UserError
 
 if TYPE_CHECKING:
     from app.project.project import Project
+
+
+TRASH_DAYS = 30.0
 
 
 @dataclass(frozen=True)
@@ -36,12 +51,52 @@ class Recovery:
         """The project as it was, unsaved; its journal stays until it is saved. Raises :class:`UserError`."""
         return self._take(self)
 
-    def discard(self) -> None:
-        """Forget it for good."""
-        with contextlib.suppress(OSError):
+    def discard(self) -> Path:
+        """Move it to the trash folder, where it stays for 30 days. Returns where it lies; raises :class:`UserError`.
+
+        :meth:`bring_back` undoes it.
+        """
+        where = trash_folder() / self.path.name
+        try:
             lock = OwnerLock.acquire(self.path / "lock")
-            if lock is not None:
-                remove_session(self.path, lock)
+            if lock is None:
+                raise UserError("This work is being recovered by another window.", mend="Use that window.")
+            try:
+                where.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(self.path, where)
+                os.utime(where)
+            finally:
+                lock.release()
+        except OSError as error:
+            raise _immovable(error) from error
+        remove_session(self.path, None)
+        return where
+
+    def bring_back(self) -> None:
+        """Take it out of the trash folder again."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(trash_folder() / self.path.name, self.path)
+            if self.path.parent != state_folder():
+                write_small(state_folder() / f"{self.path.name}.json", {"session": str(self.path)})
+        except OSError as error:
+            raise _immovable(error) from error
+
+
+def _immovable(error: OSError) -> UserError:
+    return UserError("The unsaved work cannot be moved.", f"{error}.", "Check the folder's permissions.")
+
+
+def trash_folder() -> Path:
+    return state_folder().parent / "trash"
+
+
+def empty_trash(days: float = TRASH_DAYS) -> None:
+    """Remove what was discarded more than ``days`` ago."""
+    with contextlib.suppress(OSError):
+        for folder in trash_folder().iterdir():
+            if time.time() - folder.stat().st_mtime > days * 86_400:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def sessions(beside: Path | None) -> list[Path]:
@@ -68,6 +123,7 @@ def _folders(place: Path) -> list[Path]:
 
 def find(take: Callable[[Recovery], Project], beside: Path | None = None) -> list[Recovery]:
     """Dead sessions with unsaved work, the latest first. Those without are removed on the way."""
+    empty_trash()
     found = []
     for folder in sessions(beside):
         try:
