@@ -17,10 +17,9 @@ vertices' mean is the origin and the largest coordinate is 1 / 1.1, and undone i
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from engines.shape.field_surface import crossing_histogram, extract, preview
 from engines.shape.live_overlap import LiveOverlap
 from engines.shape.orex_params import AS_PUBLISHED, QUICK, OrexParams, chunk_size, memory
 from engines.shape.orex_plan import Subject, batches, stages
+from engines.shape.sample_field import to_model
 from engines.shape.surfaces import scored
 
 LOG_EVERY, OVERLAP_EVERY = 10, 50
@@ -53,17 +53,17 @@ class Reconstruction:
     scores: Annotated[Table | None, "how near the reference the surface is"]
 
 
-def _torus(planes: int, points: int) -> Mapping[str, Artifact]:
+def torus_example(planes: int, points: int) -> Mapping[str, Artifact]:
     return torus_slices.run({}, TorusParams(planes=planes, points_per_contour=points), Run(seed=3))
 
 
-def _one_plane() -> Mapping[str, Artifact]:
-    slices: Any = _torus(4, 40)["slices"]
+def one_plane() -> Mapping[str, Artifact]:
+    slices: Any = torus_example(4, 40)["slices"]
     return {"slices": slices.select(slices.loop_planes == slices.loop_planes[0])}
 
 
-def _no_contours() -> Mapping[str, Artifact]:
-    slices: Any = _torus(4, 40)["slices"]
+def no_contours() -> Mapping[str, Artifact]:
+    slices: Any = torus_example(4, 40)["slices"]
     return {"slices": slices.select(np.zeros(slices.loop_count, bool))}
 
 
@@ -83,9 +83,9 @@ PAPER = Paper(
     job="Reconstruct a smooth closed surface from contours drawn on a few planes.",
     paper=PAPER,
     presets={"quick": QUICK, "paper": AS_PUBLISHED},
-    sample=Example(lambda: _torus(12, 160), QUICK, "Torus, oblique slices"),
+    sample=Example(lambda: torus_example(12, 160), QUICK, "Torus, oblique slices"),
     smoke=Example(
-        lambda: _torus(6, 40),
+        lambda: torus_example(6, 40),
         {
             "steps": 100, "batch": 1024, "iterations": 2, "white_noise": 128, "hull_samples": 512, "resolution": 32,
             "width": 32, "depth": 2, "epochs": (1, 1), "samples": (2, 2), "radius_exponents": (3, 4),
@@ -94,8 +94,8 @@ PAPER = Paper(
         "A very small torus",
     ),
     degenerate=(
-        Example(_one_plane, {"steps": 10}, "Contours on one plane only"),
-        Example(_no_contours, {"steps": 10}, "No contours at all"),
+        Example(one_plane, {"steps": 10}, "Contours on one plane only"),
+        Example(no_contours, {"steps": 10}, "No contours at all"),
     ),
     memory=memory,
     tags=("cross-sections", "contours", "neural field", "implicit surface", "segmentation", "medical"),
@@ -222,7 +222,7 @@ def finish(
             continue
         meshes.append(surface.mesh.replace(name=subject.name))
         fields.append(surface.field.replace(name=f"{subject.name}, field"))
-        models.append(to_model(field, subject))
+        models.append(to_model(field, subject.similarity, subject.name))
         ratios.append(surface.ratios)
     for number, flat in enumerate(state["levels"]):
         subject = subjects[number // max(1, len(state["levels"]) // len(subjects))]
@@ -242,13 +242,3 @@ def finish(
         tuple(levels),
         scored(meshes, reference, run),
     )
-
-
-def to_model(field: IterativeField, subject: Subject) -> Model:
-    config = {
-        "architecture": asdict(field.architecture),
-        "center": subject.similarity.center,
-        "scale": subject.similarity.scale,
-        "name": subject.name,
-    }
-    return Model(weights=field.weights(), method="orex", config=json.dumps(config), name=f"{subject.name}, network")
