@@ -11,7 +11,8 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QScrollArea, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget  # fmt: skip
+from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget  # fmt: skip
+from superqt import QFlowLayout
 
 from app import theme
 from app.viewers import plotting
@@ -108,19 +109,14 @@ class CurvesView(QWidget):
         self.graphics.scene().sigMouseMoved.connect(self._hover)
         self.graphics.viewport().installEventFilter(self)
 
-        self._chip_area = QScrollArea(self)
-        self._chip_area.setWidgetResizable(True)
-        self._chip_area.setFixedHeight(36)
-        self._chip_area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._chip_area.setObjectName("legend")
-        self._chip_area.setAccessibleName("Legend")
-        holder = QWidget()
-        self._chip_row = QHBoxLayout(holder)
-        self._chip_row.setContentsMargins(8, 3, 8, 3)
-        self._chip_row.setSpacing(4)
-        self._chip_row.addStretch(1)
-        self._chip_area.setWidget(holder)
-        column.addWidget(self._chip_area)
+        self._legend = QWidget(self)
+        self._legend.setObjectName("legend")
+        self._legend.setAccessibleName("Legend")
+        self._chip_row = QFlowLayout(self._legend)
+        self._chip_row.setContentsMargins(8, 4, 8, 4)
+        self._chip_row.setHorizontalSpacing(4)
+        self._chip_row.setVerticalSpacing(4)
+        column.addWidget(self._legend)
 
         body = QWidget(self)
         self._stack = QStackedLayout(body)
@@ -137,7 +133,7 @@ class CurvesView(QWidget):
     def _make_bar(self) -> None:
         self.bar = ViewBar(self)
         self.bar.action("fit", "Show everything", "frame", self.fit, "F")
-        self.x_log = self.bar.action("x-log", "Logarithmic x axis", "arrows-horizontal", self._set_log, checkable=True)
+        self.x_log = self.bar.action("x-log", "Logarithmic x axis", "curves", self._set_log, checkable=True, words="Log x")
         self.y_log = self.bar.action(
             "y-log", "Logarithmic y axis", "arrows-vertical", self._set_log, "G", checkable=True
         )
@@ -232,7 +228,7 @@ class CurvesView(QWidget):
             self._chips[key].setIcon(_line_icon(pen))
 
     def _add_chip(self, key: Key) -> None:
-        chip = QToolButton(self._chip_area)
+        chip = QToolButton(self._legend)
         chip.setCheckable(True)
         chip.setChecked(key not in self._hidden)
         chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -244,7 +240,7 @@ class CurvesView(QWidget):
         chip.setFont(theme.tabular(chip.font()))
         chip.toggled.connect(lambda on, key=key: self._toggle(key, on))
         self._chips[key] = chip
-        self._chip_row.insertWidget(self._chip_row.count() - 1, chip)
+        self._chip_row.addWidget(chip)
 
     def _toggle(self, key: Key, on: bool) -> None:
         self._hidden.discard(key) if on else self._hidden.add(key)
@@ -268,7 +264,7 @@ class CurvesView(QWidget):
                 series.line.setSymbolSize(5)
         self._apply_visibility()
         self._say_values(None)
-        self._chip_area.setVisible(bool(self._series))
+        self._legend.setVisible(bool(self._series))
         self._stack.setCurrentWidget(self.graphics if self._series else self.empty)
 
     def _say_values(self, x: float | None) -> None:
@@ -276,7 +272,7 @@ class CurvesView(QWidget):
             series = self._series[key]
             value = (series.at(x) if x is not None else float(series.y[-1])) if len(series.y) else None
             title = " · ".join(part for part in key if part)
-            chip.setText(f"{title}  {number(value)}" if value is not None else title)
+            chip.setText(f" {title}  {number(value)}" if value is not None else title)
 
     def _set_log(self, _on: bool) -> None:
         self.plot.setLogMode(self.x_log.isChecked(), self.y_log.isChecked())

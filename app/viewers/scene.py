@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QV
 
 from app import theme
 from app.background import Task, run_in_background
+from app.settings import settings
 from app.viewers import layers as kinds
 from app.viewers import overlay
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
@@ -342,8 +343,9 @@ class Scene3D(QWidget):
         self.camera_moved.emit()
 
     def _moving_changed(self, moving: bool) -> None:
+        coarse = moving and self.canvas.software and settings().get("motion_quality") != "full"
         for layer in self.layers.values():
-            layer.set_moving(moving and self.canvas.software)
+            layer.set_moving(coarse)
 
     # ---- picking ------------------------------------------------------------------------------------------
     def pick(self, at: QPointF) -> np.ndarray | None:

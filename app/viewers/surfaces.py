@@ -10,6 +10,7 @@ from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
 from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkSurfaceNets3D
 
+from app.viewers.sections import affine_of
 from engines.data import GridField, Mesh, Volume
 
 COARSE_TRIANGLES = 50_000
@@ -83,15 +84,6 @@ def with_coarse(surface: Surface) -> Surface:
     if len(surface.faces) > 2 * COARSE_TRIANGLES:
         surface.coarse = clustered(surface)
     return surface
-
-
-def affine_of(grid: Volume | GridField) -> np.ndarray:
-    """(4, 4) from index to position."""
-    if isinstance(grid, Volume):
-        return grid.affine
-    affine = np.diag([*grid.spacing, 1.0])
-    affine[:3, 3] = grid.origin
-    return affine
 
 
 def isosurface(grid: Volume | GridField, level: float) -> Surface:

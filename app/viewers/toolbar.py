@@ -37,8 +37,12 @@ class ViewBar(QWidget):
         checked: bool = False,
         button: bool = True,
         help: str = "",
+        words: str = "",
     ) -> QAction:
-        """``run`` gets the checked state when ``checkable``. The tooltip names the key."""
+        """``run`` gets the checked state when ``checkable``. The tooltip names the key.
+
+        ``words`` are written on the button instead of the icon.
+        """
         action = QAction(theme.icon(icon), title, self.host)
         action.setObjectName(name)
         action.setCheckable(checkable)
@@ -54,12 +58,16 @@ class ViewBar(QWidget):
             action.triggered.connect(lambda *_: run())
         self.host.addAction(action)
         if button:
-            self.add(self._button(action))
+            self.add(self._button(action, words))
         return action
 
-    def _button(self, action: QAction) -> QToolButton:
+    def _button(self, action: QAction, words: str) -> QToolButton:
         made = QToolButton(self)
+        if words:
+            action.setIconText(words)
+            made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         made.setDefaultAction(action)
+        action.visibleChanged.connect(lambda: made.setVisible(action.isVisible()))
         made.setIconSize(QSize(18, 18))
         made.setAutoRaise(True)
         made.setAccessibleName(action.text())

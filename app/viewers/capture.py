@@ -1,0 +1,147 @@
+"""Pictures and turntables of any view, at sizes of one's own choosing."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtCore import QEventLoop, QTimer
+
+from engines.core import UserError
+
+if TYPE_CHECKING:
+    from app.viewers.scene import Scene3D
+
+LARGEST = 16_384
+MOST_PIXELS = 64_000_000
+
+
+def _check(width: int, height: int) -> None:
+    if min(width, height) < 16 or max(width, height) > LARGEST or width * height > MOST_PIXELS:
+        raise UserError(
+            f"A picture of {width}×{height} pixels cannot be made.",
+            f"Sides from 16 to {LARGEST:,} pixels and up to {MOST_PIXELS // 1_000_000} megapixels are possible.",
+            "Choose another size.",
+        )
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:80]}.{os.getpid()}.partial{path.suffix}")
+
+
+def save_png(viewer: Any, path: str | os.PathLike[str], width: int, height: int) -> None:
+    """A picture of what the viewer shows; the size on screen does not matter. GUI thread.
+
+    Written beside the target and renamed. Raises UserError for a size or a file that cannot be.
+    """
+    _check(width, height)
+    from PIL import Image
+
+    where = Path(path)
+    part = _beside(where)
+    pixels = viewer.screenshot(width, height)
+    try:
+        Image.fromarray(pixels).save(part, "PNG")
+        os.replace(part, where)
+    except OSError as error:
+        raise UserError(f"'{where.name}' cannot be written.", f"{error.strerror or error}.", "Choose another folder.") from error  # fmt: skip
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_turntable(
+    scene: Scene3D,
+    path: str | os.PathLike[str],
+    seconds: float = 6.0,
+    fps: int = 25,
+    width: int = 1280,
+    height: int = 720,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> bool:
+    """Once around what is shown, as ``.mp4`` or ``.gif``. True when done, False when cancelled.
+
+    GUI thread. One frame is drawn per turn of the event loop, so that the window stays alive; the view on
+    screen does not move. Nothing is left behind after a cancel. Raises UserError.
+    """
+    where = Path(path)
+    _check(width, height)
+    if where.suffix.lower() not in (".mp4", ".gif"):
+        raise UserError(f"'{where.name}' is neither MP4 nor GIF.", mend="Let the name end in .mp4 or .gif.")
+    count = max(2, round(seconds * fps))
+    if count > 10_000 or fps < 1:
+        raise UserError(f"{count:,} frames are too many.", "Up to 10,000 are possible.", "Choose a shorter turntable.")
+    if where.suffix.lower() == ".mp4":
+        width, height = width // 2 * 2, height // 2 * 2  # H.264 stores colours for blocks of 2 by 2
+    job = _Turntable(scene, where, count, fps, (width, height), progress, cancelled)
+    loop = QEventLoop()
+    job.ended = loop.quit
+    QTimer.singleShot(0, job.step)
+    loop.exec()
+    if job.error is not None:
+        raise job.error
+    return job.done
+
+
+class _Turntable:
+    def __init__(self, scene, where: Path, count: int, fps: int, size: tuple[int, int], progress, cancelled) -> None:
+        self.scene, self.where, self.count, self.fps, self.size = scene, where, count, fps, size
+        self.progress, self.cancelled = progress, cancelled
+        self.part = _beside(where)
+        self.pose = scene.pose
+        self.frame = 0
+        self.writer: Any = None
+        self.done = False
+        self.error: UserError | None = None
+        self.ended: Callable[[], None] = lambda: None
+
+    def _open(self) -> Any:
+        import imageio
+
+        if self.where.suffix.lower() == ".gif":
+            return imageio.get_writer(self.part, mode="I", duration=1000 / self.fps, loop=0)
+        return imageio.get_writer(self.part, fps=self.fps, codec="libx264", quality=8, macro_block_size=2)
+
+    def step(self) -> None:
+        try:
+            if (self.cancelled is not None and self.cancelled()) or self.scene.canvas.is_closed:
+                return self._end()
+            if self.writer is None:
+                self.writer = self._open()
+            self.writer.append_data(self._draw())
+            self.frame += 1
+            if self.progress is not None:
+                self.progress(self.frame / self.count, f"Frame {self.frame} of {self.count}")
+            if self.frame < self.count:
+                # A short rest between frames, in which the window takes its events.
+                QTimer.singleShot(2, self.step)
+                return None
+            self.writer.close()
+            self.writer = None
+            os.replace(self.part, self.where)
+            self.done = True
+        except (OSError, RuntimeError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self.error = UserError(f"'{self.where.name}' cannot be written.", f"{why}.", "Check the folder and the free space.")  # fmt: skip
+        return self._end()
+
+    def _draw(self) -> np.ndarray:
+        # Around the view's upright, seen from where the user looks.
+        pose = self.pose.orbited(-2 * math.pi * self.frame / self.count, 0.0)
+        image = self.scene.picture(*self.size, pose)
+        from app.viewers.plotting import pixels
+
+        return pixels(image)
+
+    def _end(self) -> None:
+        if self.writer is not None:
+            try:
+                self.writer.close()
+            except (OSError, RuntimeError, ValueError):
+                pass  # it is being thrown away
+        self.part.unlink(missing_ok=True)
+        self.ended()

@@ -1,0 +1,301 @@
+"""Two runs side by side: surfaces with linked cameras, distances, curves, params and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
+
+from app import theme
+from app.background import Task, run_in_background
+from app.viewers import plotting
+from app.viewers.curves_view import CurvesView
+from app.viewers.histogram_view import HistogramView
+from app.viewers.links import CameraLink
+from app.viewers.registry import Shown
+from app.viewers.scene import Scene3D
+from app.viewers.table_view import TableView
+from engines.core import Cancelled
+from engines.data import Mesh, Table
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What is known of one run. ``curves``: name to (steps, values); ``params``: name to value."""
+
+    title: str
+    mesh: Mesh | None = None
+    curves: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    scores: Table | None = None
+
+
+def differing(runs: Sequence[Compared]) -> Table:
+    """The params that are not the same in all runs; "–" where a run does not have one."""
+    names = list(dict.fromkeys(name for run in runs for name in run.params))
+    rows = [name for name in names if len({repr(run.params.get(name, "–")) for run in runs}) > 1]
+    columns = {"param": np.array(rows, dtype=str)}
+    for k, run in enumerate(runs):
+        values = [str(run.params.get(name, "–")) for name in rows]
+        columns[_heading(runs, k)] = np.array(values, dtype=str)
+        del run
+    return Table(columns=columns)
+
+
+def joined_scores(runs: Sequence[Compared]) -> Table | None:
+    """One row per score with a column per run, and the difference of the last from the first."""
+    tables = [run.scores for run in runs]
+    known = [table for table in tables if table is not None and table.rows]
+    if not known:
+        return None
+    numeric = [name for name, values in known[0].columns.items() if values.dtype.kind in "fiub"]
+    units = known[0].units
+    columns: dict[str, np.ndarray] = {
+        "score": np.array([f"{n} ({units[n]})" if units.get(n) else n for n in numeric], dtype=str)
+    }
+    found = []
+    for k, table in enumerate(tables):
+        values = [float(table.columns[n][0]) if table is not None and n in table.columns and table.rows else np.nan for n in numeric]
+        found.append(np.array(values))
+        columns[_heading(runs, k)] = found[-1]
+    if len(found) > 1:
+        columns["difference"] = found[-1] - found[0]
+    return Table(columns=columns)
+
+
+def _heading(runs: Sequence[Compared], index: int) -> str:
+    """A run's title, told apart from others of the same title."""
+    title = runs[index].title
+    same = [k for k, run in enumerate(runs) if run.title == title]
+    return title if len(same) == 1 else f"{title} ({same.index(index) + 1})"
+
+
+def distances(meshes: Sequence[Mesh], reference: Mesh | None, cancelled: Callable[[], bool]) -> list[np.ndarray]:
+    """(V,) float32 distance of each mesh's vertices from the reference, or without one from the other mesh."""
+    from engines.blocks.mesh_distance import MeshDistance
+
+    def check() -> None:
+        if cancelled():
+            raise Cancelled
+
+    found = []
+    for k, mesh in enumerate(meshes):
+        other = reference if reference is not None else meshes[1 - k]
+        closest = MeshDistance(other.vertices, other.faces)(mesh.vertices, check)
+        found.append(np.asarray(closest.distance, np.float32))
+    return found
+
+
+class CompareView(QWidget):
+    title_changed = Signal(str)
+    distances_ready = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compare-view")
+        self.setAccessibleName("Comparison of two runs")
+        self._runs: list[Compared] = []
+        self._reference: Mesh | None = None
+        self._meshes: list[Mesh] = []
+        self._task: Task | None = None
+        self.distances: list[np.ndarray] = []
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.split = QSplitter(Qt.Orientation.Vertical, self)
+        column.addWidget(self.split)
+        top = QSplitter(Qt.Orientation.Horizontal, self.split)
+        self.scenes: list[Scene3D] = []
+        self.titles: list[QLabel] = []
+        for side in ("left", "right"):
+            top.addWidget(self._side(side))
+        self.link = CameraLink(self)
+        self.link.link(self.scenes)
+        below = QWidget(self.split)
+        under = QVBoxLayout(below)
+        under.setContentsMargins(0, 0, 0, 0)
+        under.setSpacing(0)
+        row = QHBoxLayout()
+        row.setContentsMargins(12, 6, 12, 0)
+        self.by_distance = QCheckBox("Colour by distance", below)
+        self.by_distance.setObjectName("by-distance")
+        self.by_distance.setAccessibleName("Colour by distance")
+        self.by_distance.setChecked(True)
+        self.by_distance.toggled.connect(lambda _: self._colour())
+        self.notice = QLabel(below)
+        self.notice.setObjectName("compare-notice")
+        theme.mark(self.notice, tone="muted")
+        row.addWidget(self.by_distance)
+        row.addWidget(self.notice)
+        row.addStretch(1)
+        under.addLayout(row)
+        self.tabs = QTabWidget(below)
+        self.tabs.setObjectName("compare-tabs")
+        self.tabs.setDocumentMode(True)
+        self.histogram = HistogramView(self.tabs)
+        self.curves = CurvesView(self.tabs)
+        self.params = TableView(self.tabs, bar=False)
+        self.scores = TableView(self.tabs, bar=False)
+        self.tabs.addTab(self.histogram, "Distances")
+        self.tabs.addTab(self.curves, "Curves")
+        self.tabs.addTab(self.params, "Params that differ")
+        self.tabs.addTab(self.scores, "Scores")
+        under.addWidget(self.tabs, 1)
+        self.split.setStretchFactor(0, 3)
+        self.split.setStretchFactor(1, 2)
+        self.split.setSizes([600, 380])
+
+    def _side(self, side: str) -> QWidget:
+        holder = QWidget(self)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        title = QLabel(holder)
+        title.setObjectName(f"title-{side}")
+        title.setContentsMargins(12, 6, 12, 6)
+        theme.mark(title, kind="heading")
+        scene = Scene3D(holder)
+        scene.setObjectName(f"scene-{side}")
+        scene.layers_action.setChecked(False)
+        column.addWidget(title)
+        column.addWidget(scene, 1)
+        self.scenes.append(scene)
+        self.titles.append(title)
+        return holder
+
+    # ---- content ------------------------------------------------------------------------------------------
+    def set_runs(self, first: Compared, second: Compared, reference: Mesh | None = None) -> None:
+        """Compare two runs. Distances are computed in the background; see :attr:`distances_ready`."""
+        self._runs, self._reference = [first, second], reference
+        for k, (scene, title, run) in enumerate(zip(self.scenes, self.titles, self._runs, strict=True)):
+            title.setText(_heading(self._runs, k))
+            scene.show_artifacts([Shown("mesh", run.title, run.mesh)] if run.mesh is not None else [])
+            scene.setAccessibleName(f"Surface of {_heading(self._runs, k)}")
+        self.curves.clear()
+        for k, run in enumerate(self._runs):
+            for name, (steps, values) in run.curves.items():
+                self.curves.set_series(name, steps, values, run=_heading(self._runs, k))
+        changed = differing(self._runs)
+        self.params.show_artifacts([Shown("params", "Params", changed)] if changed.rows else [])
+        scores = joined_scores(self._runs)
+        self.scores.show_artifacts([Shown("scores", "Scores", scores)] if scores is not None else [])
+        self._start_distances()
+
+    def show_artifacts(self, items: Sequence[Shown]) -> None:
+        """Two meshes as if two runs had given them; a third is their reference."""
+        meshes = [item for item in items if isinstance(item.artifact, Mesh)]
+        if len(meshes) >= 2:
+            reference = meshes[2].artifact if len(meshes) > 2 else None
+            first, second = (Compared(item.name, item.artifact) for item in meshes[:2])
+            self.set_runs(first, second, reference)
+
+    def _start_distances(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self.distances = []
+        self._meshes = [run.mesh for run in self._runs if run.mesh is not None]
+        self.histogram.set_values([])
+        enough = len(self._meshes) == 2 and all(len(mesh.faces) for mesh in self._meshes)
+        self.by_distance.setEnabled(enough)
+        if not enough:
+            self.notice.setText("Distances need a surface from both runs.")
+            return
+        self.notice.setText("Measuring distances…")
+        self._task = run_in_background(
+            distances, self._meshes, self._reference, done=self._measured, failed=self._failed, owner=self
+        )
+
+    def _measured(self, found: list[np.ndarray]) -> None:
+        self._task = None
+        self.distances = found
+        to = "the reference" if self._reference is not None else "the other surface"
+        self.notice.setText(f"Distance of each vertex from {to}; one scale for both")
+        unit = self._meshes[0].unit
+        values = [(_heading(self._runs, k), {"distance": d}) for k, d in enumerate(found)]
+        self.histogram.set_values(values, {"distance": unit})
+        for scene, mesh, run, distance in zip(self.scenes, self._meshes, self._runs, found, strict=True):
+            shown = mesh.replace(scalars=dict(mesh.scalars) | {"distance": distance})
+            scene.show_artifacts([Shown("mesh", run.title, shown)])
+            scene.layers_changed.connect(self._colour)
+        self._colour()
+        self.distances_ready.emit()
+
+    def _failed(self, error: BaseException) -> None:
+        self._task = None
+        if not isinstance(error, Cancelled):
+            self.notice.setText(f"Distances could not be measured: {error}")
+
+    def _colour(self) -> None:
+        """Both surfaces by distance over one scale, or both plain."""
+        if not self.distances:
+            return
+        high = max(float(np.percentile(d, 99.5)) for d in self.distances) or 1e-9
+        on = self.by_distance.isChecked()
+        for scene in self.scenes:
+            layer = scene.layers.get("mesh")
+            if layer is None or "distance" not in layer.fine.arrays:
+                continue  # a large mesh is still being prepared; layers_changed calls again
+            wanted = replace(layer.style, by="distance" if on else "", low=0.0, high=high, cmap="viridis")
+            if wanted != layer.style:
+                scene.set_style("mesh", wanted)
+
+    # ---- leaving ------------------------------------------------------------------------------------------
+    def picture(self, width: int, height: int) -> QImage:
+        """Both surfaces with their titles above the histogram or the curves in front."""
+        image = QImage(width, height, QImage.Format.Format_RGB888)
+        image.fill(QColor(theme.colors().panel))
+        head, upper = max(24, height // 24), round(height * 0.62)
+        painter = QPainter(image)
+        for k, scene in enumerate(self.scenes):
+            left = k * (width // 2)
+            painter.drawImage(left, head, scene.picture(width // 2 - 1, upper - head))
+            painter.setPen(QColor(theme.colors().text))
+            font = theme.font(bold=True)
+            font.setPixelSize(max(10, round(head * 0.5)))
+            painter.setFont(font)
+            painter.drawText(left + head // 2, 0, width // 2, head, Qt.AlignmentFlag.AlignVCenter, self.titles[k].text())
+        lower = self.tabs.currentWidget()
+        painter.drawImage(0, upper, lower.picture(width, height - upper))
+        painter.end()
+        return image
+
+    def screenshot(self, width: int, height: int) -> np.ndarray:
+        return plotting.pixels(self.picture(width, height))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "scenes": [scene.state() for scene in self.scenes],
+            "tab": self.tabs.currentIndex(),
+            "by_distance": self.by_distance.isChecked(),
+            "curves": self.curves.state(),
+            "sizes": self.split.sizes(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        state = state if isinstance(state, dict) else {}
+        saved = state.get("scenes")
+        if isinstance(saved, list):
+            for scene, one in zip(self.scenes, saved, strict=False):
+                scene.restore(one)
+        tab = state.get("tab")
+        if isinstance(tab, int) and 0 <= tab < self.tabs.count():
+            self.tabs.setCurrentIndex(tab)
+        if isinstance(state.get("by_distance"), bool):
+            self.by_distance.setChecked(state["by_distance"])
+        if isinstance(state.get("curves"), dict):
+            self.curves.restore(state["curves"])
+        sizes = state.get("sizes")
+        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s >= 0 for s in sizes) and sum(sizes):
+            self.split.setSizes(sizes)
+
+    def closeEvent(self, event) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        for scene in self.scenes:
+            scene.shutdown()
+        super().closeEvent(event)

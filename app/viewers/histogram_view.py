@@ -1,0 +1,203 @@
+"""How values spread: a column of a table, a scalar of a mesh, a field, the weights of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
+
+from app import theme
+from app.viewers import plotting
+from app.viewers.overlay import number
+from app.viewers.registry import Shown
+from app.viewers.toolbar import EmptyState, ViewBar
+from engines.core import Artifact
+from engines.data import Curve, GridField, Mesh, Model, PointCloud, Table, Volume
+
+_MOST = 2_000_000
+"""Larger arrays are thinned out evenly: the shape of a histogram does not change by more."""
+
+
+def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
+    """What of an artifact can be counted: name to values of any shape."""
+    if isinstance(artifact, Mesh | PointCloud):
+        return dict(artifact.scalars)
+    if isinstance(artifact, Table):
+        return {k: v for k, v in artifact.columns.items() if v.dtype.kind in "fiub"}
+    if isinstance(artifact, Curve):
+        return dict(artifact.series)
+    if isinstance(artifact, GridField):
+        return {artifact.quantity: artifact.values}
+    if isinstance(artifact, Volume):
+        return {"value": artifact.values}
+    if isinstance(artifact, Model):
+        return {k: v for k, v in artifact.weights.items() if v.dtype.kind in "fiub"}
+    return {}
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    flat = values.reshape(-1)[:: max(1, values.size // _MOST)].astype(float)
+    return flat[np.isfinite(flat)]
+
+
+class HistogramView(QWidget):
+    """Several items are drawn over each other, over the same bins."""
+
+    title_changed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None, *, bar: bool = True) -> None:
+        super().__init__(parent)
+        self.setObjectName("histogram-view")
+        self.setAccessibleName("Histogram")
+        self._items: list[tuple[str, dict[str, np.ndarray], str]] = []
+        self._name = ""
+        self.counts: list[np.ndarray] = []
+        self.edges = np.zeros(0)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.bar = ViewBar(self)
+        self._has_bar = bar
+        self.names = QComboBox(self.bar)
+        self.names.setObjectName("values")
+        self.names.setAccessibleName("Values to count")
+        self.names.activated.connect(lambda _: self.choose(self.names.currentData()))
+        self.bar.add(self.names)
+        self.bar.label("Bins")
+        self.bins = QSpinBox(self.bar)
+        self.bins.setRange(2, 500)
+        self.bins.setValue(60)
+        self.bins.setObjectName("bins")
+        self.bins.setAccessibleName("Number of bins")
+        self.bins.valueChanged.connect(lambda _: self._draw())
+        self.bar.add(self.bins)
+        self.log = self.bar.action("y-log", "Logarithmic counts", "histogram", lambda _: self._draw(), "G", checkable=True, words="Log y")  # fmt: skip
+        self.bar.action("fit", "Show everything", "frame", lambda: self.plot.enableAutoRange(), "F")
+        self.bar.stretch()
+        self.facts = QLabel(self.bar)
+        self.facts.setObjectName("facts")
+        self.facts.setFont(theme.tabular(self.facts.font()))
+        theme.mark(self.facts, tone="muted")
+        self.bar.add(self.facts)
+        column.addWidget(self.bar)
+        body = QWidget(self)
+        self._stack = QStackedLayout(body)
+        self.empty = EmptyState(body, "histogram", "Nothing to count", "Choose something with values: a table, a field, a volume, or a mesh with scalars.")  # fmt: skip
+        self.graphics = pg.PlotWidget(self)
+        self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
+        self.graphics.setAccessibleName("Plot of the counts")
+        self.plot: pg.PlotItem = self.graphics.getPlotItem()
+        self.plot.hideButtons()
+        self.plot.setMenuEnabled(False)
+        self.plot.showGrid(y=True, alpha=0.18)
+        self.plot.layout.setContentsMargins(8, 8, 16, 6)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.graphics)
+        column.addWidget(body, 1)
+        theme.signals.changed.connect(self._theme_changed)
+        self._theme_changed()
+        self._draw()
+
+    def show_artifacts(self, items: Sequence[Shown]) -> None:
+        units = [getattr(item.artifact, "units", {}) for item in items]
+        self.set_values(
+            [(item.name, values_of(item.artifact)) for item in items],
+            {k: u for found in units for k, u in found.items()},
+        )
+
+    def set_values(self, items: Sequence[tuple[str, dict[str, np.ndarray]]], units: dict[str, str] | None = None) -> None:
+        """Plain data: a title and named values for each item."""
+        self._items = [(title, found, "") for title, found in items if found]
+        self._units = units or {}
+        names = list(dict.fromkeys(name for _, found, _ in self._items for name in found))
+        self.names.clear()
+        for name in names:
+            self.names.addItem(name.capitalize() if name.islower() else name, name)
+        if self._name not in names:
+            self._name = names[0] if names else ""
+        self.names.setCurrentIndex(max(0, self.names.findData(self._name)))
+        self.names.setEnabled(len(names) > 1)
+        self._draw()
+
+    def choose(self, name: str) -> None:
+        self._name = name
+        self._draw()
+
+    def _draw(self) -> None:
+        shown = [(title, finite(found[self._name])) for title, found, _ in self._items if self._name in found]
+        shown = [(title, values) for title, values in shown if len(values)]
+        self._stack.setCurrentWidget(self.graphics if shown else self.empty)
+        self.bar.setVisible(self._has_bar and bool(self._items))
+        self.plot.clear()
+        self.counts = []
+        if not shown:
+            return
+        low, high = min(v.min() for _, v in shown), max(v.max() for _, v in shown)
+        if high <= low:
+            low, high = low - 0.5, high + 0.5
+        self.edges = np.linspace(low, high, self.bins.value() + 1)
+        for k, (title, values) in enumerate(shown):
+            counts, _ = np.histogram(values, self.edges)
+            self.counts.append(counts)
+            colour = QColor(theme.colors().accent if len(shown) == 1 else theme.series_color(k))
+            fill = QColor(colour)
+            fill.setAlpha(150 if len(shown) == 1 else 80)
+            heights = np.log10(np.maximum(counts, 0.5)) if self.log.isChecked() else counts
+            floor = np.log10(0.5) if self.log.isChecked() else 0.0
+            self.plot.addItem(
+                pg.PlotDataItem(self.edges, heights, stepMode="center", fillLevel=floor, fillBrush=fill, pen=pg.mkPen(colour, width=1.2), name=title)  # fmt: skip
+            )
+        self.plot.getAxis("left").setLogMode(self.log.isChecked())
+        unit = self._units.get(self._name, "")
+        name = self._name.capitalize() if self._name.islower() else self._name
+        self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
+        self.plot.setLabel("left", "count")
+        plotting.dress(self.plot)
+        self.plot.enableAutoRange()
+        values = shown[0][1]
+        if len(shown) == 1:
+            self.facts.setText(
+                f"mean {number(float(values.mean()))}   median {number(float(np.median(values)))}   "
+                f"95 % below {number(float(np.percentile(values, 95)))}   largest {number(float(values.max()))} {unit}"
+            )
+        else:
+            dot = '<span style="color:{}">■</span> {} {}'
+            self.facts.setTextFormat(Qt.TextFormat.RichText)
+            self.facts.setText(
+                "&nbsp;&nbsp; ".join(
+                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()))}") for k, (title, v) in enumerate(shown)
+                )
+            )
+
+    def _theme_changed(self) -> None:
+        plotting.dress(self.plot)
+        if self._items:
+            self._draw()
+
+    def picture(self, width: int, height: int) -> QImage:
+        return plotting.grab(self.graphics, width, height)
+
+    def screenshot(self, width: int, height: int) -> np.ndarray:
+        return plotting.pixels(self.picture(width, height))
+
+    def state(self) -> dict[str, Any]:
+        return {"values": self._name, "bins": self.bins.value(), "y_log": self.log.isChecked()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        state = state if isinstance(state, dict) else {}
+        self._name = str(state.get("values", "")) or self._name
+        bins = state.get("bins")
+        if isinstance(bins, int) and not isinstance(bins, bool):
+            self.bins.setValue(bins)
+        self.log.setChecked(state.get("y_log") is True)
+        index = self.names.findData(self._name)
+        if index >= 0:
+            self.names.setCurrentIndex(index)
+        elif self.names.count():
+            self._name = self.names.itemData(0)
+        self._draw()

@@ -1,0 +1,185 @@
+"""Images: zoom, pan, the value of the pixel under the cursor, single channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QVBoxLayout, QWidget
+
+from app import theme
+from app.viewers import plotting
+from app.viewers.overlay import number
+from app.viewers.registry import Shown
+from app.viewers.toolbar import EmptyState, ViewBar
+from engines.data import Image
+
+_CHANNELS = {1: ("Grey",), 2: ("Grey", "Alpha"), 3: ("Red", "Green", "Blue"), 4: ("Red", "Green", "Blue", "Alpha")}
+
+
+def to_screen(pixels: np.ndarray, channel: int | None = None) -> np.ndarray:
+    """(H, W, C) uint8 or float in [0, 1] to (H, W, 4) uint8; one channel as grey."""
+    if pixels.dtype != np.uint8:
+        pixels = (np.clip(np.nan_to_num(pixels), 0, 1) * 255 + 0.5).astype(np.uint8)
+    count = pixels.shape[2]
+    rgba = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    if channel is not None and channel < count:
+        rgba[..., :3] = pixels[..., channel : channel + 1]
+        return rgba
+    rgba[..., :3] = pixels[..., :3] if count >= 3 else pixels[..., :1]
+    if count in (2, 4):
+        rgba[..., 3] = pixels[..., -1]
+    return rgba
+
+
+class ImageView(QWidget):
+    title_changed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("image-view")
+        self.setAccessibleName("Image")
+        self._items: list[Shown] = []
+        self._chosen = ""
+        self._channel: int | None = None
+        self._shape: tuple[int, ...] = ()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.bar = ViewBar(self)
+        self.images = QComboBox(self.bar)
+        self.images.setObjectName("images")
+        self.images.setAccessibleName("Image to show")
+        self.images.activated.connect(lambda _: self._choose(self.images.currentData()))
+        self.bar.add(self.images)
+        self.channels = QComboBox(self.bar)
+        self.channels.setObjectName("channels")
+        self.channels.setAccessibleName("Channel")
+        self.channels.activated.connect(lambda _: self.set_channel(self.channels.currentData()))
+        self.bar.add(self.channels)
+        self.bar.action("fit", "Fit to the view", "frame", self.fit, "F")
+        self.bar.action("actual-size", "Actual size", "image", self.actual_size, "1", words="1:1")
+        self.bar.stretch()
+        self.readout = QLabel(self.bar)
+        self.readout.setObjectName("readout")
+        self.readout.setFont(theme.tabular(self.readout.font()))
+        theme.mark(self.readout, tone="muted")
+        self.bar.add(self.readout)
+        self.bar.gap()
+        self.bar.action("screenshot", "Save a picture", "camera", self._save_picture, "S")
+        column.addWidget(self.bar)
+        body = QWidget(self)
+        self._stack = QStackedLayout(body)
+        self.empty = EmptyState(body, "image", "No image", "Choose an image in the project.")
+        self.graphics = pg.GraphicsView(self)
+        self.graphics.setAccessibleName("Image area")
+        self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
+        self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
+        self.graphics.setCentralItem(self.box)
+        self.item = pg.ImageItem(axisOrder="row-major")
+        self.box.addItem(self.item)
+        self.graphics.scene().sigMouseMoved.connect(self._hover)
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.graphics)
+        column.addWidget(body, 1)
+        theme.signals.changed.connect(self._theme_changed)
+        self._theme_changed()
+        self._show()
+
+    def show_artifacts(self, items: Sequence[Shown]) -> None:
+        self._items = [item for item in items if isinstance(item.artifact, Image)]
+        self.images.clear()
+        for item in self._items:
+            self.images.addItem(item.name, item.id)
+        self.images.setCurrentIndex(max(0, self.images.findData(self._chosen)))
+        self.images.setVisible(len(self._items) > 1)
+        self._show()
+
+    @property
+    def image(self) -> Image | None:
+        found = [item for item in self._items if item.id == self._chosen] or self._items
+        return found[0].artifact if found else None
+
+    def _choose(self, key: str) -> None:
+        self._chosen = key
+        self._show()
+
+    def set_channel(self, channel: int | None) -> None:
+        """One channel as grey, or None for all as colours."""
+        self._channel = channel
+        self._show()
+
+    def _show(self) -> None:
+        image = self.image
+        self._stack.setCurrentWidget(self.graphics if image is not None else self.empty)
+        self.bar.setVisible(image is not None)
+        if image is None:
+            self._shape = ()
+            return
+        pixels = image.pixels
+        self.channels.clear()
+        self.channels.addItem("All channels", None)
+        for k, name in enumerate(_CHANNELS[pixels.shape[2]]):
+            self.channels.addItem(name, k)
+        self.channels.setCurrentIndex(max(0, self.channels.findData(self._channel)))
+        self.channels.setVisible(pixels.shape[2] > 1)
+        self.item.setImage(to_screen(pixels, self._channel), autoLevels=False)
+        if pixels.shape != self._shape:
+            self._shape = pixels.shape
+            self.fit()
+
+    def fit(self) -> None:
+        if self._shape:
+            self.box.setRange(QRectF(0, 0, self._shape[1], self._shape[0]), padding=0.02)
+
+    def actual_size(self) -> None:
+        """One pixel of the image for one of the screen, around the same middle."""
+        ratio = self.devicePixelRatioF()
+        width, height = self.graphics.width() * ratio, self.graphics.height() * ratio
+        centre = self.box.viewRect().center()
+        self.box.setRange(QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height), padding=0)
+
+    def describe(self, x: float, y: float) -> str:
+        """Place and value of a pixel, in the image's own numbers."""
+        image = self.image
+        column, row = int(np.floor(x)), int(np.floor(y))
+        if image is None or not (0 <= row < image.pixels.shape[0] and 0 <= column < image.pixels.shape[1]):
+            return ""
+        values = ", ".join(number(float(v), 4) for v in image.pixels[row, column])
+        return f"x {column}, y {row}   {values}"
+
+    def _hover(self, at: QPointF) -> None:
+        point = self.box.mapSceneToView(at)
+        self.readout.setText(self.describe(point.x(), point.y()))
+
+    def _theme_changed(self) -> None:
+        self.graphics.setBackground(theme.colors().window)
+
+    def _save_picture(self) -> None:
+        from app.viewers.capture_dialog import CaptureDialog
+
+        CaptureDialog(self, self.window()).open()
+
+    def picture(self, width: int, height: int) -> QImage:
+        return plotting.grab(self.graphics, width, height)
+
+    def screenshot(self, width: int, height: int) -> np.ndarray:
+        return plotting.pixels(self.picture(width, height))
+
+    def state(self) -> dict[str, Any]:
+        return {"image": self._chosen, "channel": self._channel, "view": [round(v, 3) for v in self.box.viewRect().getRect()]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        state = state if isinstance(state, dict) else {}
+        self._chosen = str(state.get("image", ""))
+        channel = state.get("channel")
+        self._channel = channel if isinstance(channel, int) and 0 <= channel < 4 else None
+        self._show()
+        view = state.get("view")
+        if isinstance(view, list) and len(view) == 4 and all(isinstance(v, int | float) and np.isfinite(v) for v in view):
+            if view[2] > 0 and view[3] > 0:
+                self.box.setRange(QRectF(*view), padding=0)

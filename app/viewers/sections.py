@@ -1,0 +1,156 @@
+"""Plane sections of grids, as arrays: along the grid's own axes, or in any plane in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engines.data import GridField, Slices, Volume
+
+IN_PLANE = ((1, 2), (0, 2), (0, 1))
+"""For a section across axis 0, 1, 2: the axes to the right and upwards."""
+
+
+def affine_of(grid: Volume | GridField) -> np.ndarray:
+    """(4, 4) from index to position."""
+    if isinstance(grid, Volume):
+        return grid.affine
+    affine = np.diag([*grid.spacing, 1.0])
+    affine[:3, 3] = grid.origin
+    return affine
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """``values`` (right, up); ``rect`` (left, bottom, width, height) in the plane's coordinates;
+    a point (r, u) of the plane lies at ``origin + r · right + u · up``."""
+
+    values: np.ndarray
+    rect: tuple[float, float, float, float]
+    origin: np.ndarray
+    right: np.ndarray
+    up: np.ndarray
+
+    def position(self, r: float, u: float) -> np.ndarray:
+        return self.origin + r * self.right + u * self.up
+
+    def value(self, r: float, u: float) -> float | None:
+        """The value of the cell under (r, u), None outside."""
+        left, bottom, width, height = self.rect
+        i = int(np.floor((r - left) / width * self.values.shape[0]))
+        j = int(np.floor((u - bottom) / height * self.values.shape[1]))
+        inside = 0 <= i < self.values.shape[0] and 0 <= j < self.values.shape[1]
+        return float(self.values[i, j]) if inside else None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a grid: positions ``start + index · step`` for ``count`` nodes or voxels."""
+
+    start: float
+    step: float
+    count: int
+
+    def position(self, index: int) -> float:
+        return self.start + index * self.step
+
+    def nearest(self, position: float) -> int:
+        return int(np.clip(round((position - self.start) / self.step), 0, self.count - 1))
+
+
+def axes_of(grid: Volume | GridField) -> list[Axis]:
+    """Positions along the grid's axes. Where the axes of a volume are oblique in space, distances from voxel 0."""
+    affine, shape = affine_of(grid), grid.values.shape
+    directions = affine[:3, :3]
+    lengths = np.linalg.norm(directions, axis=0)
+    straight = np.allclose(directions, np.diag(np.diag(directions)), atol=1e-6 * lengths.max())
+    return [
+        Axis(float(affine[k, 3]), float(affine[k, k]), shape[k]) if straight else Axis(0.0, float(lengths[k]), shape[k])
+        for k in range(3)
+    ]
+
+
+def across(grid: Volume | GridField, axis: int, index: int) -> Section:
+    """The section across one of the grid's axes."""
+    axes, (r, u) = axes_of(grid), IN_PLANE[axis]
+    index = int(np.clip(index, 0, grid.values.shape[axis] - 1))
+    values = np.take(grid.values, index, axis)
+    along = []
+    for k, a in enumerate((axes[r], axes[u])):
+        if a.step < 0:
+            values = np.flip(values, k)
+        low = min(a.start, a.position(a.count - 1)) - abs(a.step) / 2
+        along.append((low, abs(a.step) * a.count))
+    affine = affine_of(grid)
+    units = affine[:3, :3] / np.array([a.step for a in axes])
+    start = affine[:3, 3] - units @ np.array([a.start for a in axes])
+    origin = start + units[:, axis] * axes[axis].position(index)
+    return Section(values, (along[0][0], along[1][0], along[0][1], along[1][1]), origin, units[:, r], units[:, u])
+
+
+def frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors that span a plane, the second as upright as can be."""
+    helper = np.array([0.0, 0.0, 1.0]) if abs(normal[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    right = np.cross(helper, normal)
+    right /= np.linalg.norm(right)
+    return right, np.cross(normal, right)
+
+
+def on_plane(grid: Volume | GridField, slices: Slices, plane: int, pixels: int = 320) -> Section:
+    """The grid on one of the slices' planes, interpolated linearly; NaN outside the grid."""
+    from scipy.ndimage import map_coordinates
+
+    normal = slices.normals[plane]
+    right, up = frame(normal)
+    affine = affine_of(grid)
+    corners = np.array(np.meshgrid(*[[-0.5, n - 0.5] for n in grid.values.shape], indexing="ij")).reshape(3, -1).T
+    corners = corners @ affine[:3, :3].T + affine[:3, 3]
+    loops = slices.vertices[slices.vertex_planes == plane] if len(slices.vertices) else slices.vertices
+    centre = (loops.min(0) + loops.max(0)) / 2 if len(loops) else corners.mean(0)
+    origin = centre + normal * (slices.offsets[plane] - float(normal @ centre))
+    spread = np.stack([(slices.vertices - origin) @ right, (slices.vertices - origin) @ up], 1)
+    around = loops if len(loops) else slices.vertices
+    seen = np.stack([(around - origin) @ right, (around - origin) @ up], 1) if len(around) else spread
+    if len(seen):
+        half = float(np.abs(seen).max()) * 1.25
+    else:
+        half = float(np.linalg.norm(corners[-1] - corners[0])) / 2
+    half = max(half, 1e-9)
+    steps = (np.arange(pixels) + 0.5) / pixels * 2 * half - half
+    r, u = np.meshgrid(steps, steps, indexing="ij")
+    points = origin + r[..., None] * right + u[..., None] * up
+    index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
+    labels = isinstance(grid, Volume) and grid.is_label
+    values = map_coordinates(
+        grid.values.astype(np.float32, copy=False), index.reshape(-1, 3).T, order=0 if labels else 1,
+        mode="constant", cval=np.nan,
+    ).reshape(pixels, pixels)  # fmt: skip
+    return Section(values, (-half, -half, 2 * half, 2 * half), origin, right, up)
+
+
+def contours_on(slices: Slices, section: Section, tolerance: float) -> list[np.ndarray]:
+    """(n, 2) closed loops of the planes that coincide with the section, within ``tolerance`` of it."""
+    normal = np.cross(section.right, section.up)
+    normal /= np.linalg.norm(normal)
+    same = np.abs(slices.normals @ normal) > 1 - 1e-6
+    sign = np.sign(slices.normals @ normal)
+    same &= np.abs(slices.offsets * sign - float(normal @ section.origin)) <= tolerance
+    found = []
+    for plane, loop in slices.loops() if same.any() else ():
+        if same[plane]:
+            local = np.stack([(loop - section.origin) @ section.right, (loop - section.origin) @ section.up], 1)
+            found.append(np.concatenate([local, local[:1]]))
+    return found
+
+
+def level_lines(section: Section, level: float) -> list[np.ndarray]:
+    """(n, 2) lines in the section's plane along which the values cross ``level``."""
+    from skimage.measure import find_contours
+
+    if min(section.values.shape) < 2:
+        return []
+    left, bottom, width, height = section.rect
+    scale = np.array([width / section.values.shape[0], height / section.values.shape[1]])
+    lines = find_contours(section.values.astype(np.float32, copy=False), level)
+    return [(line + 0.5) * scale + (left, bottom) for line in lines]
