@@ -15,13 +15,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from app.project.hdf5 import LOCK, MAX_DEPTH, Tick, check_dataset, check_memory, child, members, no_tick
+from app.project.hdf5 import LOCK, MAX_DEPTH, Tick, attributes, check_dataset, check_memory, child, members, no_tick
 from engines.core import UserError
 
 CHUNK_BYTES = 1 << 20
 COMPACT_BYTES = 16 << 10  # smaller arrays lie in the object's header, under its checksum
 WORTH = 0.75  # deflate only what shrinks at least to this
-WHOLE_COPY_BYTES = 2 << 20
 
 
 def chunk_shape(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -126,10 +125,9 @@ def copy_group(source: h5py.Group, target: h5py.Group, name: str, tick: Tick = n
     key = name.encode("utf-8", "surrogateescape")
     with LOCK:
         names = members(source)
-        made = h5py.Group(h5py.h5g.create(target.id, key, gcpl=source.id.get_create_plist()))
-        for attr in source.attrs:
-            opened = h5py.h5a.open(source.id, attr.encode("utf-8", "surrogateescape"))
-            made.attrs.create(attr, source.attrs[attr], shape=opened.shape, dtype=opened.dtype)
+        # not with the source's creation properties: they name the place of its links in the source file
+        made = h5py.Group(h5py.h5g.create(target.id, key))
+        _copy_attributes(source, made)
     for member in names:
         with LOCK:
             found = child(source, member)
@@ -140,27 +138,34 @@ def copy_group(source: h5py.Group, target: h5py.Group, name: str, tick: Tick = n
 
 
 def _copy_dataset(source: h5py.Dataset, target: h5py.Group, name: str, tick: Tick) -> None:
+    """Not by H5Ocopy, which holds the interpreter for as long as it takes."""
     with LOCK:
         nbytes = check_dataset(source, f"'{source.name}'")
-        plan, stored = source.id.get_create_plist(), source.id.get_storage_size()
+        plan, kind = source.id.get_create_plist(), source.id.get_type()
         shape, chunk = source.shape, source.chunks
         grid = math.prod(-(-n // c) for n, c in zip(shape, chunk, strict=True)) if chunk else 0
         key = name.encode("utf-8", "surrogateescape")
-        if stored < WHOLE_COPY_BYTES or not chunk or source.id.get_num_chunks() != grid:
-            h5py.h5o.copy(
-                source.parent.id, source.name.rsplit("/", 1)[1].encode("utf-8", "surrogateescape"), target.id, key
-            )
-            tick(nbytes)
-            return
-        made = h5py.h5d.create(target.id, key, source.id.get_type(), source.id.get_space(), plan)
-        for attr in source.attrs:
-            opened = h5py.h5a.open(source.id, attr.encode("utf-8", "surrogateescape"))
-            h5py.Dataset(made).attrs.create(attr, source.attrs[attr], shape=opened.shape, dtype=opened.dtype)
+        made = h5py.h5d.create(target.id, key, kind, source.id.get_space(), plan)
+        _copy_attributes(source, h5py.Dataset(made))
+        whole = not chunk or source.id.get_num_chunks() != grid
+    if whole:
+        values = read_array(source, f"'{source.name}'", tick)
+        with LOCK:
+            if values.size:
+                made.write(h5py.h5s.ALL, h5py.h5s.ALL, values, mtype=kind)
+        return
     for start in _starts(shape, chunk):
         with LOCK:
             mask, packed = source.id.read_direct_chunk(start)
             made.write_direct_chunk(start, packed, mask)
         tick(nbytes // grid)
+
+
+def _copy_attributes(source: h5py.Group | h5py.Dataset, target: h5py.Group | h5py.Dataset) -> None:
+    for name in attributes(source):  # types and sizes are checked there
+        key = name.encode("utf-8", "surrogateescape")
+        opened = h5py.h5a.open(source.id, key)
+        target.attrs.create(name, source.attrs[name], shape=opened.shape, dtype=opened.dtype)
 
 
 def stored_size(group: h5py.Group) -> int:

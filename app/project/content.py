@@ -186,14 +186,17 @@ class Content:
 
     def _pending(self) -> list[Record]:
         with self.lock:
-            found = []
+            found: list[Record] = []
+            if not self.dirty:
+                self._curves_dirty.clear()  # saved meanwhile
+                return found
             for key in sorted(self._curves_dirty):
                 run = self.runs.get(key)
                 if run is not None:
                     self.seq += 1
                     found.append(Record(self.seq, f"curves-{key}", {}, curves={key: run.curves()}))
             self._curves_dirty.clear()
-            if self._view_dirty and self.dirty:
+            if self._view_dirty:
                 self.seq += 1
                 found.append(Record(self.seq, "view", {"view": self.view}))
                 self._view_dirty = False
@@ -261,10 +264,10 @@ class Content:
                 if taken.checkpoint is not None and present is not None and _same(present, taken.checkpoint):
                     run.checkpoint, run.checkpoint_stored = None, Stored(main, f"{where}/checkpoint")
             self.saved_revision = revision
-            if revision == self.revision:
-                self._curves_dirty.clear()  # they are in the file
+            # when nothing changed meanwhile, records that were only numbered later are in the file too
+            upto = self.seq if revision == self.revision else shot.seq
             self._view_dirty = self.view != shot.view
-        self.keeper.clear(shot.seq)
+        self.keeper.clear(upto)
 
 
 def _same(present: Checkpoint | Stored, taken: Checkpoint | Stored) -> bool:

@@ -1,4 +1,4 @@
-"""The one door to HDF5: one lock, checked opening, types and sizes, and a file that survives a full disk.
+"""The one door to HDF5: one lock, checked opening, types and sizes, and files that are written whole.
 
 What we write has every byte under a checksum: the 1.10 file format checks its metadata, small arrays lie inside
 that metadata, and large ones are deflated (a zlib stream checks itself). So damage is found, not read.
@@ -6,6 +6,7 @@ that metadata, and large ones are deflated (a zlib stream checks itself). So dam
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import stat
@@ -214,91 +215,34 @@ def attributes(source: h5py.Group | h5py.Dataset) -> dict[str, Any]:
     return {name: attribute(source, name) for name in list(source.attrs)}
 
 
-class Sink:
-    """The file under an HDF5 file that is written: remembers the first failure and pretends success afterwards.
-
-    libhdf5 cannot close a file whose writes fail; this way it closes, and the caller looks at ``error``.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        self._at = 0
-        self.error: OSError | None = None
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._at, os.fstat(self._descriptor).st_size)[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        done = 0
-        while done < len(view) and self.error is None:
-            try:
-                done += os.pwrite(self._descriptor, view[done:], self._at + done)
-            except OSError as error:
-                self.error = error
-        self._at += len(view)
-        return len(view)
-
-    def readinto(self, buffer: Any) -> int:
-        data = os.pread(self._descriptor, len(buffer), self._at)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def read(self, size: int = -1) -> bytes:
-        data = os.pread(self._descriptor, size, self._at)
-        self._at += len(data)
-        return data
-
-    def truncate(self, size: int | None = None) -> None:
-        try:
-            os.ftruncate(self._descriptor, self._at if size is None else size)
-        except OSError as error:
-            self.error = self.error or error
-
-    def flush(self) -> None:
-        """libhdf5 asks for it; the one fsync comes at the end."""
-
-    def check(self) -> None:
-        if self.error is not None:
-            raise self.error
-
-    def sync(self) -> None:
-        self.check()
-        os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
 @contextmanager
-def written(path: Path) -> Iterator[tuple[h5py.File, Sink]]:
-    """Create an HDF5 file; at the end it is complete and flushed to disk, or an error is raised and it is gone."""
-    sink = Sink(path)
+def written(path: Path) -> Iterator[h5py.File]:
+    """Create an HDF5 file; at the end it is complete and flushed to disk, or an error is raised and it is gone.
+
+    Raises OSError, with its number, when the disk is full.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         with LOCK:
-            file = h5py.File(sink, "w", libver=LIBVER)
+            file = h5py.File(path, "w", libver=LIBVER, locking=False)
         try:
-            yield file, sink
+            yield file
         except BaseException:
-            sink.error = sink.error or OSError("abandoned")
-            raise
-        finally:
-            with LOCK:
+            with LOCK, contextlib.suppress(Exception):
+                os.ftruncate(file.id.get_vfd_handle(), 0)  # gives room to close: libhdf5 still writes what it holds
+            with LOCK, contextlib.suppress(Exception):
                 file.close()
-        sink.sync()
+            raise
+        with LOCK:
+            file.close()
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    finally:
-        sink.close()
 
 
 def sync_folder(folder: Path) -> None:

@@ -32,6 +32,7 @@ from app.project.store import EntryPart, write_checkpoint, write_curves, write_e
 from engines.core import Checkpoint
 
 SUFFIX = ".h5"
+REPLACED = ("run-", "curves-", "checkpoint-", "view")  # slots whose records hold all that the one before held
 
 
 def state_folder() -> Path:
@@ -55,7 +56,7 @@ def journal_folder(path: Path) -> Path:
 
 @dataclass
 class Record:
-    """One record. ``patch`` is JSON; arrays lie in groups beside it. Same ``slot``: the newer replaces the older."""
+    """One record. ``patch`` is JSON; arrays lie in groups beside it. Some slots keep only their newest."""
 
     seq: int
     slot: str
@@ -129,11 +130,10 @@ class Journal:
         partial = self.folder / f"{name}.partial"
         if record.seq <= self._cleared:
             return
-        with written(partial) as (file, sink):
+        with written(partial) as file:
             record.write(file)
-            sink.check()
         with self._lock:
-            same = [path for path in self.records() if slot(path) == record.slot]
+            same = [p for p in self.records() if slot(p) == record.slot and record.slot.startswith(REPLACED)]
             if record.seq <= self._cleared or any(number(path) > record.seq for path in same):
                 partial.unlink(missing_ok=True)
                 return

@@ -186,6 +186,7 @@ def replay(tree: Tree, folder: Path) -> int:
     entries = {state.entry.id: state for state in tree.entries}
     pool = dict(entries)  # removed ones too: an undo may have brought them back
     runs = {state.record.id: state for state in tree.runs}
+    known = dict(runs)  # those too whose record comes later, since newer ones replaced the one that made them
     last = 0
     for path in records_in(folder):
         last = max(last, number(path))
@@ -193,11 +194,13 @@ def replay(tree: Tree, folder: Path) -> int:
             handle = Handle(path)
             patch = read_json(handle.file(), "patch", {})
             with damaged(f"The record '{path.name}'"):
-                _apply(patch, handle, tree, entries, pool, runs)
+                _apply(patch, handle, tree, entries, pool, runs, known)
         except UserError as error:
             tree.problems.append(f"Journal: {error}")
     tree.entries = sorted(entries.values(), key=lambda state: state.order)
     tree.runs = sorted(runs.values(), key=lambda state: state.order)
+    for state in tree.runs:
+        state.record = state.record.replace(has_checkpoint=state.has_checkpoint)
     return last
 
 
@@ -208,6 +211,7 @@ def _apply(
     entries: dict[str, EntryState],
     pool: dict[str, EntryState],
     runs: dict[str, RunState],
+    known: dict[str, RunState],
 ) -> None:
     with LOCK:
         groups = {name: subgroup(handle.file(), name) for name in ("artifacts", "curves", "checkpoints")}
@@ -223,18 +227,17 @@ def _apply(
     for key in patch.get("drop_entries", ()):
         entries.pop(key, None)
     for key, data in patch.get("runs", {}).items():
-        record = RunRecord.from_json(data | {"id": key})
-        known = runs.setdefault(key, RunState(record, int(data["order"])))
-        known.record = record
+        run = runs[key] = known.setdefault(key, RunState(RunRecord(key, ""), 0))
+        run.record, run.order = RunRecord.from_json(data | {"id": key}), int(data["order"])
     for key in held["curves"]:
-        if key in runs:
-            runs[key].curves_stored, runs[key].series = Stored(handle, f"/curves/{key}"), None
+        run = known.setdefault(key, RunState(RunRecord(key, ""), 0))
+        run.curves_stored, run.series = Stored(handle, f"/curves/{key}"), None
     for key in held["checkpoints"]:
-        if key in runs:
-            runs[key].checkpoint_stored = Stored(handle, f"/checkpoints/{key}")
+        run = known.setdefault(key, RunState(RunRecord(key, ""), 0))
+        run.checkpoint, run.checkpoint_stored = None, Stored(handle, f"/checkpoints/{key}")
     for key in patch.get("drop_checkpoints", ()):
-        if key in runs:
-            runs[key].checkpoint_stored = None
+        if key in known:
+            known[key].checkpoint = known[key].checkpoint_stored = None
     for key in patch.get("drop_runs", ()):
         runs.pop(key, None)
     if isinstance(patch.get("view"), dict):

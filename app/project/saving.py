@@ -70,11 +70,10 @@ def write_file(
 
     try:
         _check_space(target, snapshot)
-        with written(partial) as (file, sink):
+        with written(partial) as file:
 
             def tick(nbytes: int) -> None:
                 nonlocal done
-                sink.check()
                 if cancelled is not None and cancelled():
                     raise Cancelled
                 done += nbytes

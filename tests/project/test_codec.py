@@ -78,9 +78,7 @@ any_array = hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, min_side=0, max_side
     ratio=st.floats(allow_nan=False),
 )
 def test_any_content_comes_back(tmp_path_factory, data, parts, text, words, labels, count, ratio):
-    odd = Odd(
-        data=data, parts_by_name=parts, text=text, words=words, labels=tuple(labels), count=count, ratio=ratio
-    )
+    odd = Odd(data=data, parts_by_name=parts, text=text, words=words, labels=tuple(labels), count=count, ratio=ratio)
     back = through_file(odd, tmp_path_factory.mktemp("any") / "p.fieldwright")
     for key in ("text", "words", "labels", "count", "ratio"):
         assert getattr(back, key) == getattr(odd, key)

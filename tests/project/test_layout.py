@@ -18,7 +18,7 @@ with h5py.File(sys.argv[1]) as file:
     for key, group in file["artifacts"].items():
         print(group.attrs["type"].decode(), group.attrs["name"].decode(), group.attrs["hash"].decode())
         for field, item in group.items():
-            print(" ", field, item.shape, item.dtype) if isinstance(item, h5py.Dataset) else print(" ", field, list(item))
+            print(field, *(list(item) if isinstance(item, h5py.Group) else (item.shape, item.dtype)))
     for key, run in file["runs"].items():
         print(run.attrs["method"].decode(), json.loads(run["params"][()]), json.loads(run["log"][()]))
         print({name: curve[:].tolist() for name, curve in run["curves"].items()}, json.loads(run["outputs"][()]))
