@@ -1,0 +1,283 @@
+"""Make assets/samples anew: the data, its listing, and the pictures of the home page.
+
+    pip download nilearn==0.14.1 --no-deps -d /tmp/nilearn
+    python packaging/make_samples.py data /tmp/nilearn/nilearn-*.whl
+    xvfb-run -a -s "-screen 0 1600x1000x24" python packaging/make_samples.py pictures
+
+The data is the same, byte for byte, each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from engines.blocks.analytic_shapes import TwoHoles, solid_mesh  # noqa: E402
+from engines.core import Run  # noqa: E402
+from engines.data import Mesh, Slices, Volume  # noqa: E402
+from engines.files import WRITERS, write  # noqa: E402
+from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
+from engines.shape.slicing import slice_mesh  # noqa: E402
+
+FOLDER = ROOT / "assets" / "samples"
+SURFACE = "nilearn/datasets/data/fsaverage5/pial_left.gii.gz"
+CORTEX_PLANES = 32
+
+SAMPLES = [
+    {
+        "key": "cortex",
+        "title": "Cortex slices",
+        "description": f"Left half of a human cortex, {CORTEX_PLANES} coronal slices",
+        "files": [
+            {
+                "input": "slices",
+                "path": "cortex/slices.csl",
+                "name": "Cortex slices",
+                "options": {"unit": "mm"},
+            },
+            {
+                "input": "reference",
+                "path": "cortex/reference.ply",
+                "name": "Cortex, reference",
+                "options": {"unit": "mm"},
+            },
+        ],
+        "method": "orex",
+        "preset": "quick",
+        "picture": "cortex/picture.png",
+        "licence": "BSD-3-Clause (nilearn); the surface is FreeSurfer's fsaverage5",
+        "source": "cortex/SOURCE.md",
+    },
+    {
+        "key": "torus",
+        "title": "Torus, oblique slices",
+        "description": "A ring cut by 12 planes in random directions",
+        "files": [
+            {"input": "slices", "path": "torus/slices.csl", "name": "Torus, oblique slices"},
+            {"input": "reference", "path": "torus/reference.ply", "name": "Torus, reference"},
+        ],
+        "method": "orex",
+        "preset": "quick",
+        "picture": "torus/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+    {
+        "key": "two-holes",
+        "title": "Two-hole solid",
+        "description": "Two rings melted together, 13 parallel slices",
+        "files": [
+            {"input": "slices", "path": "two-holes/slices.csl", "name": "Two-hole solid, slices"},
+            {"input": "reference", "path": "two-holes/reference.ply", "name": "Two-hole solid, reference"},
+        ],
+        "method": "orex",
+        "preset": "quick",
+        "picture": "two-holes/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+    {
+        "key": "avocado",
+        "title": "Avocado, label volume",
+        "description": "Flesh and stone as two labels, to be sliced first",
+        "files": [{"input": "volume", "path": "avocado/avocado.nii.gz", "name": "Avocado"}],
+        "method": "slice-volume",
+        "preset": None,
+        "picture": "avocado/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+]
+
+
+def make_data(wheel: Path) -> None:
+    for entry in SAMPLES:
+        (FOLDER / entry["key"]).mkdir(parents=True, exist_ok=True)
+    _cortex(wheel)
+    made = torus_slices.run({}, torus_slices.params(), Run(seed=3))
+    _keep("torus", made["slices"], made["reference"])
+    made = two_hole_slices.run({}, two_hole_slices.params(), Run())
+    # A coarser reference than the method's, with the same exact vertices: the file stays small.
+    _keep("two-holes", made["slices"], solid_mesh(TwoHoles(), 72))
+    write(avocado(), FOLDER / "avocado" / "avocado.nii.gz")
+    (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _keep(key: str, slices: Slices, reference: Mesh) -> None:
+    write(slices, FOLDER / key / "slices.csl", WRITERS["csl"].options(digits=8))
+    write(
+        Mesh(vertices=reference.vertices, faces=reference.faces),
+        FOLDER / key / "reference.ply",
+        WRITERS["ply"].options(precision="single"),
+    )
+
+
+def _cortex(wheel: Path) -> None:
+    import nibabel
+
+    with zipfile.ZipFile(wheel) as archive:
+        licence = next(n for n in archive.namelist() if n.endswith("dist-info/licenses/LICENSE"))
+        (FOLDER / "cortex" / "LICENSE-nilearn.txt").write_bytes(archive.read(licence))
+        surface = nibabel.GiftiImage.from_bytes(gzip.GzipFile(fileobj=io.BytesIO(archive.read(SURFACE))).read())
+    vertices, faces = (part.data for part in surface.darrays)
+    reference = Mesh(vertices=vertices, faces=faces, name="Left cortex", unit="mm")
+    params = slice_mesh.params(arrangement="y", count=CORTEX_PLANES)
+    _keep("cortex", slice_mesh.run({"mesh": reference}, params, Run())["slices"], reference)
+
+
+def avocado() -> Volume:
+    """96 x 64 x 64 voxels of 1.1 mm along z and 1.25 mm across: flesh (label 1) around a stone (label 2)."""
+    spacing = np.array([1.25, 1.25, 1.1])
+    index = np.stack(np.meshgrid(np.arange(64), np.arange(64), np.arange(96), indexing="ij"), axis=-1)
+    x, y, z = np.moveaxis((index - np.array([31.5, 31.5, 47.5])) * spacing, -1, 0)
+    # A pear: the radius narrows towards the stalk (z up).
+    height = np.clip((z + 46) / 92, 0, 1)
+    radius = 33 * np.sqrt(np.maximum(0, 1 - ((z + 2) / 46) ** 2)) * (1 - 0.36 * height**1.6)
+    values = (np.hypot(x, y) < radius).astype(np.uint8)
+    values[np.hypot(np.hypot(x, y), z + 15) < 15] = 2
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -spacing * np.array([31.5, 31.5, 47.5])
+    return Volume(values=values, affine=affine, is_label=True, unit="mm", name="Avocado")
+
+
+VIEWS = {
+    "cortex": {
+        "direction": (-1.0, 0.34, 0.22),
+        "up": (0, 0, 1),
+        "split": (0, 1, 0),
+        "zoom": 1.5,
+        "tube": 0.5,
+        "share": 0.6,
+    },
+    "torus": {"direction": (0.5, -1.0, 0.85), "up": (0, 0, 1), "split": (1, 0, 0), "zoom": 1.42, "tube": 0.0075},
+    "two-holes": {"direction": (0.28, -1.0, 1.1), "up": (0, 0, 1), "split": (1, 0, 0), "zoom": 1.42, "tube": 0.0065},
+}
+
+
+def make_pictures(keys: list[str]) -> None:
+    """480 x 320 (and twice that, ``@2x``) with a transparent background: contours turn into the surface."""
+    from app.samples import sample
+
+    for key in keys or [entry["key"] for entry in SAMPLES]:
+        found = sample(key).load()
+        scene = _avocado_scene(found["volume"]) if key == "avocado" else _scene(found, **VIEWS[key])
+        _save(scene, FOLDER / key)
+
+
+def _plotter():
+    import pyvista
+
+    plotter = pyvista.Plotter(off_screen=True, window_size=(1920, 1280), lighting="none")
+    plotter.enable_anti_aliasing("ssaa")
+    lights = [((-0.6, 1.0, 1.2), 0.78), ((1.0, 0.1, 0.5), 0.34), ((-1.0, -0.6, 0.1), 0.30), ((0.1, -1.0, 0.6), 0.12)]
+    for position, strength in lights:
+        light = pyvista.Light(position=position, intensity=strength, light_type="camera light")
+        plotter.add_light(light)
+    return plotter
+
+
+SURFACE_LOOK = {
+    "smooth_shading": True,
+    "split_sharp_edges": False,
+    "specular": 0.25,
+    "specular_power": 22,
+    "ambient": 0.16,
+    "diffuse": 0.95,
+}
+
+
+def _scene(found: dict, direction, up, split, zoom: float, tube: float, share: float = 0.5):
+    import pyvista
+
+    slices, reference = found["slices"], found["reference"]
+    plotter = _plotter()
+    body = pyvista.PolyData.from_regular_faces(reference.vertices, reference.faces)
+    body = body.compute_normals(auto_orient_normals=True, split_vertices=False)
+    low, high = reference.bounds
+    middle = low + share * (high - low)
+    half = body.clip(normal=split, origin=middle, invert=True)
+    plotter.add_mesh(half, color="#e9c7b4" if reference.unit == "mm" else "#a9c3e0", **SURFACE_LOOK)
+    normals, colors = np.asarray(split, float), _plane_colors(slices.plane_count)
+    for plane, loop in slices.loops():
+        if (loop.mean(0) - middle) @ normals < -0.02 * np.ptp(reference.bounds, axis=0).max():
+            continue
+        line = pyvista.lines_from_points(np.vstack([loop, loop[:1]]))
+        plotter.add_mesh(line.tube(radius=tube, n_sides=14), color=colors[plane], ambient=0.35, diffuse=0.75)
+    plotter.view_vector(direction, up)
+    plotter.camera.zoom(zoom)
+    return plotter
+
+
+def _plane_colors(count: int) -> list[tuple[float, float, float]]:
+    from matplotlib import colormaps
+
+    return [colormaps["viridis"](0.12 + 0.76 * i / max(1, count - 1))[:3] for i in range(count)]
+
+
+def _avocado_scene(volume: Volume):
+    import pyvista
+    from skimage.filters import gaussian
+    from skimage.measure import marching_cubes
+
+    plotter = _plotter()
+    spacing, origin = volume.spacing, volume.affine[:3, 3]
+    parts = {}
+    for name, mask in {"flesh": volume.values > 0, "stone": volume.values == 2}.items():
+        vertices, faces, _, _ = marching_cubes(
+            gaussian(mask.astype(float), 1.6), 0.5, spacing=tuple(spacing), gradient_direction="ascent"
+        )
+        body = pyvista.PolyData.from_regular_faces(vertices + origin, faces)
+        parts[name] = body.compute_normals(auto_orient_normals=True, split_vertices=False)
+    skin, stone = parts["flesh"], parts["stone"]
+    plotter.add_mesh(skin.clip("-y", origin=(0, 0, 0)), color="#5d7f3a", **SURFACE_LOOK)
+    rim = skin.slice("y", origin=(0, 0, 0)).strip().points
+    rim = rim[np.argsort(np.arctan2(rim[:, 0], rim[:, 2]))]
+    face = pyvista.PolyData(rim, np.concatenate([[len(rim)], np.arange(len(rim))])).triangulate()
+    plotter.add_mesh(face, color="#dfe3a0", ambient=0.25, diffuse=0.85)
+    plotter.add_mesh(stone, color="#a8743f", **SURFACE_LOOK)
+    for z in np.linspace(-38, 36, 11):
+        line = skin.slice("z", origin=(0, 0, z)).strip()
+        if line.n_points:
+            plotter.add_mesh(line.tube(radius=0.42, n_sides=12), color="#2f6d80", ambient=0.35)
+    plotter.view_vector((0.55, -1.0, 0.32), (-1, 0, 0.28))
+    plotter.camera.zoom(1.35)
+    return plotter
+
+
+def _save(plotter, folder: Path) -> None:
+    from PIL import Image
+
+    pixels = plotter.screenshot(transparent_background=True, return_img=True).astype(np.float32) / 255
+    plotter.close()
+    # Average with premultiplied alpha, so that no dark fringe is left around the shape.
+    pixels[..., :3] *= pixels[..., 3:]
+    for name, step in (("picture.png", 4), ("picture@2x.png", 2)):
+        small = pixels.reshape(1280 // step, step, 1920 // step, step, 4).mean((1, 3))
+        small[..., :3] /= np.maximum(small[..., 3:], 1e-6)
+        Image.fromarray((small * 255 + 0.5).astype(np.uint8)).save(folder / name, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="part", required=True)
+    parts.add_parser("data").add_argument("wheel", type=Path)
+    parts.add_parser("pictures").add_argument("keys", nargs="*")
+    chosen = parser.parse_args()
+    if chosen.part == "data":
+        make_data(chosen.wheel)
+    else:
+        make_pictures(chosen.keys)
+
+
+if __name__ == "__main__":
+    main()
