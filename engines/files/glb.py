@@ -32,7 +32,7 @@ def read_glb(path: Path, options: GlbReadOptions) -> Loaded:
     try:
         pieces = _Scene(path, document, binary).pieces()
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        detail = f"{type(error).__name__}: {error}"[:200]
+        detail = f"{type(error).__name__}: {error}"[:200].rstrip(".") + "."
         raise guard.refuse(path, "has a damaged scene description.", detail) from error
     if not pieces:
         raise guard.refuse(path, "has no triangles.", "Its scene shows no mesh.")

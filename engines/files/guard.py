@@ -153,7 +153,9 @@ def foreign(path: Path, kind: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:
             raise  # the registry says what the system said
-        raise refuse(path, f"is not a readable {kind} file.", f"{error}"[:300]) from error
+        raise refuse(
+            path, f"is not a readable {kind} file.", f"{error}".split("\n")[0][:300].rstrip(".") + "."
+        ) from error
     except Exception as error:
-        detail = f"{type(error).__name__}: {error}".split("\n")[0][:300]
-        raise refuse(path, f"is not a readable {kind} file.", detail) from error
+        detail = f"{type(error).__name__}: {error}".split("\n")[0][:300].rstrip(".")
+        raise refuse(path, f"is not a readable {kind} file.", f"{detail}.") from error

@@ -69,7 +69,7 @@ def read_npz(path: Path, options: Params) -> Loaded:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of the archive, in order; sizes are checked before anything is unpacked."""
     found: dict[str, np.ndarray] = {}
-    with guard.foreign(path, "NumPy archive"), zipfile.ZipFile(path) as archive:
+    with guard.foreign(path, "NumPy archive"), path.open("rb") as file, zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         size = path.stat().st_size
         total = sum(e.file_size for e in entries)

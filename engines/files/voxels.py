@@ -50,6 +50,8 @@ def data_bytes(path: Path, shape: tuple[int, ...], itemsize: int, available: int
 def three_axes(path: Path, values: np.ndarray, frame: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """The three space axes of an array whose later axes are time or channels."""
     problems: tuple[str, ...] = ()
+    if not values.size:
+        raise guard.refuse(path, "holds an empty volume.", f"Its size is {'×'.join(map(str, values.shape))}.")
     while values.ndim > 3 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim == 4:

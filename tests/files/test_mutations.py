@@ -1,0 +1,161 @@
+"""Damaged files of every format give an artifact or a UserError: no crash, no hang, nothing half-loaded."""
+
+from __future__ import annotations
+
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from engines.core import Artifact, UserError
+from engines.files import READERS, read, write
+from engines.files.csvtable import CsvReadOptions
+from engines.files.metaimage import MetaImageWriteOptions
+from engines.files.nrrd import NrrdWriteOptions
+from engines.files.ply import PlyWriteOptions
+from engines.files.stl import StlWriteOptions
+from engines.files.vtkhdf import HdfWriteOptions
+from engines.files.vtkxml import VtkWriteOptions
+from tests.files import made
+from tests.files.mutator import mutate
+
+FEW, MANY = 250, 2000
+SLOWEST = 2.0  # seconds for one file of a few kB, on a busy machine
+
+
+def _written(folder, maker, name, options=None):
+    write(made.MAKERS[maker](), folder / name, options)
+    return folder / name
+
+
+def _vtk(folder, mode):
+    import pyvista
+    import vtk
+
+    out = vtk.vtkXMLPolyDataWriter()
+    out.SetInputData(pyvista.Sphere(theta_resolution=8, phi_resolution=8))
+    out.SetFileName(str(folder / "v.vtp"))
+    getattr(out, f"SetDataModeTo{mode}")()
+    out.Write()
+    return folder / "v.vtp"
+
+
+def _ragged(folder):
+    header = "ply\nformat binary_little_endian 1.0\nelement vertex 5\nproperty double x\nproperty double y\n"
+    header += "property double z\nelement face 2\nproperty list uchar uint vertex_index\nend_header\n"
+    body = np.arange(15.0).tobytes() + b"\4" + np.array([0, 1, 2, 4], "<u4").tobytes()
+    (folder / "r.ply").write_bytes(header.encode() + body + b"\3" + np.array([2, 3, 4], "<u4").tobytes())
+    return folder / "r.ply"
+
+
+def _detached(folder, name, text):
+    (folder / "data.raw").write_bytes(bytes(24))
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def _jpeg(folder):
+    import PIL.Image
+
+    PIL.Image.fromarray(made.image().pixels).save(folder / "i.jpg")
+    return folder / "i.jpg"
+
+
+def _nrrd(folder, encoding):
+    import nrrd
+
+    nrrd.write(str(folder / "n.nrrd"), made.volume().values, {"encoding": encoding, "spacings": [1.0, 2.0, 3.0]})
+    return folder / "n.nrrd"
+
+
+def _text(folder, name, text):
+    (folder / name).write_text(text)
+    return folder / name
+
+
+MHD = "NDims = 3\nDimSize = 2 3 4\nElementType = MET_UCHAR\nElementSpacing = 1 1 2\nElementDataFile = data.raw\n"
+NHDR = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 4\nspacings: 1 1 2\nencoding: raw\ndata file: data.raw\n\n"
+
+SAMPLES = {
+    "csl": lambda f: _written(f, "slices", "s.csl"),
+    "contour": lambda f: _written(f, "slices", "s.contour"),
+    "stl": lambda f: _written(f, "mesh", "m.stl"),
+    "stl text": lambda f: _written(f, "mesh", "m.stl", StlWriteOptions(encoding="ascii")),
+    "ply": lambda f: _written(f, "mesh", "m.ply"),
+    "ply text": lambda f: _written(f, "mesh", "m.ply", PlyWriteOptions(encoding="ascii")),
+    "ply ragged": _ragged,
+    "obj": lambda f: _written(f, "mesh", "m.obj"),
+    "glb": lambda f: _written(f, "mesh", "m.glb"),
+    "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
+    "vtp": lambda f: _written(f, "mesh", "m.vtp"),
+    "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),
+    "vtp base64": lambda f: _vtk(f, "Binary"),
+    "vtp text": lambda f: _vtk(f, "Ascii"),
+    "vti": lambda f: _written(f, "field", "f.vti"),
+    "nifti": lambda f: _written(f, "volume", "v.nii"),
+    "nifti packed": lambda f: _written(f, "volume", "v.nii.gz"),
+    "metaimage": lambda f: _written(f, "volume", "v.mha"),
+    "metaimage plain": lambda f: _written(f, "volume", "v.mha", MetaImageWriteOptions(compress=False)),
+    "metaimage header": lambda f: _detached(f, "v.mhd", MHD),
+    "nrrd": lambda f: _written(f, "volume", "v.nrrd"),
+    "nrrd plain": lambda f: _written(f, "volume", "v.nrrd", NrrdWriteOptions(compress=False)),
+    "nrrd text": lambda f: _nrrd(f, "ascii"),
+    "nrrd bzip2": lambda f: _nrrd(f, "bzip2"),
+    "nrrd header": lambda f: _detached(f, "v.nhdr", NHDR),
+    "npy": lambda f: _written(f, "volume", "v.npy"),
+    "npz": lambda f: _written(f, "field", "f.npz"),
+    "npz model": lambda f: _written(f, "model", "m.npz"),
+    "vtkhdf": lambda f: _written(f, "field", "f.h5"),
+    "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
+    "image": lambda f: _written(f, "image", "i.png"),
+    "image jpeg": _jpeg,
+    "csv": lambda f: _written(f, "table", "t.csv"),
+    "csv curve": lambda f: _written(f, "curve", "c.csv"),
+}
+
+
+def test_every_reader_has_a_sample():
+    assert {name.split()[0] for name in SAMPLES} == set(READERS)
+
+
+def survive(name, count, folder):
+    """Read ``count`` damaged versions of a sample; returns how many were refused."""
+    path = SAMPLES[name](folder)
+    options = CsvReadOptions(kind="curve") if name == "csv curve" else None
+    good = path.read_bytes()
+    assert read(path, options).artifacts
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    refused = 0
+    for number in range(count):
+        damaged = mutate(good, rng)
+        path.write_bytes(damaged)
+        began, said = time.perf_counter(), None
+        try:
+            loaded = read(path, options)
+        except UserError as error:
+            refused += 1
+            said = error
+        except BaseException as error:
+            raise AssertionError(f"{name}, mutation {number}: {type(error).__name__}: {error}") from error
+        else:
+            assert loaded.artifacts
+            for item in loaded.artifacts:  # made at all means validated; its summary must work
+                assert isinstance(item, Artifact)
+                assert item.summary()
+                assert item.nbytes < 1000 * len(damaged) + (1 << 20)
+        assert said is None or (said.what and said.mend), said
+        assert time.perf_counter() - began < SLOWEST, (name, number)
+    return refused
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_damaged_files(name, tmp_path):
+    assert survive(name, FEW, tmp_path) > 0
+
+
+@pytest.mark.claim
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_two_thousand_damaged_files(name, tmp_path):
+    assert survive(name, MANY, tmp_path) > 0
