@@ -133,6 +133,19 @@ def heading(text: str) -> QLabel:
     return label
 
 
+def column(title: str, widget: QWidget) -> QFrame:
+    """A panel of a dialog in columns, with its heading."""
+    frame = QFrame()
+    frame.setProperty("kind", "panel")
+    inner = QVBoxLayout(frame)
+    inner.setContentsMargins(16, 16, 16, 16)
+    inner.setSpacing(theme.GRID)
+    if title:
+        inner.addWidget(heading(title))
+    inner.addWidget(widget, 1)
+    return frame
+
+
 def size_text(count: float) -> str:
     """Bytes as a person says them, such as ``"1.3 GB"``."""
     for unit in ("bytes", "kB", "MB", "GB"):

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.background import run_in_background
 from app.dialogs.adding import Addition, add_together
-from app.dialogs.frame import Dialog, ask_open_paths, heading, size_text
+from app.dialogs.frame import Dialog, ask_open_paths, column, size_text
 from app.dialogs.import_item import KEEP, ImportItem
 from app.dialogs.import_page import ImportPage
 from app.dialogs.notice import Notice
@@ -81,7 +81,7 @@ class ImportDialog(Dialog):
         self.files.setIconSize(QSize(18, 18))
         self.files.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.files.currentRowChanged.connect(lambda _: self._select())
-        left = _column("Files", self.files)
+        left = column("Files", self.files)
         self.preview = PreviewPane(EMPTY, factory=viewer_factory)
         self.preview.stopped.connect(self._stop)
         middle = QFrame()
@@ -94,7 +94,7 @@ class ImportDialog(Dialog):
         self._nothing.setProperty("tone", "muted")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.stack.addWidget(self._nothing)
-        right = _column("", self.stack)
+        right = column("", self.stack)
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         for widget, width, stretch in ((left, 232, 0), (middle, 600, 1), (right, 348, 0)):
@@ -306,18 +306,6 @@ class ImportDialog(Dialog):
             item.cancel()
         self.preview.close_viewers()
         super().done(result)
-
-
-def _column(title: str, widget: QWidget) -> QFrame:
-    frame = QFrame()
-    frame.setProperty("kind", "panel")
-    column = QVBoxLayout(frame)
-    column.setContentsMargins(16, 16, 16, 16)
-    column.setSpacing(theme.GRID)
-    if title:
-        column.addWidget(heading(title))
-    column.addWidget(widget, 1)
-    return frame
 
 
 def _file_filters() -> str:

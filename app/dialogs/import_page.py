@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -17,8 +15,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QRadioButton,
     QScrollArea,
-    QSpinBox,
-    QToolButton,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -30,10 +26,9 @@ from app.dialogs.facts import UNITS, has_unit
 from app.dialogs.frame import heading, muted, size_text
 from app.dialogs.import_item import KEEP, ImportItem, label_field, with_label
 from app.dialogs.notice import Notice
+from app.dialogs.seed_edit import SeedEdit
 from app.forms import ParamForm
 from engines.core import Method, UserError
-
-MAX_SEED = 2**31 - 1
 
 
 class ImportPage(QScrollArea):
@@ -253,7 +248,9 @@ class ImportPage(QScrollArea):
             self.form.hide_field(field)
         self.form.changed.connect(self._params_changed)
         box.addWidget(self.form)
-        box.addLayout(self._seed_row())
+        seed = SeedEdit(item.seed, "import")
+        seed.changed.connect(item.set_seed)
+        box.addWidget(seed)
         self._offer_source(method)
 
     def _offer_source(self, method: Method) -> None:
@@ -308,25 +305,6 @@ class ImportPage(QScrollArea):
             self.form.set_params(with_label(self.form.params(), row.data(0, Qt.ItemDataRole.UserRole)))
         except UserError as error:
             self.item.invalid(str(error))
-
-    def _seed_row(self) -> QHBoxLayout:
-        seed = QSpinBox(objectName="import_seed", minimum=0, maximum=MAX_SEED)
-        seed.setAccessibleName("Seed")
-        seed.setToolTip("The same seed gives the same planes.")
-        seed.setFont(theme.font(numbers=True))
-        seed.setValue(self.item.seed)
-        seed.valueChanged.connect(self.item.set_seed)
-        dice = QToolButton(objectName="import_new_seed")
-        dice.setAccessibleName("New seed")
-        dice.setToolTip("Another seed")
-        dice.setIcon(theme.icon("seed"))
-        dice.clicked.connect(lambda: seed.setValue(random.randrange(100_000)))
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addWidget(QLabel("Seed"), 1)
-        row.addWidget(seed, 1)
-        row.addWidget(dice)
-        return row
 
     def _params_changed(self) -> None:
         if self.form is None:
