@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from engines.core import Params, ParamSpec, UserError
+from engines.core.params import UNFIT
 
 CUSTOM = "Custom"
 
@@ -430,22 +431,23 @@ class ParamForm(QWidget):
                 self.valid_changed.emit(self.valid)
 
     def _check(self) -> None:
-        self._value = None
-        wrong = False
+        self._value, problem, wrong = None, "", False
+        try:
+            self._value = self.params()
+        except UserError as error:
+            problem = str(error)
         for name, field in self._fields.items():
             text = ""
-            try:
-                self.params_class.parse({name: self._state[name]})
-            except UserError as error:
-                text = _reason(error, field.spec)
+            if self._value is None:
+                try:
+                    self.params_class.parse({name: self._state[name]})
+                except UserError as error:
+                    # Alone over the defaults it may not fit to the others, and yet be fine in itself.
+                    text = "" if error.what == UNFIT else _reason(error, field.spec)
             wrong = wrong or bool(text)
             field.show_error(text)
-        problem = ""
-        if not wrong:
-            try:
-                self._value = self.params()
-            except UserError as error:
-                problem = str(error)
+        if wrong:
+            problem = ""
         self._problem.setText(problem)
         self._problem.setVisible(bool(problem))
 

@@ -17,11 +17,11 @@ from engines.data import Mesh, PointCloud, Table
 
 class WalkParams(Params):
     iterations: int = Param(40, ge=1, le=100_000, help="Steps of the walk", source="chosen for the tests")
-    length: float = Param(0.1, gt=0, unit="mm", help="Length of a step", log=True)
-    pause: float = Param(0.0, ge=0, unit="s", help="Time slept in each step")
-    axis: Literal["x", "y", "z"] = Param("x", help="Axis that is walked along")
-    levels: tuple[int, ...] = Param((1, 2), ge=1, le=9, help="Levels")
-    fail: Literal["", "user", "bug", "exit", "memory", "die"] = Param("", help="How to fail half way")
+    length: float = Param(0.1, gt=0, unit="mm", help="Length of a step", source="chosen", log=True)
+    pause: float = Param(0.0, ge=0, unit="s", help="Time slept in each step", source="chosen")
+    axis: Literal["x", "y", "z"] = Param("x", help="Axis that is walked along", source="chosen")
+    levels: tuple[int, ...] = Param((1, 2), ge=1, le=9, help="Levels", source="chosen")
+    fail: Literal["", "user", "bug", "exit", "memory", "die"] = Param("", help="How to fail half way", source="chosen")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from engines.core.errors import UserError
 
+UNFIT = "The settings do not fit together."
 Kind = Literal["bool", "int", "float", "choice", "text", "ints", "floats"]
 
 
@@ -120,10 +121,8 @@ class Params(BaseModel):
             name = str(first["loc"][0]) if first["loc"] else ""
             allowed = specs[name].range_text if name in specs else ""
             raise UserError(
-                f"The setting '{name}' cannot be {merged.get(name)!r}."
-                if name
-                else "The settings do not fit together.",
-                first["msg"] + ".",
+                f"The setting '{name}' cannot be {merged.get(name)!r}." if name else UNFIT,
+                first["msg"].removeprefix("Value error, ") + ".",
                 f"Allowed: {allowed}." if allowed else "",
             ) from None
 
