@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from uuid import uuid4
 
 import numpy as np
@@ -272,17 +272,3 @@ class Job:
             self._worked += now - self._clock
         self._clock = now if status == "running" else None
         self.status = status
-
-
-def describe(job: Job) -> dict[str, Any]:
-    """A job as plain values, for machines and logs."""
-    return {
-        "id": job.id,
-        "run": job.run_id,
-        "method": job.spec.method,
-        "status": job.status,
-        "device": job.device,
-        "seed": job.spec.seed,
-        "seconds": round(job.seconds, 3),
-        "error": job.error,
-    }
