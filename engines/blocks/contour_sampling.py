@@ -110,7 +110,13 @@ def plane_sample_count(plane: PlaneContours, count: int, white_noise: int) -> in
 
 
 def hull_samples(vertices: np.ndarray, count: int, margin: float, rng: np.random.Generator) -> Samples:
-    """(e): spread evenly over the convex hull of (V, 3) vertices, enlarged by 1 + ``margin`` about the origin.
+    """(e): see :func:`on_hull`."""
+    points = on_hull(vertices, count, margin, rng)
+    return Samples(points.astype(np.float32), np.ones(count, np.float32))
+
+
+def on_hull(vertices: np.ndarray, count: int, margin: float, rng: np.random.Generator) -> np.ndarray:
+    """(count, 3) spread evenly over the convex hull of (V, 3) vertices, enlarged by 1 + ``margin`` about the origin.
 
     Raises :class:`UserError` when the vertices lie in one plane.
     """
@@ -118,15 +124,12 @@ def hull_samples(vertices: np.ndarray, count: int, margin: float, rng: np.random
         corners = vertices[ConvexHull(vertices).simplices]
     except (QhullError, ValueError):
         raise UserError(
-            "All contours lie in one plane.",
-            "One slice cannot define a volume.",
-            "Add contours on a second plane.",
+            "All contours lie in one plane.", "One slice cannot define a volume.", "Add contours on a second plane."
         ) from None
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     chosen = corners[rng.choice(len(corners), count, p=areas / areas.sum())]
     weights = rng.dirichlet(np.ones(3), count)
-    points = (1 + margin) * np.einsum("nk,nkd->nd", weights, chosen)
-    return Samples(points.astype(np.float32), np.ones(count, np.float32))
+    return (1 + margin) * np.einsum("nk,nkd->nd", weights, chosen)
 
 
 def points_on_contours(planes: Sequence[PlaneContours], spacing: float) -> np.ndarray:
