@@ -90,7 +90,7 @@ def poisson_contours(
     run: Run,
 ) -> Surfaces:
     """One surface for each label; pieces that no contour runs along are left out. One thread, so it repeats exactly."""
-    parts = labelled(slices)
+    parts = labelled(slices, run)
     meshes, fields = [], []
     for name, part in parts:
         for stage in run.steps(2, f"Solving {name}".strip(), share=0.9 / len(parts)):

@@ -76,7 +76,7 @@ def shape_interpolation(
     run: Run,
 ) -> Surfaces:
     """One surface for each label. Planes that are not parallel are refused."""
-    parts = labelled(slices)
+    parts = labelled(slices, run)
     axis = _common_normal(slices)
     meshes, fields = [], []
     for name, part in parts:

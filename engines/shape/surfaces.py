@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+
 from engines.blocks.mesh_metrics import score_mesh, score_table
 from engines.core import Run, UserError
 from engines.data import GridField, Mesh, Slices, Table
@@ -18,18 +20,26 @@ class Surfaces:
     scores: Annotated[Table | None, "against the reference, if one was given"]
 
 
-def labelled(slices: Slices) -> list[tuple[str, Slices]]:
-    """Each label's name (empty if there is only one) and contours. Raises UserError when nothing can be built."""
+def labelled(slices: Slices, run: Run) -> list[tuple[str, Slices]]:
+    """Each label's name (empty if there is only one) and contours.
+
+    Labels on one plane only are left out with a warning. Raises UserError when nothing is left.
+    """
     if slices.loop_count == 0:
         raise UserError(
             "The slices have no contour.", "All planes are empty.", "Load slices with at least one closed contour."
         )
-    if slices.plane_count < 2:
-        raise UserError(
-            "There is only one plane.", "One slice cannot define a volume.", "Load slices with at least two planes."
-        )
     labels = slices.labels
-    return [(f"label {label}" if len(labels) > 1 else "", slices.only(int(label))) for label in labels]
+    parts = [(f"label {n}" if len(labels) > 1 else "", slices.only(int(n))) for n in labels]
+    used = [(name, part) for name, part in parts if len(np.unique(part.loop_planes)) > 1]
+    for name, _ in parts if used else ():
+        if name not in dict(used):
+            run.warn(f"{name.capitalize()} has contours on one plane only and is left out.")
+    if not used:
+        raise UserError(
+            "All contours of a label lie on one plane.", "One slice cannot define a volume.", "Add a second slice."
+        )
+    return used
 
 
 def scored(meshes: Sequence[Mesh], reference: Mesh | None, run: Run) -> Table | None:
