@@ -9,9 +9,23 @@ from app.project.journal import journal_folder
 from app.project.locks import OwnerLock, read_owner
 from app.project.records import LIVE
 from app.project.store import Tree
+from engines.core import UserError
 
 MAX_NAME = 500
 OPEN_ELSEWHERE = "It is open in another window"
+
+
+def located(path: str | Path) -> Path:
+    """The absolute path of a project's file; a link to it is followed, so that saving replaces the file, not the link.
+
+    Raises :class:`UserError` when there can be no such file.
+    """
+    try:
+        where = Path(path).expanduser().absolute()
+        return where.resolve() if where.is_symlink() else where
+    except (OSError, ValueError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UserError(f"'{str(path)[:200]}' is no usable path.", f"{why}.", "Choose another name.") from error
 
 
 def clean_name(name: str) -> str:

@@ -15,7 +15,7 @@ from app.project.content import Content
 from app.project.history import Command, History
 from app.project.locks import OwnerLock
 from app.project.migrations import migrated_copy
-from app.project.ownership import OPEN_ELSEWHERE, clean_name, disown, interrupt, own, short_name
+from app.project.ownership import OPEN_ELSEWHERE, clean_name, disown, interrupt, located, own, short_name
 from app.project.records import LIVE, Change, Entry, Role, RunRecord, now
 from app.project.saving import Progress, Saving, write_file
 from app.project.state import CurveData, EntryState, Handle, LazyArray, RunState, Series, lazy_array
@@ -59,7 +59,7 @@ class Project:
 
         It is read-only when another process has it open, when it comes from a newer version, or is partly damaged.
         """
-        where = Path(path).expanduser().absolute()
+        where = located(path)
         main = Handle(where)
         version = check_format(main.file(), where.name)
         migrated = migrated_copy(where, version) if version < VERSION else None
@@ -88,7 +88,7 @@ class Project:
     @staticmethod
     def recoverable(path: str | Path | None = None) -> list[recovery.Recovery]:
         """Unsaved work of sessions that ended without closing, the latest first (of one project's file only)."""
-        return recovery.find(Project._recover, Path(path).expanduser().absolute() if path is not None else None)
+        return recovery.find(Project._recover, located(path) if path is not None else None)
 
     @staticmethod
     def _recover(found: recovery.Recovery) -> Project:
@@ -393,9 +393,7 @@ class Project:
     def _save(self, path: str | Path | None, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
         if path is None and self.path is None:
             raise UserError("The project has no file yet.", mend="Choose where to save it.")
-        target = Path(path).expanduser().absolute() if path is not None else self.path
-        assert target is not None
-        target = Path(target.resolve()) if target.is_symlink() else target  # keep the link, replace what it names
+        target = located(path if path is not None else str(self.path))
         moved = self.path is None or target != self.path
         if self.read_only and not moved:
             raise UserError(f"'{target.name}' is read-only.", self.read_only_reason, "Save it under another name.")
