@@ -303,6 +303,9 @@ class ParamForm(QWidget):
         """For a field that the caller sets by other means, through :meth:`set_params`."""
         field = self._fields[name]
         self._hidden.add(name)
+        keep = field.reset.sizePolicy()
+        keep.setRetainSizeWhenHidden(False)
+        field.reset.setSizePolicy(keep)
         for widget in (field.label, field.editor, field.reset):
             widget.hide()
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.dialogs.frame import size_text
 from engines.core import Artifact
 from engines.data import GridField, Image, Mesh, PointCloud, Slices, Volume
 
@@ -73,7 +72,6 @@ def describe(artifact: Artifact) -> Facts:
         rows.append(("Size", artifact.summary()))
     else:
         rows.append(("Holds", artifact.summary()))
-    rows.append(("Embedded", f"{size_text(artifact.nbytes)} in the project, before compression"))
     return Facts(tuple(rows), labels, threshold)
 
 

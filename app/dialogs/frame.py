@@ -149,7 +149,7 @@ def column(title: str, widget: QWidget) -> QFrame:
 def size_text(count: float) -> str:
     """Bytes as a person says them, such as ``"1.3 GB"``."""
     for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
+        if round(count) < 1000 or unit == "GB":
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"

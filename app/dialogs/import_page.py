@@ -66,9 +66,9 @@ class ImportPage(QScrollArea):
         self._rows.setVerticalSpacing(4)
         self._rows.setColumnStretch(1, 1)
         self._column.addWidget(self._facts)
-        self._reader_box = _section(self._column)
         self._plan_box = _section(self._column)
         self._form_box = _section(self._column)
+        self._reader_box = _section(self._column)
         self._column.addStretch(1)
         self._read_again = QTimer(self, singleShot=True, interval=400)
         self._read_again.timeout.connect(self._reread)
@@ -142,7 +142,9 @@ class ImportPage(QScrollArea):
         item = self.item
         rows = [("File", item.path.name)]
         if item.file_bytes is not None:
-            rows.append(("Size", size_text(item.file_bytes)))
+            held = sum(a.nbytes for a in item.found.loaded.artifacts) if item.found else 0
+            embedded = f", embedded as {size_text(held)}" if held else ""
+            rows.append(("Size", f"{size_text(item.file_bytes)}{embedded}"))
         if item.found is not None:
             rows.append(("Format", item.found.reader.title))
             many = len(item.found.facts) > 1
@@ -180,7 +182,7 @@ class ImportPage(QScrollArea):
             box.addLayout(row)
         # The unit has its own list above, which needs no second reading.
         if set(found.reader.options.model_fields) - {"unit"}:
-            box.addWidget(heading("Reading"))
+            box.addWidget(heading("Reading the file"))
             self.reader_form = ParamForm(found.reader.options)
             self.reader_form.setObjectName("import_reader_form")
             self.reader_form.setAccessibleName("Reader options")
@@ -293,6 +295,7 @@ class ImportPage(QScrollArea):
         for index in range(tree.topLevelItemCount()):
             for column in (1, 2):
                 tree.topLevelItem(index).setTextAlignment(column, right)
+        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         tree.setFixedHeight(34 + 27 * min(len(counts) + 1, 6))
         tree.currentItemChanged.connect(lambda now, _: self._choose_label(now))
         self.labels = tree

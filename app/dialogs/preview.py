@@ -46,6 +46,7 @@ class PreviewPane(QWidget):
         self.can_stop = True
         self._viewers: dict[str, QWidget] = {}
         self._items: list[Shown] = []
+        self._offered: list[str] = []
         self._ids: dict[str, set[str]] = {}
         self._ghosts: set[str] = set()
         self._wanted: dict[str, str] = {}
@@ -183,22 +184,24 @@ class PreviewPane(QWidget):
         self._ids.clear()
 
     def _offer(self, keys: list[str]) -> None:
-        while item := self._buttons.takeAt(0):
-            if (old := item.widget()) is not None:
-                old.hide()
-                old.deleteLater()
+        """The switch between viewers; made anew only when there are others to choose from."""
         self._switch.setVisible(len(keys) > 1)
-        if len(keys) < 2:
-            return
-        group = "+".join(keys)
-        chosen = self._wanted.setdefault(group, keys[0])
-        for key in keys:
-            button = QToolButton(text=VIEWERS[key].title, objectName=f"preview:{key}", checkable=True)
-            button.setAccessibleName(VIEWERS[key].title)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-            button.setChecked(key == chosen)
-            button.clicked.connect(lambda _=False, key=key: self._choose(group, key))
-            self._buttons.addWidget(button)
+        chosen = self._wanted.setdefault("+".join(keys), keys[0]) if keys else ""
+        if keys != self._offered:
+            self._offered = list(keys)
+            while item := self._buttons.takeAt(0):
+                if (old := item.widget()) is not None:
+                    old.hide()
+                    old.setParent(None)
+                    old.deleteLater()
+            for key in keys:
+                button = QToolButton(text=VIEWERS[key].title, objectName=f"preview:{key}", checkable=True)
+                button.setAccessibleName(VIEWERS[key].title)
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+                button.clicked.connect(lambda _=False, key=key: self._choose("+".join(keys), key))
+                self._buttons.addWidget(button)
+        for index, key in enumerate(keys):
+            self._buttons.itemAt(index).widget().setChecked(key == chosen)
 
     def _choose(self, group: str, key: str) -> None:
         self._wanted[group] = key

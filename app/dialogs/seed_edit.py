@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QWidget
 
 from app import theme
 
@@ -21,6 +21,7 @@ class SeedEdit(QWidget):
         self.box.setAccessibleName("Seed")
         self.box.setToolTip("The same seed gives the same result.")
         self.box.setFont(theme.font(numbers=True))
+        self.box.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach it
         self.box.setValue(value)
         self.box.valueChanged.connect(self.changed)
         dice = QToolButton(objectName=f"{prefix}_new_seed")
@@ -31,6 +32,8 @@ class SeedEdit(QWidget):
         dice.clicked.connect(lambda: self.box.setValue(random.randrange(100_000)))
         label = QLabel("Seed")
         label.setBuddy(self.box)
+        for widget in (label, self.box):  # columns as wide as those of the form above
+            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)

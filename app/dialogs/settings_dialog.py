@@ -184,6 +184,7 @@ class SettingsDialog(Dialog):
             spin = QSpinBox(minimum=item.limits[0], maximum=item.limits[1], suffix=item.suffix)
             spin.setSpecialValueText(item.special)
             spin.setFont(theme.font(numbers=True))
+            spin.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach it
             spin.setKeyboardTracking(False)
             spin.setValue(value)
             spin.valueChanged.connect(lambda v: self._set(item.key, v))

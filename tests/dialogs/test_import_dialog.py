@@ -264,3 +264,20 @@ def test_without_a_viewer_there_is_still_an_import(app, project, csl_file, qtbot
 )
 def test_suggested_names(file, name):
     assert stem(file) == name
+
+
+def test_with_the_real_3d_view(app, project, stl_file, qtbot):
+    dialog = ImportDialog(project, [stl_file])
+    dialog.show()
+    settle(qtbot, dialog)
+    scene = dialog.preview.viewer
+    qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=20_000)
+    reference = next(layer for key, layer in scene.layers.items() if key.endswith("reference"))
+    assert reference.style.opacity < 0.5
+    pose = scene.pose.to_json()
+    dialog.page().form.editor("count").setText("6")
+    settle(qtbot, dialog)
+    assert scene.pose.to_json() == pose  # new contours, same camera
+    assert len(add(qtbot, dialog)) == 2
+    assert dialog.preview.viewer is None
+    dialog.deleteLater()

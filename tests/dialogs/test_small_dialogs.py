@@ -174,7 +174,8 @@ def test_what_all_dialogs_have_in_common(make, app, project, viewer_factory, qtb
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(12, "12 bytes"), (1_300, "1.3 kB"), (1_300_000_000, "1.3 GB"), (250_000_000, "250 MB")]
+    ("count", "text"),
+    [(12, "12 bytes"), (999_984, "1.0 MB"), (1_300, "1.3 kB"), (1_300_000_000, "1.3 GB"), (250_000_000, "250 MB")],
 )
 def test_sizes(count, text):
     assert size_text(count) == text
