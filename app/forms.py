@@ -478,12 +478,14 @@ class ParamForm(QWidget):
             if custom >= 0:
                 self._combo.removeItem(custom)
             self._combo.setCurrentIndex(self._combo.findData(name))
+            self._combo.setToolTip("")
             return
         base = next((n for n, p in self._presets.items() if p == self._base), "standard")
         if custom < 0:
             self._combo.addItem(CUSTOM, CUSTOM)
             custom = self._combo.count() - 1
-        self._combo.setItemText(custom, f"{CUSTOM} (from {base.capitalize()})")
+        self._combo.setItemData(custom, f"{base.capitalize()}, with changes", Qt.ItemDataRole.ToolTipRole)
+        self._combo.setToolTip(f"{base.capitalize()}, with changes")
         self._combo.setCurrentIndex(custom)
 
 

@@ -42,6 +42,7 @@ class JobQueue:
         self._changed = threading.Condition(self._lock)
         self._jobs: list[Job] = []
         self._busy: dict[str, Job] = {}
+        self._untold: set[str] = set()  # a job starts only after all subscribers know of it
         self._handles: dict[str, Handle] = {}
         self._callbacks: list[Callback] = []
         self._dispatcher: threading.Thread | None = None
@@ -63,8 +64,10 @@ class JobQueue:
                 raise RuntimeError("the queue is shut down")
             job = Job(spec, self._tell, self._lock)
             self._jobs.append(job)
+            self._untold.add(job.id)
         self._tell(job, Submitted())
         with self._changed:
+            self._untold.discard(job.id)
             if self._dispatcher is None:
                 self._dispatcher = threading.Thread(target=self._dispatch, name="job queue", daemon=True)
                 self._dispatcher.start()
@@ -156,7 +159,12 @@ class JobQueue:
     def _next(self, devices: dict[str, str]) -> Job | None:
         """The first queued job whose device is free or not yet known."""
         return next(
-            (j for j in self._jobs if j.status == "queued" and devices.get(j.spec.device) not in self._busy), None
+            (
+                j
+                for j in self._jobs
+                if j.status == "queued" and j.id not in self._untold and devices.get(j.spec.device) not in self._busy
+            ),
+            None,
         )
 
     def _start(self, job: Job, method: Method, device: str) -> None:

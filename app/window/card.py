@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QTextBrowser, QVBoxLayout, QWidget
 
 from app import theme
 from app.assets import asset_path
 from app.background import run_in_background
-from app.window.widgets import label, line, name, push_button
+from app.window.widgets import chip, label, line, name, push_button
 from engines.core import Method
 
 log = logging.getLogger("fieldwright.window")
@@ -169,12 +169,9 @@ def _claim_row(claim: Mapping[str, Any]) -> QWidget:
     head.setSpacing(6)
     held = claim.get("holds", claim.get("passed", claim.get("ok")))
     words = {True: ("Holds", "good"), False: ("Does not hold", "warn")}.get(held, ("Measured", "accent"))  # type: ignore[arg-type]
-    chip = QLabel(words[0])
-    chip.setProperty("kind", "chip")
-    chip.setProperty("tone", words[1])
     title = str(claim.get("claim", claim.get("title", claim.get("name", ""))))
     head.addWidget(label(title, wrap=True), 1)
-    head.addWidget(chip)
+    head.addWidget(chip(*words), 0, Qt.AlignmentFlag.AlignTop)
     outer.addLayout(head)
     skip = {"method", "claim", "title", "name", "holds", "passed", "ok", "machine", "commit", "date"}
     facts = [f"{k.replace('_', ' ')} {_figure(v)}" for k, v in claim.items() if k not in skip and _plain(v)]

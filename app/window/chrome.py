@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QHBoxLayout,
+    QMenuBar,
+    QProgressBar,
+    QPushButton,
+    QStatusBar,
+    QToolButton,
+    QWidget,
+)
 
 from app import theme
-from app.window.widgets import ElidedLabel, label, name
+from app.window.widgets import ElidedLabel, label, name, tool_button
 from app.window.wording import count_text, size_text
 from app.window.workbench import Workbench
 
@@ -77,6 +86,41 @@ class StatusStrip(QStatusBar):
         total = sum(e.nbytes for e in entries)
         words = f"{count_text(len(entries), 'artifact')}, {size_text(total)}" if entries else ""
         self._project.setText(words)
+
+
+class DockTitle(QWidget):
+    """The head of a panel: its name, and two small buttons."""
+
+    def __init__(self, dock: QDockWidget, title: str) -> None:
+        super().__init__(dock)
+        self.setProperty("kind", "bar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 5, 6, 5)
+        row.setSpacing(1)
+        row.addWidget(label(title, kind="heading"), 1)
+        detach = tool_button("detach", f"Detach or attach the {title.lower()} panel", size=13)
+        detach.clicked.connect(lambda: dock.setFloating(not dock.isFloating()))
+        hide = tool_button("close", f"Close the {title.lower()} panel", dock.hide, size=13)
+        for button in (detach, hide):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            row.addWidget(button)
+
+
+class MenuRow(QWidget):
+    """The menus, and the quick actions at the other end of the row."""
+
+    def __init__(self, menus: QMenuBar, corner: QWidget) -> None:
+        super().__init__()
+        self.setProperty("kind", "window")
+        self.setObjectName("MenuRow")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setStyleSheet("QMenuBar { border: none; }")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(menus, 1, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(corner)
 
 
 class TopCorner(QWidget):

@@ -2,16 +2,60 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedLayout, QWidget
 
 from app import theme
+from app.background import run_in_background
+from app.project import Project, RunRecord
 from app.window.frames import Frame
-from app.window.widgets import Busy, name
+from app.window.widgets import Busy, EmptyState, name
 from app.window.workbench import Workbench
+from engines.data import Mesh, Table
+
+if TYPE_CHECKING:
+    from app.viewers.compare_view import Compared
+
+log = logging.getLogger("fieldwright.window")
+
+
+def gather(project: Project, runs: Sequence[str]) -> tuple[list[Compared], Mesh | None]:
+    """What the comparison shows of each run, and the reference that they share. Reads files: not for the GUI thread."""
+    from app.viewers.compare_view import Compared
+
+    found = []
+    for run_id in runs:
+        record = project.runs[run_id]
+        held = [project.artifact(i) for i in record.outputs.values() if _is(project, i, "Mesh", "Table")]
+        scores = record.outputs.get("scores")
+        table = project.artifact(scores) if scores is not None and _is(project, scores, "Table") else None
+        found.append(
+            Compared(
+                title=record.title,
+                mesh=next((a for a in held if isinstance(a, Mesh)), None),
+                curves=project.curves(run_id),
+                params={"method": record.method, "seed": record.seed, **record.params},
+                scores=table if isinstance(table, Table) else None,
+            )
+        )
+    return found, _reference(project, [project.runs[i] for i in runs])
+
+
+def _is(project: Project, entry_id: str, *types: str) -> bool:
+    entry = project.entries.get(entry_id)
+    return entry is not None and entry.type in types
+
+
+def _reference(project: Project, records: Sequence[RunRecord]) -> Mesh | None:
+    given = {r.inputs[k] for r in records for k in r.inputs if k == "reference"}
+    wanted = next(iter(given), "") if len(given) == 1 else ""
+    found = project.artifact(wanted) if wanted and _is(project, wanted, "Mesh") else None
+    return found if isinstance(found, Mesh) else None
 
 
 class CompareFrame(Frame):
@@ -22,11 +66,12 @@ class CompareFrame(Frame):
         self.runs = list(runs)
         self._viewer: QWidget | None = None
         self._pending = dict(state or {})
+        self._asked = False
         name(self, self.title(), "CompareFrame")
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._busy = Busy("Comparing")
-        self._layout.addWidget(self._busy)
+        self.setProperty("kind", "panel")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(Busy("Comparing the runs"))
 
     def title(self) -> str:
         titles = [r.title for i in self.runs if (r := self.bench.project.runs.get(i)) is not None]
@@ -40,3 +85,40 @@ class CompareFrame(Frame):
 
     def viewers(self) -> list[QWidget]:
         return [self._viewer] if self._viewer is not None else []
+
+    def activate(self) -> None:
+        if self._asked:
+            return
+        self._asked = True
+        run_in_background(gather, self.bench.project, self.runs, done=self._show, failed=self._failed, owner=self)
+
+    def _show(self, found: tuple[list[Compared], Mesh | None]) -> None:
+        from app.viewers.compare_view import CompareView
+
+        runs, reference = found
+        view = CompareView(self)
+        self._viewer = view
+        self._pages.addWidget(view)
+        self._pages.setCurrentWidget(view)
+        view.set_runs(runs[0], runs[1], reference)
+        if self._pending:
+            view.restore(self._pending)
+        self.layers_changed.emit()
+
+    def _failed(self, error: BaseException) -> None:
+        log.warning("the runs could not be compared", exc_info=error)
+        page = EmptyState("error", "The runs cannot be compared", str(error))
+        self._pages.addWidget(page)
+        self._pages.setCurrentWidget(page)
+
+    def state(self) -> dict[str, Any]:
+        inner = self._viewer.state() if self._viewer is not None else self._pending  # type: ignore[attr-defined]
+        return {"kind": self.kind, "runs": self.runs, "state": inner}
+
+    @classmethod
+    def restored(cls, bench: Workbench, state: Mapping[str, Any]) -> Frame | None:
+        runs = state.get("runs")
+        if not isinstance(runs, list) or len(runs) != 2 or any(r not in bench.project.runs for r in runs):
+            return None
+        inner = state.get("state")
+        return cls(bench, runs, inner if isinstance(inner, Mapping) else None)

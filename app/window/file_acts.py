@@ -69,8 +69,14 @@ class FileActs(QObject):
         settings().remember_folder(path)
 
         def go() -> None:
+            was_home = self.window.at_home
             self.window.show_busy(f"Opening {Path(path).name}")
-            self.bench.open(path, self.window.show_workspace)
+
+            def failed(error: BaseException) -> None:
+                self.window.show_home() if was_home else self.window.show_workspace()
+                self.bench.fail(error)
+
+            self.bench.open(path, self.window.show_workspace, failed)
 
         self.ask_to_keep(go)
 
@@ -189,6 +195,18 @@ class FileActs(QObject):
 
         self.window.show_workspace()
         dialog = ImportDialog(self.bench.project, list(paths), self.window)
+        dialog.added.connect(self._imported)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def can_make(self) -> bool:
+        return self.can_edit() and self.bench.catalog is not None
+
+    def new_dataset(self) -> None:
+        from app.dialogs.new_dataset import NewDatasetDialog
+
+        self.window.show_workspace()
+        dialog = NewDatasetDialog(self.bench.project, self.window)
         dialog.added.connect(self._imported)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()

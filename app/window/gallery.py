@@ -123,7 +123,13 @@ class _MethodDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # type: ignore[override]
         row: Row = index.data(ROW_ROLE)
         line = QFontMetrics(option.font).height()
-        return QSize(120, line + 18 if row.method is None else 3 * line + 20)
+        if row.method is None:
+            return QSize(120, line + 18)
+        view = self.parent()
+        width = view.viewport().width() - 58 if isinstance(view, QAbstractItemView) else 240
+        words = row.reason or row.method.job
+        box = QFontMetrics(theme.font(0.96)).boundingRect(0, 0, max(width, 80), 999, Qt.TextFlag.TextWordWrap, words)
+        return QSize(120, line + min(box.height(), 2 * line + 2) + 20)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:  # type: ignore[override]
         row: Row = index.data(ROW_ROLE)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.background import run_in_background
 from app.settings import settings
-from app.window.widgets import Card, ElidedLabel, Glyph, clear_layout, label, name, push_button, tool_button
+from app.window.widgets import Card, ElidedLabel, Glyph, chip, clear_layout, label, name, push_button, tool_button
 from app.window.wording import age_text, size_text
 
 CARD_WIDTH = 252
@@ -91,7 +91,7 @@ class SampleCard(Card):
         title = label(info.title, kind="heading", wrap=True)
         text = label(info.text, tone="muted", wrap=True)
         text.setAlignment(Qt.AlignmentFlag.AlignTop)
-        text.setMinimumHeight(3 * text.fontMetrics().height() + 2)
+        text.setMinimumHeight(2 * text.fontMetrics().lineSpacing() + 4)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 1, 1, 14)
         layout.setSpacing(4)
@@ -186,10 +186,7 @@ class RecentRow(Card):
             facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             row.addWidget(facts)
         else:
-            chip = QLabel("Missing")
-            chip.setProperty("kind", "chip")
-            chip.setProperty("tone", "warn")
-            row.addWidget(chip)
+            row.addWidget(chip("Missing", "warn"))
             self.setToolTip("The file is not where it was.")
         forget = tool_button("close", "Forget this project", lambda: self.forget_wanted.emit(str(info.path)), size=13)
         row.addWidget(forget)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
-from app.jobs import Job
+from app.jobs import ENDED, Job
 from app.window.job_detail import JobDetail
 from app.window.tree_model import STATUS_ROLES
 from app.window.widgets import ElidedLabel, EmptyState, Glyph, name, tool_button
@@ -77,7 +77,7 @@ class JobRow(QWidget):
         row.addLayout(words, 1)
         row.addWidget(self.pause)
         row.addWidget(self.cancel)
-        self._shown: tuple[object, ...] = ()
+        self.shown_status = ""
 
     def _toggle_pause(self) -> None:
         if self.job.status == "paused":
@@ -86,22 +86,22 @@ class JobRow(QWidget):
             self.job.pause()
 
     def refresh(self, place: int) -> None:
-        job = self.job
-        if job.status != (self._shown[0] if self._shown else None):
-            self._glyph.show_icon(job.status, STATUS_ROLES[job.status])
-            theme.mark(self._bar, tone=TONES.get(job.status, ""))
-            paused = job.status == "paused"
+        job, status = self.job, self.job.status  # the job goes on while it is read: one status for all of the row
+        if status != self.shown_status:
+            self.shown_status = status
+            self._glyph.show_icon(status, STATUS_ROLES[status])
+            theme.mark(self._bar, tone=TONES.get(status, ""))
+            paused, ended = status == "paused", status in ENDED
             words = "Resume" if paused else "Pause"
             self.pause.setIcon(theme.icon("resume" if paused else "pause"))
             self.pause.setToolTip(words)
             self.pause.setAccessibleName(words)
-            self.pause.setVisible(not job.ended)
-            self.cancel.setVisible(not job.ended)
-            self._bar.setVisible(job.status != "queued")
+            self.pause.setVisible(not ended)
+            self.cancel.setVisible(not ended)
+            self._bar.setVisible(status in ("running", "paused"))
         self._status.setText(status_text(job, place))
-        fraction = 1.0 if job.status == "finished" else (job.progress.fraction if job.progress else 0.0)
+        fraction = 1.0 if status == "finished" else (job.progress.fraction if job.progress else 0.0)
         self._bar.setValue(round(1000 * fraction))
-        self._shown = (job.status,)
 
 
 class JobsPanel(QWidget):
@@ -186,6 +186,8 @@ class JobsPanel(QWidget):
         return self.bench.queue.job(item.data(Qt.ItemDataRole.UserRole)) if item is not None else None
 
     def select(self, job_id: str) -> None:
+        if job_id and job_id not in self._rows:
+            self.rebuild()  # it was queued a moment ago
         for row in range(self.list.count()):
             if self._item_id(row) == job_id:
                 self.list.setCurrentRow(row)
@@ -201,7 +203,7 @@ class JobsPanel(QWidget):
         row = self._rows.get(job_id)
         if row is None:
             return
-        if row._shown and row._shown[0] != row.job.status:
+        if row.shown_status != row.job.status:
             self._refresh_all()
         else:
             row.refresh(self._place(row.job))
@@ -212,9 +214,17 @@ class JobsPanel(QWidget):
         waiting = [j for j in self.bench.queue.jobs if j.status == "queued"]
         return waiting.index(job) + 1 if job in waiting else 0
 
+    def _fit_rows(self) -> None:
+        for at in range(self.list.count()):
+            item = self.list.item(at)
+            height = self._rows[self._item_id(at)].sizeHint().height()
+            if item.sizeHint().height() != height:
+                item.setSizeHint(QSize(120, height))
+
     def _refresh_all(self) -> None:
         for row in self._rows.values():
             row.refresh(self._place(row.job))
+        self._fit_rows()
         running = any(not r.job.ended for r in self._rows.values())
         if running != self._tick.isActive():
             self._tick.start() if running else self._tick.stop()

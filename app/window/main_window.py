@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QMenuBar, QStackedWidget, QWidget
 
 from app import theme
 from app.background import wait_for_all
@@ -16,7 +16,7 @@ from app.dialogs.log import LogModel
 from app.project import Project
 from app.settings import settings
 from app.window.actions import Actions
-from app.window.chrome import StatusStrip, TopCorner
+from app.window.chrome import DockTitle, MenuRow, StatusStrip, TopCorner
 from app.window.file_acts import FileActs
 from app.window.frames import Frame
 from app.window.home import HomePage
@@ -48,6 +48,8 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(theme.app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(900, 560)
+        self._menu_bar = QMenuBar()
+        name(self._menu_bar, "Menus")
         self.bench = Workbench(project, self)
         self._closing = False
         self._panels_hidden: list[str] | None = None
@@ -70,14 +72,15 @@ class MainWindow(QMainWindow):
         self._build_menus()
         self._strip = StatusStrip(self.bench)
         self.setStatusBar(self._strip)
-        corner = TopCorner(self)
-        self.menuBar().setCornerWidget(corner, Qt.Corner.TopRightCorner)
-        corner.show()
-        self.notices = NoticeCorner(self)
+        self.setMenuWidget(MenuRow(self._menu_bar, TopCorner(self)))
+        self.notices = NoticeCorner(self, self._centre)
         self._connect()
         self._restore_layout()
         self.show_home() if project is None else self.show_workspace()
         self._project_replaced()
+
+    def menuBar(self) -> QMenuBar:
+        return self._menu_bar  # it shares its row with the quick actions, so Qt's own idea of it is replaced
 
     # --- building ---
 
@@ -103,6 +106,7 @@ class MainWindow(QMainWindow):
             dock.setObjectName(f"dock:{key}")
             dock.setAccessibleName(f"{title} panel")
             dock.setWidget(content[key])
+            dock.setTitleBarWidget(DockTitle(dock, title))
             self.addDockWidget(area, dock)
             self._docks[key] = dock
         self._default_layout()
@@ -116,8 +120,8 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(self._docks["jobs"], self._docks["log"])
         self._docks["log"].hide()
         self._docks["jobs"].raise_()
-        self.resizeDocks([self._docks["project"], self._docks["method"]], [288, 348], Qt.Orientation.Horizontal)
-        self.resizeDocks([self._docks["jobs"]], [232], Qt.Orientation.Vertical)
+        self.resizeDocks([self._docks["project"], self._docks["method"]], [280, 344], Qt.Orientation.Horizontal)
+        self.resizeDocks([self._docks["jobs"]], [252], Qt.Orientation.Vertical)
 
     def _build_menus(self) -> None:
         menus = self.actions_.menus
@@ -177,6 +181,7 @@ class MainWindow(QMainWindow):
                 dock.hide()
         self.home.refresh()
         self._centre.setCurrentWidget(self.home)
+        self.home.setFocus()
 
     def show_workspace(self) -> None:
         """Tree, views, method and jobs."""

@@ -27,7 +27,7 @@ from app.settings import settings
 from app.window.card import MethodCard
 from app.window.gallery import ROLE_WORDS
 from app.window.inputs import InputPicker, proposed
-from app.window.widgets import ElidedLabel, Glyph, label, line, name, push_button, tool_button
+from app.window.widgets import ElidedLabel, Glyph, chip, label, line, name, push_button, tool_button
 from app.window.wording import size_text
 from app.window.workbench import Current, Estimate, Request, Workbench
 from engines.core import Method, UserError
@@ -55,7 +55,7 @@ class MethodPage(QWidget):
         self.inputs.changed.connect(self._edited)
         self.form.changed.connect(self._edited)
         bench.project_changed.connect(lambda kind, _: self.inputs.refresh() if kind == "artifacts" else None)
-        self.propose(())
+        self.inputs.set_ids(proposed(method, list(bench.project.entries.values()), ()))
 
     # --- building ---
 
@@ -86,9 +86,7 @@ class MethodPage(QWidget):
         row.addWidget(title, 1)
         words = ROLE_WORDS[self.method.role]
         if words:
-            chip = QLabel(words)
-            chip.setProperty("kind", "chip")
-            row.addWidget(chip)
+            row.addWidget(chip(words))
         outer = QWidget()
         column = QVBoxLayout(outer)
         column.setContentsMargins(0, 0, 0, 0)
@@ -205,14 +203,13 @@ class MethodPage(QWidget):
     def propose(self, selected: Sequence[str]) -> None:
         """Choose inputs for what is selected in the project; what was chosen by hand and still fits stays."""
         entries = list(self.bench.project.entries.values())
-        wanted = proposed(self.method, entries, selected)
-        have = self.inputs.ids()
-        touched = {k for k, v in wanted.items() if v in selected}
-        keep_optional = not touched
-        merged = {k: (wanted[k] if k in touched or k not in have else have[k]) for k in wanted}
-        if keep_optional:
-            merged |= {k: v for k, v in have.items() if k not in merged}
-        self.inputs.set_ids(merged)
+        datasets = [i for i in selected if (e := self.bench.entry(i)) is not None and e.role == "dataset"]
+        wanted, have = proposed(self.method, entries, datasets), self.inputs.ids()
+        needed = [s.name for s in self.method.inputs if not s.optional]
+        fresh = {k: wanted[k] for k in needed if k in wanted and (wanted[k] in datasets or k not in have)}
+        if any(have.get(k) != v for k, v in fresh.items()):
+            # Another dataset: what belongs to the old one, such as its reference, goes with it.
+            self.inputs.set_ids({**wanted, **{k: have[k] for k in needed if k in have}, **fresh})
 
     def request(self) -> Request:
         """What Run would start. Raises :class:`UserError` while a setting is invalid."""

@@ -65,20 +65,16 @@ class NoticeBox(QFrame):
         self._timer.stop()
         self.hide()
         self.deleteLater()
-        corner = self.parent()
-        if isinstance(corner, QWidget):
-            QTimer.singleShot(0, getattr(corner, "arrange_notices", lambda: None))
 
 
 class NoticeCorner(QObject):
-    """Stacks notices over the lower right corner of a widget."""
+    """Stacks notices over the lower right corner of ``place``, a widget inside ``host``."""
 
-    def __init__(self, host: QWidget) -> None:
+    def __init__(self, host: QWidget, place: QWidget) -> None:
         super().__init__(host)
-        self._host = host
+        self._host, self._place = host, place
         self._boxes: list[NoticeBox] = []
-        self.bottom = 40
-        host.installEventFilter(self)
+        place.installEventFilter(self)
 
     def boxes(self) -> list[NoticeBox]:
         from shiboken6 import isValid
@@ -109,15 +105,16 @@ class NoticeCorner(QObject):
 
         if not isValid(self._host):
             return
-        y = self._host.height() - self.bottom
+        corner = self._place.mapTo(self._host, self._place.rect().bottomRight())
+        y = corner.y() - 8
         for box in reversed(self.boxes()):
-            box.adjustSize()
+            box.resize(box.width(), max(box.layout().heightForWidth(box.width()), box.minimumSizeHint().height()))
             y -= box.height() + 8
-            box.move(self._host.width() - box.width() - 20, y)
+            box.move(corner.x() - box.width() - 16, y)
             box.raise_()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
             self.arrange()
         return False
 

@@ -174,9 +174,11 @@ class CommandPalette(QDialog):
         self.search.textChanged.connect(self._filter)
         self.search.installEventFilter(self)
         self.list.clicked.connect(lambda _: self._run())
+        self._room = parent.height() - 240
         self._filter("")
         width = min(640, parent.width() - 80)
-        self.resize(width, min(440, parent.height() - 160))
+        self.setFixedWidth(width)
+        self._fit(self.model.rowCount())
         corner = parent.mapToGlobal(parent.rect().topLeft())
         self.move(corner.x() + (parent.width() - width) // 2, corner.y() + 88)
 
@@ -184,9 +186,15 @@ class CommandPalette(QDialog):
         found = matches(text, self._commands)
         self.model.set_items(found)
         self.list.setVisible(bool(found))
+        self._fit(len(found))
         self._none.setVisible(not found)
         if found:
             self.list.setCurrentIndex(self.model.index(0))
+
+    def _fit(self, rows: int) -> None:
+        """As tall as what was found, within the window."""
+        self.list.setFixedHeight(max(34, min(rows * 34 + 4, 12 * 34 + 17, self._room)))
+        self.adjustSize()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if watched is self.search and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:

@@ -34,11 +34,7 @@ def offer(window: MainWindow, hooks: Any = None) -> None:
 
 
 def _ask(window: MainWindow, recoveries: list[Recovery]) -> None:
-    try:
-        from app.dialogs.recovery import RecoveryDialog
-    except ImportError:
-        log.warning("%d sessions can be recovered", len(recoveries))
-        return
+    from app.dialogs.recovery_dialog import RecoveryDialog
 
     def recovered(project: Project) -> None:
         window.bench.replace(project)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QTimer
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtCore import QObject, Qt, QTimer
 
-from app.background import run_in_background
 from app.project import RunRecord
 from app.settings import settings
 from app.window.inspector import InspectorFrame
@@ -210,21 +207,8 @@ class RunActs(QObject):
         viewers = frame.viewers() if frame is not None else []
         if not viewers:
             return
-        start = str(Path(settings().folder()) / f"{frame.title().replace(' ', '-').lower()}.png")  # type: ignore[union-attr]
-        path, _ = QFileDialog.getSaveFileName(self.window, "Save a picture", start, "PNG (*.png)")
-        if not path:
-            return
-        settings().remember_folder(path)
-        pixels = viewers[0].screenshot(1920, 1200)  # type: ignore[attr-defined]
+        from app.viewers.capture_dialog import CaptureDialog
 
-        def write() -> None:
-            from PIL import Image
-
-            Image.fromarray(pixels).save(path)
-
-        run_in_background(
-            write,
-            done=lambda _: self.bench.notice(Note("The picture was saved", "good", detail=path)),
-            failed=self.bench.fail,
-            owner=self,
-        )
+        dialog = CaptureDialog(viewers[0], self.window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from app import theme
 from app.jobs import Job
@@ -66,13 +67,14 @@ class RunFrame(Frame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._split)
-        bench.bridge.previewed.connect(self._previewed)
-        bench.bridge.finished.connect(self._ended)
+        self._bridge = bench.bridge
+        self._bridge.previewed.connect(self._previewed)
+        self._bridge.finished.connect(self._ended)
 
     def _saved_sizes(self) -> list[int]:
         sizes = self._pending.get("sizes")
         fits = isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s >= 0 for s in sizes)
-        return sizes if fits else [560, 440]
+        return sizes if fits else [520, 480]
 
     # --- what it is ---
 
@@ -242,6 +244,7 @@ class RunFrame(Frame):
 
     def release(self) -> None:
         self._watch(None)
-        self.bench.bridge.previewed.disconnect(self._previewed)
-        self.bench.bridge.finished.disconnect(self._ended)
+        if isValid(self._bridge):
+            self._bridge.previewed.disconnect(self._previewed)
+            self._bridge.finished.disconnect(self._ended)
         super().release()

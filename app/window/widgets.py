@@ -71,6 +71,13 @@ def label(text: str = "", *, tone: str = "", kind: str = "", scale: float = 1.0,
     return made
 
 
+def chip(text: str, tone: str = "") -> QLabel:
+    """A small word on a coloured ground."""
+    made = label(text, tone=tone, kind="chip", scale=0.94)
+    made.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Maximum)
+    return made
+
+
 def line() -> QFrame:
     made = QFrame()
     made.setProperty("kind", "line")
@@ -91,9 +98,9 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        shown = QFontMetrics(self.font()).elidedText(self.text(), self._mode, self.width())
+        shown = QFontMetrics(self.font()).elidedText(self.text(), self._mode, self.contentsRect().width())
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.rect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
+        painter.drawText(self.contentsRect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip:

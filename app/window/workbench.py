@@ -6,6 +6,7 @@ All of it is used on the GUI thread; whatever touches files or engines goes to t
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,7 @@ class Workbench(QObject):
     def __init__(self, project: Project | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.catalog: Catalog | None = None
+        self._closing: list[threading.Event] = []
         self.current = Current()
         self._told.connect(self._relay, Qt.ConnectionType.QueuedConnection)
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -107,11 +109,16 @@ class Workbench(QObject):
         self.bridge.close()
         self.bridge.deleteLater()
 
+        closed = threading.Event()
+        self._closing = [e for e in self._closing if not e.is_set()] + [closed]
+
         def wind_up() -> None:
-            queue.shutdown(timeout=5.0)
-            if hasattr(recorder, "close"):
+            try:
+                queue.shutdown(timeout=5.0)
                 recorder.close()
-            project.close()
+                project.close()
+            finally:
+                closed.set()
 
         run_in_background(wind_up, failed=lambda error: log.error("closing a project failed", exc_info=error))
 
@@ -130,7 +137,24 @@ class Workbench(QObject):
         if project is self.project:
             self.project_changed.emit(kind, ids)
 
-    def open(self, path: str | Path, done: Callable[[], None] | None = None) -> Task:
+    def open(
+        self,
+        path: str | Path,
+        done: Callable[[], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> Task:
+        """Open a file in the background, after what is being closed has let go of it."""
+
+        path = Path(path)
+        if self.project.path is not None and self.project.path == path.absolute():
+            self.replace(Project.new())  # it holds the lock of the file that is opened again
+        closing = list(self._closing)
+
+        def work() -> Project:
+            for event in closing:
+                event.wait(10.0)
+            return Project.open(path)
+
         def opened(project: Project) -> None:
             self.replace(project)
             if project.read_only:
@@ -138,7 +162,7 @@ class Workbench(QObject):
             if done is not None:
                 done()
 
-        return run_in_background(Project.open, Path(path), done=opened, failed=self.fail, owner=self)
+        return run_in_background(work, done=opened, failed=failed or self.fail, owner=self)
 
     def save(self, path: str | Path | None = None, done: Callable[[], None] | None = None) -> None:
         """Save in the background; ``saving`` tells of progress and ``saved`` of the end."""
