@@ -12,9 +12,9 @@ import math
 from typing import Protocol
 
 import numpy as np
-from pyvistaqt import QtInteractor
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
+from pyvistaqt import QtInteractor
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkLight

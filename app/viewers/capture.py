@@ -48,7 +48,9 @@ def save_png(viewer: Any, path: str | os.PathLike[str], width: int, height: int)
         Image.fromarray(pixels).save(part, "PNG")
         os.replace(part, where)
     except OSError as error:
-        raise UserError(f"'{where.name}' cannot be written.", f"{error.strerror or error}.", "Choose another folder.") from error  # fmt: skip
+        raise UserError(
+            f"'{where.name}' cannot be written.", f"{error.strerror or error}.", "Choose another folder."
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -126,7 +128,9 @@ class _Turntable:
             self.done = True
         except (OSError, RuntimeError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            self.error = UserError(f"'{self.where.name}' cannot be written.", f"{why}.", "Check the folder and the free space.")  # fmt: skip
+            self.error = UserError(
+                f"'{self.where.name}' cannot be written.", f"{why}.", "Check the folder and the free space."
+            )
         return self._end()
 
     def _draw(self) -> np.ndarray:

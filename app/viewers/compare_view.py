@@ -60,7 +60,10 @@ def joined_scores(runs: Sequence[Compared]) -> Table | None:
     }
     found = []
     for k, table in enumerate(tables):
-        values = [float(table.columns[n][0]) if table is not None and n in table.columns and table.rows else np.nan for n in numeric]
+        values = [
+            float(table.columns[n][0]) if table is not None and n in table.columns and table.rows else np.nan
+            for n in numeric
+        ]
         found.append(np.array(values))
         columns[_heading(runs, k)] = found[-1]
     if len(found) > 1:
@@ -122,6 +125,7 @@ class CompareView(QWidget):
         under.setSpacing(0)
         row = QHBoxLayout()
         row.setContentsMargins(12, 6, 12, 0)
+        row.setSpacing(16)
         self.by_distance = QCheckBox("Colour by distance", below)
         self.by_distance.setObjectName("by-distance")
         self.by_distance.setAccessibleName("Colour by distance")
@@ -258,7 +262,9 @@ class CompareView(QWidget):
             font = theme.font(bold=True)
             font.setPixelSize(max(10, round(head * 0.5)))
             painter.setFont(font)
-            painter.drawText(left + head // 2, 0, width // 2, head, Qt.AlignmentFlag.AlignVCenter, self.titles[k].text())
+            painter.drawText(
+                left + head // 2, 0, width // 2, head, Qt.AlignmentFlag.AlignVCenter, self.titles[k].text()
+            )
         lower = self.tabs.currentWidget()
         painter.drawImage(0, upper, lower.picture(width, height - upper))
         painter.end()
@@ -290,7 +296,12 @@ class CompareView(QWidget):
         if isinstance(state.get("curves"), dict):
             self.curves.restore(state["curves"])
         sizes = state.get("sizes")
-        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s >= 0 for s in sizes) and sum(sizes):
+        if (
+            isinstance(sizes, list)
+            and len(sizes) == 2
+            and all(isinstance(s, int) and s >= 0 for s in sizes)
+            and sum(sizes)
+        ):
             self.split.setSizes(sizes)
 
     def closeEvent(self, event) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget  # fmt: skip
+from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from app import theme
@@ -50,15 +50,29 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     return result
 
 
+def decimated(x: np.ndarray, y: np.ndarray, low: float, high: float, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """What of a long series can be seen between two x: lowest and highest value in each of ``columns`` columns.
+
+    A million points with a pen wider than a pixel take Qt seconds; two points a column look the same.
+    """
+    first = max(int(np.searchsorted(x, low)) - 1, 0)
+    last = min(int(np.searchsorted(x, high, "right")) + 1, len(x))
+    x, y = x[first:last], y[first:last]
+    if len(x) <= 4 * columns:
+        return x, y
+    starts = np.arange(0, len(x), -(-len(x) // columns))
+    ends = np.stack([np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)], 1)
+    return np.repeat(x[starts], 2), ends.ravel()
+
+
 class _Series:
     def __init__(self, plot: pg.PlotItem) -> None:
         self.x = self.y = np.zeros(0)
         self.dirty = True
         self.on = True
-        # Peak downsampling keeps spikes; clipping to the view keeps zooming quick with a million points.
-        options = {"clipToView": True, "autoDownsample": True, "downsampleMethod": "peak", "connect": "finite"}
-        self.raw = pg.PlotDataItem(**options)
-        self.line = pg.PlotDataItem(**options)
+        self.smooth = self.y
+        self.raw = pg.PlotDataItem(connect="finite")
+        self.line = pg.PlotDataItem(connect="finite")
         plot.addItem(self.raw)
         plot.addItem(self.line)
         self.raw.setZValue(-1)
@@ -108,6 +122,14 @@ class CurvesView(QWidget):
         self.plot.addItem(self._cross, ignoreBounds=True)
         self.graphics.scene().sigMouseMoved.connect(self._hover)
         self.graphics.viewport().installEventFilter(self)
+        self.plot.disableAutoRange()
+        self._follows = True  # the view holds everything until the user zooms or pans
+        self._range_timer = QTimer(self)
+        self._range_timer.setSingleShot(True)
+        self._range_timer.timeout.connect(self._draw_visible)
+        self.plot.vb.sigXRangeChanged.connect(lambda *_: self._range_timer.start(0))
+        self.plot.vb.sigResized.connect(lambda *_: self._range_timer.start(0))
+        self.plot.vb.sigRangeChangedManually.connect(lambda *_: setattr(self, "_follows", False))
 
         self._legend = QWidget(self)
         self._legend.setObjectName("legend")
@@ -133,9 +155,11 @@ class CurvesView(QWidget):
     def _make_bar(self) -> None:
         self.bar = ViewBar(self)
         self.bar.action("fit", "Show everything", "frame", self.fit, "F")
-        self.x_log = self.bar.action("x-log", "Logarithmic x axis", "curves", self._set_log, checkable=True, words="Log x")
+        self.x_log = self.bar.action(
+            "x-log", "Logarithmic x axis", "curves", self._set_log, checkable=True, words="Log x"
+        )
         self.y_log = self.bar.action(
-            "y-log", "Logarithmic y axis", "arrows-vertical", self._set_log, "G", checkable=True
+            "y-log", "Logarithmic y axis", "curves", self._set_log, "G", checkable=True, words="Log y"
         )
         self.bar.gap()
         self.bar.label("Smoothing")
@@ -158,6 +182,7 @@ class CurvesView(QWidget):
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series(self.plot)
+            series.on = key not in self._hidden
             self._add_chip(key)
             self._restyle()
         x, y = np.asarray(x, float), np.asarray(y, float)
@@ -244,7 +269,7 @@ class CurvesView(QWidget):
 
     def _toggle(self, key: Key, on: bool) -> None:
         self._hidden.discard(key) if on else self._hidden.add(key)
-        self._apply_visibility()
+        self._refresh()
         self._restyle()
 
     def _apply_visibility(self) -> None:
@@ -257,12 +282,14 @@ class CurvesView(QWidget):
         for series in self._series.values():
             if series.dirty:
                 series.dirty = False
-                series.line.setData(series.x, smoothed(series.y, self.smoothing))
-                series.raw.setData(*((series.x, series.y) if self.smoothing > 0 else ([], [])))
+                series.smooth = smoothed(series.y, self.smoothing)
                 # One or two points make no line: show them.
                 series.line.setSymbol("o" if len(series.x) <= 2 else None)
                 series.line.setSymbolSize(5)
         self._apply_visibility()
+        if self._follows:
+            self.fit()
+        self._draw_visible()
         self._say_values(None)
         self._legend.setVisible(bool(self._series))
         self._stack.setCurrentWidget(self.graphics if self._series else self.empty)
@@ -286,7 +313,33 @@ class CurvesView(QWidget):
         self._timer.start(REFRESH_MS)
 
     def fit(self) -> None:
-        self.plot.enableAutoRange()
+        """Show everything, and go on doing so as series grow."""
+        self._follows = True
+        logs = (self.x_log.isChecked(), self.y_log.isChecked())
+        spans = []
+        for k, log in enumerate(logs):
+            ends = []
+            for series in self._series.values():
+                values = series.x if k == 0 else series.smooth if self.smoothing > 0 else series.y
+                values = values[np.isfinite(values) & (values > 0)] if log else values[np.isfinite(values)]
+                if series.on and len(values):
+                    ends += [values.min(), values.max()]
+            low, high = (min(ends), max(ends)) if ends else (1.0, 10.0) if log else (0.0, 1.0)
+            if log:
+                low, high = np.log10(low), np.log10(high)
+            spans.append((low, high) if high > low else (low - 0.5, high + 0.5))
+        self.plot.vb.setRange(xRange=spans[0], yRange=spans[1], padding=0.04)
+
+    def _draw_visible(self) -> None:
+        """Hand the plot what it can show of each series, and no more."""
+        (low, high), _ = self.plot.vb.viewRange()
+        if self.x_log.isChecked():
+            low, high = 10**low, 10**high
+        columns = max(200, int(self.graphics.width()))
+        for series in self._series.values():
+            series.line.setData(*decimated(series.x, series.smooth, low, high, columns))
+            raw = self.smoothing > 0 and series.on
+            series.raw.setData(*(decimated(series.x, series.y, low, high, columns) if raw else ([], [])))
 
     # ---- crosshair ----------------------------------------------------------------------------------------
     def _hover(self, at: QPointF) -> None:

@@ -76,7 +76,9 @@ class HistogramView(QWidget):
         self.bins.setAccessibleName("Number of bins")
         self.bins.valueChanged.connect(lambda _: self._draw())
         self.bar.add(self.bins)
-        self.log = self.bar.action("y-log", "Logarithmic counts", "histogram", lambda _: self._draw(), "G", checkable=True, words="Log y")  # fmt: skip
+        self.log = self.bar.action(
+            "y-log", "Logarithmic counts", "histogram", lambda _: self._draw(), "G", checkable=True, words="Log y"
+        )
         self.bar.action("fit", "Show everything", "frame", lambda: self.plot.enableAutoRange(), "F")
         self.bar.stretch()
         self.facts = QLabel(self.bar)
@@ -87,7 +89,12 @@ class HistogramView(QWidget):
         column.addWidget(self.bar)
         body = QWidget(self)
         self._stack = QStackedLayout(body)
-        self.empty = EmptyState(body, "histogram", "Nothing to count", "Choose something with values: a table, a field, a volume, or a mesh with scalars.")  # fmt: skip
+        self.empty = EmptyState(
+            body,
+            "histogram",
+            "Nothing to count",
+            "Choose something with values: a table, a field, a volume, or a mesh with scalars.",
+        )
         self.graphics = pg.PlotWidget(self)
         self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
         self.graphics.setAccessibleName("Plot of the counts")
@@ -110,7 +117,9 @@ class HistogramView(QWidget):
             {k: u for found in units for k, u in found.items()},
         )
 
-    def set_values(self, items: Sequence[tuple[str, dict[str, np.ndarray]]], units: dict[str, str] | None = None) -> None:
+    def set_values(
+        self, items: Sequence[tuple[str, dict[str, np.ndarray]]], units: dict[str, str] | None = None
+    ) -> None:
         """Plain data: a title and named values for each item."""
         self._items = [(title, found, "") for title, found in items if found]
         self._units = units or {}
@@ -121,7 +130,7 @@ class HistogramView(QWidget):
         if self._name not in names:
             self._name = names[0] if names else ""
         self.names.setCurrentIndex(max(0, self.names.findData(self._name)))
-        self.names.setEnabled(len(names) > 1)
+        self.names.setVisible(len(names) > 1)
         self._draw()
 
     def choose(self, name: str) -> None:
@@ -150,7 +159,15 @@ class HistogramView(QWidget):
             heights = np.log10(np.maximum(counts, 0.5)) if self.log.isChecked() else counts
             floor = np.log10(0.5) if self.log.isChecked() else 0.0
             self.plot.addItem(
-                pg.PlotDataItem(self.edges, heights, stepMode="center", fillLevel=floor, fillBrush=fill, pen=pg.mkPen(colour, width=1.2), name=title)  # fmt: skip
+                pg.PlotDataItem(
+                    self.edges,
+                    heights,
+                    stepMode="center",
+                    fillLevel=floor,
+                    fillBrush=fill,
+                    pen=pg.mkPen(colour, width=1.2),
+                    name=title,
+                )
             )
         self.plot.getAxis("left").setLogMode(self.log.isChecked())
         unit = self._units.get(self._name, "")
@@ -170,7 +187,8 @@ class HistogramView(QWidget):
             self.facts.setTextFormat(Qt.TextFormat.RichText)
             self.facts.setText(
                 "&nbsp;&nbsp; ".join(
-                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()))}") for k, (title, v) in enumerate(shown)
+                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()))}")
+                    for k, (title, v) in enumerate(shown)
                 )
             )
 

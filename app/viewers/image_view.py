@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
@@ -171,7 +171,11 @@ class ImageView(QWidget):
         return plotting.pixels(self.picture(width, height))
 
     def state(self) -> dict[str, Any]:
-        return {"image": self._chosen, "channel": self._channel, "view": [round(v, 3) for v in self.box.viewRect().getRect()]}
+        return {
+            "image": self._chosen,
+            "channel": self._channel,
+            "view": [round(v, 3) for v in self.box.viewRect().getRect()],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         state = state if isinstance(state, dict) else {}
@@ -180,6 +184,10 @@ class ImageView(QWidget):
         self._channel = channel if isinstance(channel, int) and 0 <= channel < 4 else None
         self._show()
         view = state.get("view")
-        if isinstance(view, list) and len(view) == 4 and all(isinstance(v, int | float) and np.isfinite(v) for v in view):
+        if (
+            isinstance(view, list)
+            and len(view) == 4
+            and all(isinstance(v, int | float) and np.isfinite(v) for v in view)
+        ):
             if view[2] > 0 and view[3] > 0:
                 self.box.setRange(QRectF(*view), padding=0)

@@ -68,7 +68,12 @@ class Scene3D(QWidget):
         column.setSpacing(0)
         self.stage = _Stage(self, self._arrange)
         self.canvas = Canvas(self.stage)
-        self.empty = EmptyState(self.stage, "scene", "Nothing to show yet", "Choose a mesh, slices, points, a volume or a field in the project, or drop a file here.")  # fmt: skip
+        self.empty = EmptyState(
+            self.stage,
+            "scene",
+            "Nothing to show yet",
+            "Choose a mesh, slices, points, a volume or a field in the project, or drop a file here.",
+        )
         self.overlay = overlay.Overlay(self.stage, self._paint_overlay)
         self.panel = LayerPanel(self.stage)
         self.notice = QLabel(self.stage)
@@ -107,8 +112,24 @@ class Scene3D(QWidget):
         self.bar.menu("views", "Standard views (1 to 6)", "axes", views)
         self.parallel = act("parallel", "Orthographic", "orthographic", self._set_parallel, "P", checkable=True)
         self.bar.gap()
-        self.measure_action = act("measure", "Measure a distance", "measure", self._set_measuring, "M", checkable=True, help="Click two points.")  # fmt: skip
-        self.clip_action = act("clip", "Clipping plane", "clip", self._set_clipping, "C", checkable=True, help="Drag its knob to move it, the tip of its arrow to turn it.")  # fmt: skip
+        self.measure_action = act(
+            "measure",
+            "Measure a distance",
+            "measure",
+            self._set_measuring,
+            "M",
+            checkable=True,
+            help="Click two points.",
+        )
+        self.clip_action = act(
+            "clip",
+            "Clipping plane",
+            "clip",
+            self._set_clipping,
+            "C",
+            checkable=True,
+            help="Drag its knob to move it, the tip of its arrow to turn it.",
+        )
         self.axis_buttons = QWidget(self.bar)
         row = QHBoxLayout(self.axis_buttons)
         row.setContentsMargins(0, 0, 0, 0)

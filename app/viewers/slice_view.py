@@ -9,7 +9,19 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QLabel, QLineEdit, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget  # fmt: skip
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSizePolicy,
+    QSlider,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app import theme
 from app.viewers import colour_maps, plotting, sections
@@ -65,7 +77,12 @@ class SliceView(QWidget):
         column.addWidget(self.bar)
         body = QWidget(self)
         self._stack = QStackedLayout(body)
-        self.empty = EmptyState(body, "slice", "No volume or field to cut", "Choose a volume or a field in the project to look at its slices.")  # fmt: skip
+        self.empty = EmptyState(
+            body,
+            "slice",
+            "No volume or field to cut",
+            "Choose a volume or a field in the project to look at its slices.",
+        )
         self.graphics = _Viewport(self)
         self._make_plot()
         self._stack.addWidget(self.empty)
@@ -85,8 +102,17 @@ class SliceView(QWidget):
         self.fields.activated.connect(lambda _: self._choose_field(self.fields.currentData()))
         self.bar.add(self.fields)
         self._axis_group = QButtonGroup(self)
-        for axis, (name, key, tip) in enumerate((("X", "X", "Across X"), ("Y", "Y", "Across Y"), ("Z", "Z", "Across Z"), ("Planes", "I", "Along the planes of the input slices"))):  # fmt: skip
-            action = self.bar.action(f"axis-{name.lower()}", name, "slice", lambda axis=axis: self.set_axis(axis), key, button=False)  # fmt: skip
+        for axis, (name, key, tip) in enumerate(
+            (
+                ("X", "X", "Across X"),
+                ("Y", "Y", "Across Y"),
+                ("Z", "Z", "Across Z"),
+                ("Planes", "I", "Along the planes of the input slices"),
+            )
+        ):
+            action = self.bar.action(
+                f"axis-{name.lower()}", name, "slice", lambda axis=axis: self.set_axis(axis), key, button=False
+            )
             made = QToolButton(self.bar)
             made.setText(name)
             made.setCheckable(True)
@@ -99,9 +125,28 @@ class SliceView(QWidget):
             self.bar.add(made)
         self.bar.gap()
         self.fit_action = self.bar.action("fit", "Show everything", "frame", self.fit, "F")
-        self.line_action = self.bar.action("level-line", "Level line", "path", lambda _: self._redraw(), "V", checkable=True, checked=True, help="Where the field crosses its level.")  # fmt: skip
-        self.contour_action = self.bar.action("contours", "Input contours", "Slices", lambda _: self._redraw(), "N", checkable=True, checked=True)  # fmt: skip
-        self.sigmoid_action = self.bar.action("sigmoid", "Probability instead of logit", "slice", lambda _: self._transform_changed(), "B", checkable=True, words="Probability")  # fmt: skip
+        self.line_action = self.bar.action(
+            "level-line",
+            "Level line",
+            "path",
+            lambda _: self._redraw(),
+            "V",
+            checkable=True,
+            checked=True,
+            help="Where the field crosses its level.",
+        )
+        self.contour_action = self.bar.action(
+            "contours", "Input contours", "Slices", lambda _: self._redraw(), "N", checkable=True, checked=True
+        )
+        self.sigmoid_action = self.bar.action(
+            "sigmoid",
+            "Probability instead of logit",
+            "slice",
+            lambda _: self._transform_changed(),
+            "B",
+            checkable=True,
+            words="Probability",
+        )
         self.bar.stretch()
         self.cmaps = QComboBox(self.bar)
         self.cmaps.setObjectName("cmap")
@@ -116,7 +161,9 @@ class SliceView(QWidget):
             edit.setFixedWidth(68)
             edit.setObjectName(end.lower())
             edit.setAccessibleName(f"{end} value of the colour map")
-            edit.setToolTip(f"{end} value shown; empty for automatic. Drag with the right button on the image to change the window.")  # fmt: skip
+            edit.setToolTip(
+                f"{end} value shown; empty for automatic. Drag with the right button on the image to change the window."
+            )
             edit.setFont(theme.tabular(edit.font()))
             edit.editingFinished.connect(self._range_edited)
             self.bar.add(edit)
@@ -160,13 +207,13 @@ class SliceView(QWidget):
         self.readout = QLabel(self.foot)
         self.readout.setObjectName("readout")
         self.readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.readout.setMinimumWidth(360)
+        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         for label in (self.position, self.readout):
             label.setFont(theme.tabular(label.font()))
             theme.mark(label, tone="muted")
-        row.addWidget(self.slider, 1)
+        row.addWidget(self.slider, 2)
         row.addWidget(self.position)
-        row.addWidget(self.readout)
+        row.addWidget(self.readout, 3)
         return self.foot
 
     # ---- content ------------------------------------------------------------------------------------------
@@ -308,7 +355,9 @@ class SliceView(QWidget):
             labels = np.nan_to_num(values).astype(int)
             distinct, place = np.unique(labels, return_inverse=True)
             palette = [
-                (0, 0, 0, 0) if n == 0 else (*(round(c * 255) for c in colour_maps.rgb(colour_maps.label_colour(n))), 255)
+                (0, 0, 0, 0)
+                if n == 0
+                else (*(round(c * 255) for c in colour_maps.rgb(colour_maps.label_colour(n))), 255)
                 for n in distinct
             ]
             return np.array(palette, np.uint8)[place.reshape(labels.shape)]
@@ -338,7 +387,10 @@ class SliceView(QWidget):
             text = f"Plane {place + 1} of {self.slider.maximum() + 1}"
         else:
             at = sections.axes_of(self.grid)[self._axis].position(place)
-            text = f"{'XYZ'[self._axis]} = {number(at)} {self.unit}".rstrip() + f"   {place + 1} of {self.slider.maximum() + 1}"
+            text = (
+                f"{'XYZ'[self._axis]} = {number(at)} {self.unit}".rstrip()
+                + f"   {place + 1} of {self.slider.maximum() + 1}"
+            )
         self.position.setText(text)
 
     def _hover(self, at: QPointF) -> None:

@@ -134,7 +134,9 @@ def isosurface(grid: Volume | GridField, level: float) -> Surface:
         label_values[faces.ravel()] = np.repeat(both.max(1), 3)
     affine = affine_of(grid)
     points = (index * step @ affine[:3, :3].T + affine[:3, 3]).astype(np.float32)
-    if np.linalg.det(affine[:3, :3]) < 0:
+    # Whether large values are inside or outside is the field's affair: normals point out of what is enclosed.
+    a, b, c = (points[faces[:, k]] - points.mean(0) for k in range(3))
+    if float(np.einsum("ij,ij->", a, np.cross(b, c))) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
     surface = Surface(points, faces, vertex_normals(points, faces))
     if label_values is not None:

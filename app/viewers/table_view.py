@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeySequence, QPainter
-from PySide6.QtWidgets import QAbstractItemView, QComboBox, QFileDialog, QLabel, QStackedLayout, QTableView, QVBoxLayout, QWidget  # fmt: skip
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QStackedLayout,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app import theme
 from app.viewers import plotting
@@ -136,12 +145,16 @@ class TableView(QWidget):
         theme.mark(self.count, tone="muted")
         self.bar.add(self.count)
         self.bar.stretch()
-        self.bar.action("copy", "Copy", "copy", self.copy, "Ctrl+C", help="The chosen cells, or all, for a spreadsheet.")
+        self.bar.action(
+            "copy", "Copy", "copy", self.copy, "Ctrl+C", help="The chosen cells, or all, for a spreadsheet."
+        )
         self.bar.action("export-csv", "Save as CSV", "export", self._ask_export)
         column.addWidget(self.bar)
         body = QWidget(self)
         self._stack = QStackedLayout(body)
-        self.empty = EmptyState(body, "Table", "No table", "Choose a table in the project, such as the scores of a run.")
+        self.empty = EmptyState(
+            body, "Table", "No table", "Choose a table in the project, such as the scores of a run."
+        )
         self.view = QTableView(self)
         self.view.setObjectName("table")
         self.view.setAccessibleName("Cells")

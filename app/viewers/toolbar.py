@@ -96,6 +96,7 @@ class ViewBar(QWidget):
     def label(self, text: str) -> QLabel:
         made = QLabel(text, self)
         theme.mark(made, tone="muted")
+        made.setContentsMargins(6, 0, 6, 0)
         self.add(made)
         return made
 

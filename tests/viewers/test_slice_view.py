@@ -1,0 +1,139 @@
+import json
+
+import numpy as np
+import pytest
+
+from app.viewers import sections
+from app.viewers.registry import Shown
+from app.viewers.slice_view import PLANES
+from engines.data import GridField, Volume
+from tests.viewers.conftest import ball_field, rings, two_labels
+
+
+def test_section_values_and_positions_match_the_grid():
+    field = ball_field(21)
+    for axis in range(3):
+        section = sections.across(field, axis, 7)
+        point = section.position(0.3, -0.45)
+        assert point[axis] == pytest.approx(field.origin[axis] + 7 * field.spacing[axis])
+        index = np.round((point - field.origin) / field.spacing).astype(int)
+        assert section.value(0.3, -0.45) == pytest.approx(float(field.values[tuple(index)]))
+        assert section.value(9, 9) is None
+
+
+def test_section_of_a_volume_with_flipped_axes_lies_right():
+    values = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype(np.float32)
+    affine = np.array([[-2.0, 0, 0, 10], [0, 3.0, 0, -5], [0, 0, -1.0, 7], [0, 0, 0, 1]])
+    volume = Volume(values=values, affine=affine)
+    for axis, index in ((0, 1), (1, 4), (2, 3)):
+        section = sections.across(volume, axis, index)
+        voxel = np.array([2, 3, 4])
+        voxel[axis] = index
+        position = affine[:3, :3] @ voxel + affine[:3, 3]
+        r, u = position[list(sections.IN_PLANE[axis])]
+        assert section.value(r, u) == values[tuple(voxel)]
+        assert np.allclose(section.position(r, u), position)
+
+
+def test_oblique_section_samples_a_linear_field_exactly():
+    axis = np.linspace(-2, 2, 30)
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    field = GridField(values=x + 2 * y - 3 * z, origin=[-2] * 3, spacing=[4 / 29] * 3)
+    normal = np.array([1.0, 2.0, 2.0]) / 3
+    slices = rings().replace(normals=np.tile(normal, (5, 1)), offsets=np.zeros(5), vertices=rings().vertices * 0.4)
+    section = sections.on_plane(field, slices, 2, pixels=50)
+    left, bottom, width, height = section.rect
+    r, u = left + width * 30.5 / 50, bottom + height * 11.5 / 50
+    point = section.position(r, u)
+    assert point @ normal == pytest.approx(0, abs=1e-9)
+    assert section.value(r, u) == pytest.approx(point @ [1, 2, -3], abs=1e-5)
+
+
+def test_contours_and_level_line_coincide_for_the_ball():
+    field, slices = ball_field(65), rings()
+    section = sections.on_plane(field, slices, 1)
+    (loop,) = sections.contours_on(slices, section, 1e-6)
+    radius = np.linalg.norm(loop - loop.mean(0), axis=1)
+    assert radius == pytest.approx(np.sqrt(1 - 0.4**2), abs=0.03)
+    (line,) = sections.level_lines(section, 0.0)
+    assert np.linalg.norm(line, axis=1) == pytest.approx(np.sqrt(1 - 0.4**2), abs=0.02)
+
+
+def test_a_field_shows_inside_and_outside_in_two_colours(show):
+    view = show("slice", 420, 360)
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
+    view.set_axis(2)
+    view.slider.setValue(16)
+    rgb = view.image.image
+    centre, corner = rgb[16, 16].astype(int), rgb[1, 1].astype(int)
+    assert centre[2] > centre[0] + 60 and corner[0] > corner[2] + 60  # blue inside, red outside
+    assert "probability" in view.describe(0, 0) and "mm" in view.describe(0, 0)
+    assert view.position.text().startswith("Z = 0 mm")
+    assert len(view.level_line.getData()[0]) > 20
+    assert len(view.loops.getData()[0]) > 20
+    view.sigmoid_action.trigger()
+    assert "probability" not in view.describe(0, 0)
+    low, high = float(view.low.text()), float(view.high.text())
+    assert low == -high
+
+
+def test_planes_of_the_input_and_the_wheel_move(show):
+    view = show("slice", 420, 360)
+    view.show_artifacts([Shown("f", "Field", ball_field())])
+    view.set_axis(PLANES)
+    assert view.axis != PLANES  # nothing to follow without slices
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
+    view.set_axis(PLANES)
+    assert view.slider.maximum() == 4 and view.position.text() == "Plane 1 of 5"
+    view.graphics.wheeled.emit(1)
+    assert view.position.text() == "Plane 2 of 5"
+    shot = view.screenshot(300, 200)
+    assert shot.shape == (200, 300, 3) and len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
+
+
+def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
+    view = show("slice")
+    view.show_artifacts([Shown("v", "Labels", two_labels())])
+    view.set_axis(2)
+    view.slider.setValue(8)
+    rgba = view.image.image
+    assert rgba[10, 6, :3].tolist() != rgba[10, 12, :3].tolist()
+    assert rgba[0, 0, 3] == 0
+    assert "label 1" in view.describe(6, 10) and "label 2" in view.describe(12, 10)
+    assert not view.cmaps.isVisible()
+    scan = Volume(values=np.random.default_rng(0).normal(100, 20, (12, 12, 12)), affine=np.eye(4))
+    view.show_artifacts([Shown("v", "Scan", scan)])
+    assert view.cmaps.isVisible()
+    before = view.image.image.copy()
+    view.high.setText("105")
+    view.high.setModified(True)
+    view.high.editingFinished.emit()
+    assert (view.image.image != before).any() and view.state()["range"][1] == 105
+
+
+def test_values_that_are_no_numbers_are_transparent(show):
+    view = show("slice")
+    values = np.ones((6, 6, 6), np.float32)
+    values[2, 3, 4] = np.nan
+    view.show_artifacts([Shown("v", "Scan", Volume(values=values, affine=np.eye(4)))])
+    view.slider.setValue(4)
+    assert view.image.image[3, 2, 3] == 0 and view.image.image[0, 0, 3] == 255
+    assert view.describe(2, 3) == ""
+
+
+def test_state_comes_back(show):
+    items = [Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())]
+    view = show("slice")
+    view.show_artifacts(items)
+    view.set_axis(0)
+    view.slider.setValue(9)
+    view.set_axis(PLANES)
+    view.slider.setValue(3)
+    view.contour_action.trigger()
+    state = json.loads(json.dumps(view.state()))
+    other = show("slice")
+    other.restore(state)
+    other.show_artifacts(items)
+    other.restore(state)
+    assert json.loads(json.dumps(other.state())) == state
+    assert other.slider.value() == 3
