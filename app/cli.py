@@ -29,7 +29,8 @@ cli = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Learned geometry, fields and generative models: without arguments (or with a project file) the window opens."
+    help="Learned geometry, fields and generative models: without arguments, or with a project file, the window opens"
+    " (--sample NAME, --theme light|dark, --reset-settings)."
     "\n\nExit codes: 0 fine, 1 a bug, 2 wrong usage, 3 input that cannot be used, 4 cancelled.",
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.jobs import Job, JobQueue, JobSpec
+from app.jobs.command import is_a
 from app.jobs.curves import curves_artifact
 from app.jobs.recorder import Recorder, resume_spec
 from app.project import Entry, Project
@@ -125,15 +126,17 @@ def export(project: Project, wanted: str, out: Path, options: Mapping[str, str],
             raise error from None
     if format is not None and format not in WRITERS:
         raise UserError(f"There is no format '{format}'.", mend=f"Use one of: {', '.join(sorted(WRITERS))}.")
-    fits = [w for w in writers_for(type(artifact)) if w.key == format or out.name.lower().endswith(w.extensions)]
+    able = writers_for(type(artifact))
+    fits = [w for w in able if (w.key == format if format else out.name.lower().endswith(w.extensions))]
     write(artifact, out, fits[0].options.parse(options) if fits and options else None, format)
 
 
-def find_entry(project: Project, text: str) -> Entry:
-    """An artifact by id or name. Raises UserError when there is none, or several of that name."""
+def find_entry(project: Project, text: str, kind: type[Artifact] = Artifact) -> Entry:
+    """An artifact by id or name. Raises UserError when there is none, or several of that name and ``kind``."""
     if text in project.entries:
         return project.entries[text]
     named = [entry for entry in project.entries.values() if entry.name == text]
+    named = [entry for entry in named if is_a(entry, kind)] or named
     if len(named) == 1:
         return named[0]
     if named:
@@ -181,7 +184,7 @@ def _inputs(
         if source.startswith("@"):
             if project is None:
                 raise UserError(f"'{source}' is in no project.", mend="Name the project with --project.")
-            entry = find_entry(project, source[1:])
+            entry = find_entry(project, source[1:], specs[name].type)
             inputs[name], ids[name] = project.artifact(entry.id), entry.id
             continue
         inputs[name] = _from_file(Path(source), specs[name], method, terminal)

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from engines.core import Method, Params
+from engines.core import Artifact, Method, Params
 
 if TYPE_CHECKING:
-    from app.project import Project, RunRecord
+    from app.project import Entry, Project, RunRecord
 
 UNSAVED = "project.fieldwright"
 
@@ -48,16 +48,22 @@ def command_line(
     return shlex.join(words)
 
 
+def is_a(entry: Entry, kind: type[Artifact]) -> bool:
+    """Whether the project's artifact is of this type."""
+    return issubclass(Artifact.registry.get(entry.type, Artifact), kind)
+
+
 def command_of(record: RunRecord, project: Project, method: Method) -> str:
     """The line that repeats a run of the project; an unsaved one is called ``project.fieldwright``.
 
     Raises UserError when the run's settings no longer fit the method.
     """
-    names = [entry.name for entry in project.entries.values()]
+    kinds = {spec.name: spec.type for spec in method.inputs}
     inputs = {}
     for name, artifact_id in record.inputs.items():
         entry = project.entries.get(artifact_id)
-        plain = entry is not None and names.count(entry.name) == 1
+        fitting = [e.name for e in project.entries.values() if is_a(e, kinds.get(name, Artifact))]
+        plain = entry is not None and fitting.count(entry.name) == 1
         inputs[name] = f"@{entry.name if entry is not None and plain else artifact_id}"
     return command_line(
         method,
@@ -66,5 +72,6 @@ def command_of(record: RunRecord, project: Project, method: Method) -> str:
         seed=record.seed,
         device=record.device,
         preset=record.preset if record.preset in method.presets else None,
+        threads=int(record.versions["threads"]) if record.versions.get("threads", "").isdigit() else None,
         project=str(project.path) if project.path else UNSAVED,
     )

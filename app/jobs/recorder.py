@@ -145,7 +145,7 @@ class Recorder:
             title=job.title,
             seed=spec.seed,
             device=spec.device,
-            versions=versions(),
+            versions=versions() | ({"threads": str(self.queue.threads)} if self.queue.threads else {}),
             params=spec.params.model_dump(mode="json"),
             preset=spec.preset,
             inputs=inputs,

@@ -8,6 +8,7 @@ import pytest
 
 from app.headless import numbered
 from app.project import Project
+from engines.data import Table
 from engines.files import read, write
 
 
@@ -105,7 +106,12 @@ def test_a_run_from_the_project_is_kept_and_exported(machine, points, tmp_path):
 def test_the_command_line_of_a_run_gives_the_same_result(machine, points):
     import shlex
 
-    words = ("run", "toy-walk", "-i", "@Start", "-s", "iterations=9", "--seed", "5", "-p", points)
+    project = Project.open(points)
+    project.add(project.artifact(next(iter(project.entries))).replace(name="Start 2"))
+    project.add(Table(columns={"a": [1]}), name="Start")  # of the same name, but it does not fit
+    project.save()
+    project.close()
+    words = ("run", "toy-walk", "-i", "points=@Start", "-s", "iterations=9", "--seed", "5", "-p", points)
     first = machine(*words)[1][-1]
     again = machine(*shlex.split(first["command"])[1:])[1][-1]
     assert {k: v["hash"] for k, v in again["outputs"].items()} == {k: v["hash"] for k, v in first["outputs"].items()}

@@ -156,6 +156,8 @@ def test_the_command_line_names_what_differs_and_quotes_it(project, queue, recor
         "fieldwright run toy-walk --input points=@Start --preset quick --set iterations=7 --set levels=3,4 "
         f"--seed 3 --device cpu --project '{tmp_path}/my project.fieldwright'"
     )
+    with_threads = record.replace(versions={"threads": "2"})
+    assert " --threads 2 " in command_of(with_threads, project, TOYS["toy-walk"])
     project.add(_cloud(6)["points"], name="Start")
     start = record.inputs["points"]
     assert f"--input points=@{start} " in command_of(project.runs[job.run_id], project, TOYS["toy-walk"])
