@@ -79,6 +79,8 @@ def _chunks(counts: np.ndarray) -> list[tuple[int, int]]:
 
 def loop_segments(vertices: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """(V, 2, 2) the edges of closed loops; edge i starts at vertex i."""
+    if not len(starts):
+        return np.zeros((0, 2, vertices.shape[1]))
     following = np.arange(1, len(vertices) + 1)
     ends = np.append(starts[1:], len(vertices))
     following[ends - 1] = starts
@@ -87,11 +89,13 @@ def loop_segments(vertices: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 def signed_areas(vertices: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """(L,) areas, positive for counter-clockwise loops."""
+    if not len(starts):
+        return np.zeros(0)
     counts = np.diff(np.append(starts, len(vertices)))
     local = vertices - np.repeat(vertices[starts], counts, axis=0)  # keeps the digits far from the origin
     edge = loop_segments(local, starts)
     cross = edge[:, 0, 0] * edge[:, 1, 1] - edge[:, 0, 1] * edge[:, 1, 0]
-    return np.asarray(0.5 * np.add.reduceat(cross, starts)) if len(starts) else np.zeros(0)
+    return np.asarray(0.5 * np.add.reduceat(cross, starts))
 
 
 def nesting(vertices: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +105,8 @@ def nesting(vertices: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nd
     Loops of even depth have parent -1.
     """
     count = len(starts)
+    if not count:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     areas = np.abs(signed_areas(vertices, starts))
     segments = loop_segments(vertices, starts)
     ends = np.append(starts[1:], len(vertices))
@@ -108,8 +114,7 @@ def nesting(vertices: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.nd
     # The middle of the longest edge stands for a loop: a vertex may touch its neighbour.
     longest = [s + int(lengths[s:e].argmax()) for s, e in zip(starts, ends, strict=True)]
     probes = segments[longest].mean(1)
-    low = np.minimum.reduceat(vertices, starts) if count else np.zeros((0, 2))
-    high = np.maximum.reduceat(vertices, starts) if count else np.zeros((0, 2))
+    low, high = np.minimum.reduceat(vertices, starts), np.maximum.reduceat(vertices, starts)
     depths = np.zeros(count, dtype=np.int64)
     parents = np.full(count, -1)
     smallest = np.full(count, np.inf)

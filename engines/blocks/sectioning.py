@@ -235,7 +235,7 @@ def cut_grid(
     u, v = np.meshgrid(*axes, indexing="ij")
     points = u[..., None] * frame[0] + v[..., None] * frame[1] + offset * normal
     index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
-    outside = min(float(values.min()), level) - (0.0 if values.min() < level else 1.0)
+    outside = below(values, level)
     sampled = map_coordinates(values, np.moveaxis(index, -1, 0), order=1, mode="grid-constant", cval=outside)
     scale = np.array([(high[i] - low[i]) / max(size[i] - 1, 1) for i in range(2)])
     return [(low + loop * scale) @ frame + offset * normal for loop in level_loops(sampled, level, outside)]
@@ -245,13 +245,18 @@ def cut_grid_at(values: np.ndarray, affine: np.ndarray, level: float, axis: int,
     """As :func:`cut_grid`, on the plane of all voxels with ``index`` along ``axis``: no resampling."""
     image = np.take(values, index, axis=axis)
     others = [i for i in range(3) if i != axis]
-    outside = min(float(values.min()), level) - (0.0 if values.min() < level else 1.0)
+    outside = below(values, level)
     found = []
     for loop in level_loops(image, level, outside):
         voxel = np.full((len(loop), 3), float(index))
         voxel[:, others] = loop
         found.append(voxel @ affine[:3, :3].T + affine[:3, 3])
     return found
+
+
+def below(values: np.ndarray, level: float) -> float:
+    """What stands for the outside of a grid: a mask ends half a voxel beyond its last voxel."""
+    return min(float(values.min()), 2 * level - float(values.max()))
 
 
 def level_loops(image: np.ndarray, level: float, outside: float) -> list[np.ndarray]:

@@ -57,7 +57,9 @@ class _Lines:
 
 @reader(key="csl", title="Contours on planes (CSL)", extensions=(".csl",), gives=(Slices,), options=CslReadOptions)
 def read_csl(path: Path, options: CslReadOptions) -> Loaded:
-    if not path.open("rb").read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"CSLC"):
+    with path.open("rb") as file:
+        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start.startswith(b"CSLC"):
         raise guard.refuse(
             path, "is not a CSL file.", "Its first line is not 'CSLC'.", "Choose a .csl file of format CSLC."
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engines.core import Artifact, Params, UserError
 
 
@@ -114,7 +116,8 @@ def read(path: str | os.PathLike[str], options: Params | None = None, format: st
             raise UserError(f"'{where}' is not a file.", mend="Choose a file.")
         if where.stat().st_size == 0:
             raise UserError(f"'{where.name}' is empty.", "It holds no byte.", "Copy or export it again.")
-        return chosen.function(where, options if options is not None else chosen.options())
+        with np.errstate(all="ignore"):  # what overflows becomes infinite, and that is refused in words
+            return chosen.function(where, options if options is not None else chosen.options())
     except OSError as error:
         raise UserError(
             f"'{where.name}' cannot be read.", f"{error.strerror or error}.", "Check that it exists and may be read."

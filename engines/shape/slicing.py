@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from engines.blocks.analytic_shapes import Torus, torus_mesh
-from engines.blocks.sectioning import cut_grid, cut_grid_at, cut_mesh, join_loops, voxel_plane
+from engines.blocks.sectioning import below, cut_grid, cut_grid_at, cut_mesh, join_loops, plane_frames, voxel_plane
 from engines.core import Example, Param, Params, Run, UserError, method
 from engines.data import Mesh, Slices, Volume
 
@@ -156,7 +156,7 @@ def slice_volume(volume: Volume, params: SliceVolumeParams, run: Run) -> Slices:
                 cut = cut_grid_at(values, affine, level, axis, int(indices[plane] - corner[axis]))
             else:
                 continue
-            cut = [_simplified(loop, params.tolerance * volume.spacing.min()) for loop in cut]
+            cut = [_simplified(loop, normals[plane], params.tolerance * volume.spacing.min()) for loop in cut]
             loops += cut
             planes += [plane] * len(cut)
             labels += [label] * len(cut)
@@ -218,15 +218,20 @@ def _box(mask: np.ndarray, nothing: UserError) -> tuple[np.ndarray, np.ndarray]:
 def _solid(
     volume: Volume, params: SliceVolumeParams, label: int, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """Values, affine, level and first voxel of the part around one label, one voxel larger than it."""
-    start = np.maximum(low - 1, 0)
-    part = volume.values[tuple(slice(a, b + 2) for a, b in zip(start, high, strict=True))]
+    """Values, affine, level and first voxel of the part around one label.
+
+    It is two voxels larger than the label, so that no sample next to the surface reaches beyond it.
+    """
+    start = np.maximum(low - 2, 0)
+    part = volume.values[tuple(slice(a, b + 3) for a, b in zip(start, high, strict=True))]
     affine = volume.affine.copy()
     affine[:3, 3] = _positions(volume, start[None])[0]
     if params.threshold is None:
         return (part == label).astype(np.float32), affine, 0.5, start
     values = part.astype(np.float64)
-    return np.where(np.isfinite(values), values, np.nanmin(volume.values)), affine, params.threshold, start
+    finite = np.isfinite(values)
+    values = np.where(finite, values, below(values[finite], params.threshold))
+    return values, affine, params.threshold, start
 
 
 def _voxel_planes(
@@ -263,14 +268,16 @@ def _even_offsets(heights: np.ndarray, count: int, margin: float) -> np.ndarray:
     return np.asarray(low + (high - low) * share)
 
 
-def _simplified(loop: np.ndarray, tolerance: float) -> np.ndarray:
+def _simplified(loop: np.ndarray, normal: np.ndarray, tolerance: float) -> np.ndarray:
     """The loop with fewer points, none of the old ones farther than ``tolerance`` from it (Douglas-Peucker)."""
     if tolerance <= 0 or len(loop) < 5:
         return loop
     from skimage.measure import approximate_polygon
 
-    fewer = approximate_polygon(np.concatenate([loop, loop[:1]]), tolerance)[:-1]
-    return fewer if len(fewer) >= 3 else loop
+    frame = plane_frames(normal)[0]
+    flat = loop @ frame.T
+    fewer = approximate_polygon(np.concatenate([flat, flat[:1]]), tolerance)[:-1]
+    return fewer @ frame + (loop[0] @ normal) * normal if len(fewer) >= 3 else loop
 
 
 def _check_planes(slices: Slices, run: Run) -> None:
