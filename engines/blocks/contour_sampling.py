@@ -79,6 +79,12 @@ def plane_contours(slices: Slices, vertices: np.ndarray) -> list[PlaneContours]:
     return found
 
 
+def flatten(slices: Slices) -> np.ndarray:
+    """(V, 2) vertices in the frames of their planes, about the origin."""
+    axes = plane_frames(slices.normals)[slices.vertex_planes]
+    return np.asarray(np.einsum("vkd,vd->vk", axes, slices.vertices))
+
+
 def _scale(before: np.ndarray, after: np.ndarray) -> float:
     return float(np.linalg.norm(before - before.mean(0)) / np.linalg.norm(after - after.mean(0)))
 

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 
-from engines.blocks.contour_sampling import Samples, plane_contours, points_on_contours
+from engines.blocks.adam import Adam
+from engines.blocks.contour_sampling import Samples, flatten, plane_contours, points_on_contours
 from engines.blocks.iterative_field import IterativeField
 from engines.blocks.iterative_loss import IterativeLoss
 from engines.blocks.normalisation import Similarity
+from engines.blocks.polygons import self_crossing
 from engines.blocks.sectioning import conflicts
 from engines.core import Artifact, Example, Paper, Run, UserError, method
 from engines.data import Curve, GridField, Mesh, Model, Slices, Table
@@ -130,6 +131,9 @@ def prepare(slices: Slices, params: OrexParams, run: Run) -> list[Subject]:
             f"Planes contradict each other at {found.conflicting:,} of {found.samples:,} points on the lines where "
             "they meet: one says inside, the other outside. The surface will be a compromise there."
         )
+    crossed = int(self_crossing(flatten(slices), slices.loop_starts).sum())
+    if crossed:
+        run.warn(f"{crossed:,} contours cross themselves. What an odd number of turns surrounds counts as inside.")
     numbers = slices.labels.tolist() if params.labels == "each" else []
     parts = [(n, slices.only(n)) for n in numbers] if len(numbers) > 1 else [(0, slices)]
     subjects = []
@@ -161,13 +165,12 @@ def fit(
     plan = stages(params, [subject.sample_count(level, params) for level in range(len(params.epochs))])
     total = plan[-1].first + plan[-1].steps
     field = subject.start(params, run)
-    optimiser = torch.optim.Adam([field.flat], weight_decay=params.weight_decay, fused=True)
+    optimiser = Adam(field.flat, params.weight_decay)
     loss = IterativeLoss(field, params.hinge_weight, params.hinge_threshold, chunk_size(params))
-    field.flat.grad = loss.gradient
     begin = state.get("step", 0)
     if begin:
         field.flat.copy_(state["flat"])
-        optimiser.load_state_dict(state["optimiser"])
+        optimiser.restore(state["optimiser"])
     curve = (lambda key: f"{key}, {subject.name}") if subject.label else str
     good = field.flat.clone()
     stage, supply = plan[0], iter(())
@@ -183,8 +186,7 @@ def fit(
         points, labels = next(supply)
         now = loss(points, labels, lambda: run.check(whole=True))
         rate = params.learning_rate * params.decay ** (stage.epoch(step) // params.decay_epochs)
-        optimiser.param_groups[0]["lr"] = rate
-        optimiser.step()
+        optimiser.step(loss.gradient, rate)
         if step % LOG_EVERY == 0 or step == total - 1:
             if not math.isfinite(float(now.total(params.hinge_weight))):
                 run.warn(f"The loss is not finite at step {step}: training stops, the last good state is kept.")
@@ -196,7 +198,7 @@ def fit(
             run.log(iou=overlap(field))
         if params.level_meshes and step == stage.first + stage.steps - 1:
             state["levels"].append(field.flat.detach().clone())
-        state.update({"step": step + 1, "flat": field.flat, "optimiser": optimiser.state_dict()})
+        state.update({"step": step + 1, "flat": field.flat, "optimiser": optimiser.state()})
         run.preview(lambda: preview(field, subject.similarity, subject.name))
         run.checkpoint(lambda: state)
     del state["step"], state["flat"], state["optimiser"]

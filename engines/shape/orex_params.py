@@ -87,7 +87,7 @@ class OrexParams(Params):
         return Architecture(self.iterations, self.frequencies, self.hidden, self.width, self.depth)
 
 
-QUICK = {"steps": 1000, "batch": 2048, "iterations": 2, "resolution": 64}
+QUICK = {"steps": 1600, "batch": 1024, "iterations": 2, "resolution": 64}
 AS_PUBLISHED = {
     "steps": 0, "batch": 16_384, "iterations": 10, "white_noise": 2048, "hull_samples": 16_384, "resolution": 300,
     "level_meshes": True,

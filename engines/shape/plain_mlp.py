@@ -44,8 +44,8 @@ def as_orex(params: PlainMlpParams) -> OrexParams:
     family="shape",
     job="Fit one small network to labelled points around contours, without OReX's additions.",
     role="baseline",
-    presets={"quick": {"steps": 1000, "batch": 2048, "resolution": 64}},
-    sample=Example(lambda: torus_example(12, 160), {"steps": 1000, "batch": 2048, "resolution": 64}, "Torus slices"),
+    presets={"quick": {"steps": 1600, "batch": 1024, "resolution": 64}},
+    sample=Example(lambda: torus_example(12, 160), {"steps": 1600, "batch": 1024, "resolution": 64}, "Torus slices"),
     smoke=Example(
         lambda: torus_example(6, 40),
         {"steps": 80, "batch": 1024, "white_noise": 64, "hull_samples": 512, "resolution": 32, "width": 32, "depth": 2},
