@@ -98,7 +98,7 @@ def import_command(
 
     terminal = Terminal(machine)
     loaded = [(file, _read(file, options, format)) for file in files]
-    with opened(project) as target:
+    with opened(project, terminal) as target:
         for file, found in loaded:
             for problem in found.problems:
                 terminal.warn(f"{file.name}: {problem}")
@@ -130,7 +130,7 @@ def run_command(
 
     terminal = Terminal(machine)
     wanted = NewRun(key, inputs or [], preset, _pairs(settings), seed, device, _pairs(exports), isolated)
-    with opened(project, optional=True) as target:
+    with opened(project, terminal, optional=True) as target:
         raise typer.Exit(run(wanted, target, threads, terminal))
 
 
@@ -149,8 +149,9 @@ def sample_command(
     from app.headless import NewRun, opened, run
 
     wanted = NewRun(key, [], None, {}, seed, device, _pairs(exports), isolated, sample=True)
-    with opened(project, optional=True) as target:
-        raise typer.Exit(run(wanted, target, threads, Terminal(machine)))
+    terminal = Terminal(machine)
+    with opened(project, terminal, optional=True) as target:
+        raise typer.Exit(run(wanted, target, threads, terminal))
 
 
 @cli.command("resume")
@@ -165,8 +166,9 @@ def resume_command(
     """Go on with a run from its last checkpoint."""
     from app.headless import opened, resume
 
-    with opened(_existing(project)) as target:
-        raise typer.Exit(resume(run_id, target, _pairs(exports), threads, isolated, Terminal(machine)))
+    terminal = Terminal(machine)
+    with opened(_existing(project), terminal) as target:
+        raise typer.Exit(resume(run_id, target, _pairs(exports), threads, isolated, terminal))
 
 
 @cli.command("export")
@@ -182,7 +184,7 @@ def export_command(
     from app.headless import export, opened
 
     terminal = Terminal(machine)
-    with opened(_existing(project), writing=False) as source:
+    with opened(_existing(project), terminal, writing=False) as source:
         export(source, artifact, out, _pairs(options), format)
     if machine:
         terminal.json({"event": "written", "path": str(out), "bytes": out.stat().st_size})

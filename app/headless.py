@@ -38,16 +38,23 @@ class NewRun:
 
 
 @contextmanager
-def opened(path: Path | None, *, optional: bool = False, writing: bool = True) -> Iterator[Any]:
+def opened(path: Path | None, terminal: Terminal, *, optional: bool = False, writing: bool = True) -> Iterator[Any]:
     """The project at ``path``, made when it is missing; None when there is none and it is ``optional``.
 
+    What a session that was killed left in its journal is saved first, when the project is to be written.
     Raises UserError when it cannot be opened, or is in use elsewhere while it is to be written.
     """
     if path is None and optional:
         yield None
         return
     assert path is not None
-    if path.exists():
+    left = Project.recoverable(path) if writing and path.exists() else []
+    if left:
+        project = left[0].recover()
+        if not project.read_only:
+            project.save()
+            terminal.warn(f"Unsaved work of a session that was interrupted was recovered: {left[0].summary}")
+    elif path.exists():
         project = Project.open(path)
     else:
         project = Project.new()

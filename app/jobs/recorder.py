@@ -120,7 +120,7 @@ class Recorder:
             error=job.error,
         )
         if event.status not in ENDED:
-            self.project.put_run(record)
+            self.project.put_run(self._with_command(record))
             return
         self._earlier.pop(job.id, None)
         if event.status == "finished":
@@ -157,8 +157,11 @@ class Recorder:
             record = record.replace(
                 started=earlier.started, note=earlier.note, log=earlier.log, outputs=earlier.outputs
             )
-        with contextlib.suppress(UserError):  # the job fails with the same words in a moment
-            record = record.replace(command=command_of(record, self.project, self.queue.find(spec.method)))
+        return self._with_command(record)
+
+    def _with_command(self, record: RunRecord) -> RunRecord:
+        with contextlib.suppress(UserError):  # of an unknown method: the job fails with the same words in a moment
+            record = record.replace(command=command_of(record, self.project, self.queue.find(record.method)))
         return record
 
     def _place(self, artifact: Artifact) -> str:

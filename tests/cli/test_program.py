@@ -51,6 +51,29 @@ def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, mac
     project.close()
 
 
+def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
+    words = ["-i", "@Start", "-s", "iterations=300", "-s", "pause=0.01", "-p", points, "--json"]
+    started = program("run", "toy-walk", *words)
+    wait_for(started, '"step": 20')
+    started.send_signal(signal.SIGINT)  # leaves a checkpoint
+    assert finish(started)[0] == 4
+    resumed = program("resume", points, "--json")
+    line = wait_for(resumed, '"event": "progress"')
+    while json.loads(line)["step"] < 150:
+        line = wait_for(resumed, '"event": "progress"')
+    time.sleep(1.5)
+    resumed.kill()
+    resumed.communicate()
+    code, lines = machine("resume", points)
+    assert code == 0, lines
+    assert any("was recovered" in line.get("text", "") for line in lines)
+    project = Project.open(points)
+    (record,) = project.runs.values()
+    assert record.status == "finished"
+    assert list(project.curves(record.id)["size"][0]) == list(range(300))
+    project.close()
+
+
 def test_people_are_told_how_to_resume(program, points):
     started = program("run", "toy-walk", "-i", "@Start", "-s", "pause=0.05", "-s", "iterations=2000", "-p", points)
     assert any("Walking" in line for line in iter(started.stderr.readline, ""))
