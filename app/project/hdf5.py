@@ -70,7 +70,11 @@ def open_checked(path: Path) -> h5py.File:
     if start != b"\x89HDF\r\n\x1a\n":
         raise UserError(f"'{path.name}' is not a Fieldwright project.", "It is no HDF5 file.", "Choose another file.")
     with LOCK, damaged(f"'{path.name}'"):
-        file = h5py.File(path, "r", locking=False)
+        try:
+            file = h5py.File(path, "r")
+        except BlockingIOError as error:
+            why = "Another program is writing to it."
+            raise UserError(f"'{path.name}' is in use.", why, "Close it there first.") from error
         try:
             _refuse_links(file, path.name)
         except BaseException:
@@ -196,12 +200,20 @@ def attribute(source: h5py.Group | h5py.Dataset, name: str) -> Any:
     if not h5py.h5a.exists(source.id, key):
         return None
     opened = h5py.h5a.open(source.id, key)
-    if opened.get_storage_size() > MAX_ATTRIBUTE:
+    kind = opened.get_type()
+    size = opened.get_storage_size()
+    if size > MAX_ATTRIBUTE:
         raise UserError(f"The attribute '{name}' of '{source.name}' is absurdly large.")
-    variable = opened.get_type().get_class() == h5py.h5t.STRING and opened.get_type().is_variable_str()
-    if not variable:  # variable-length text is what other programs write: allowed for attributes
-        check_type(opened.get_type(), f"The attribute '{name}' of '{source.name}'")
-    value = source.attrs[name]
+    text = kind.get_class() == h5py.h5t.STRING
+    if text and kind.is_variable_str():  # what other programs write: allowed for attributes
+        value = source.attrs[name]
+    elif text and opened.shape == () and 0 < size == kind.get_size():
+        raw = np.empty((), f"S{size}")
+        opened.read(raw, mtype=kind)
+        value = raw.item()
+    else:
+        check_type(kind, f"The attribute '{name}'")
+        value = source.attrs[name]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value.item() if isinstance(value, np.generic) else value

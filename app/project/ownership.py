@@ -22,6 +22,8 @@ def located(path: str | Path) -> Path:
     """
     try:
         where = Path(path).expanduser().absolute()
+        if "\0" in str(where):
+            raise ValueError("A path cannot hold a NUL character")
         return where.resolve() if where.is_symlink() else where
     except (OSError, ValueError, RuntimeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -47,7 +49,7 @@ def own(path: Path) -> tuple[OwnerLock | None, str]:
             lock = OwnerLock.acquire(folder / "lock")
         except FileNotFoundError:
             continue
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a NUL in the name; writing says so
             return None, "" if not path.exists() else "Its folder cannot be written to."
         if lock is None:
             owner = read_owner(folder / "lock").get("pid")

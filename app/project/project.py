@@ -123,6 +123,8 @@ class Project:
         if self._saver is not None:
             self._saver.shutdown(wait=True)
         self._content.keeper.close(keep_journal)
+        if self._content.main is not None:
+            self._content.main.close()
         disown(self._lock_file)
         self._lock_file = None
         if self._migrated is not None:

@@ -32,6 +32,7 @@ class Handle:
     def __init__(self, path: Path, file: h5py.File | None = None) -> None:
         self.path = path
         self._file = file
+        self._closed = False
         Handle._alive[str(path)] = self
 
     @staticmethod
@@ -41,8 +42,18 @@ class Handle:
         if handle is not None:
             handle.file()
 
+    def close(self) -> None:
+        """Let go of the file; what was sliced from it lazily can be read no more."""
+        with LOCK:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self._closed = True
+
     def file(self) -> h5py.File:
         with LOCK:
+            if self._closed:
+                raise UserError(f"'{self.path.name}' was closed.", "Its project is no longer open.")
             if self._file is None:
                 self._file = open_checked(self.path)
             return self._file
