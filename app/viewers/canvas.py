@@ -24,7 +24,7 @@ from app.viewers.camera import DEFAULT, Pose
 FRAME_MS = 16
 STILL_AFTER_MS = 180
 _LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
-"""Position relative to the camera, and intensity: a key light over the left shoulder, a fill, and a little from the eye."""
+"""Position relative to the camera, and intensity: over the left shoulder, a fill, and a little from the eye."""
 
 
 class Tool(Protocol):
@@ -55,7 +55,7 @@ class Canvas(QtInteractor):
         self.setAccessibleName("3D view")
         self.setObjectName("canvas")
         self._frame_timer.timeout.connect(self._draw)
-        self._still_timer.timeout.connect(lambda: self._set_moving(False))
+        self._still_timer.timeout.connect(self._maybe_still)
         self._moving = False
         self._last: QPointF | None = None
         self._pressed_at = QPointF()
@@ -151,6 +151,13 @@ class Canvas(QtInteractor):
             self._moving = moving
             self.moving_changed.emit(moving)
             self.render()
+
+    def _maybe_still(self) -> None:
+        # Full detail can take a second in software GL: not while a button is held and the drag may go on.
+        if self._last is not None:
+            self._still_timer.start(STILL_AFTER_MS)
+        else:
+            self._set_moving(False)
 
     def ray(self, at: QPointF) -> tuple[np.ndarray, np.ndarray]:
         """Origin and direction of the line of sight through a widget pixel."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable
@@ -143,9 +144,7 @@ class _Turntable:
 
     def _end(self) -> None:
         if self.writer is not None:
-            try:
+            with contextlib.suppress(OSError, RuntimeError, ValueError):  # it is being thrown away
                 self.writer.close()
-            except (OSError, RuntimeError, ValueError):
-                pass  # it is being thrown away
         self.part.unlink(missing_ok=True)
         self.ended()

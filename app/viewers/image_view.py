@@ -184,10 +184,7 @@ class ImageView(QWidget):
         self._channel = channel if isinstance(channel, int) and 0 <= channel < 4 else None
         self._show()
         view = state.get("view")
-        if (
-            isinstance(view, list)
-            and len(view) == 4
-            and all(isinstance(v, int | float) and np.isfinite(v) for v in view)
-        ):
-            if view[2] > 0 and view[3] > 0:
-                self.box.setRange(QRectF(*view), padding=0)
+        if not isinstance(view, list) or len(view) != 4:
+            return
+        if all(isinstance(v, int | float) and np.isfinite(v) for v in view) and min(view[2:]) > 0:
+            self.box.setRange(QRectF(*view), padding=0)

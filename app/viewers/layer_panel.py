@@ -30,7 +30,7 @@ from app.viewers import colour_maps
 from app.viewers.overlay import number
 
 if TYPE_CHECKING:
-    from app.viewers.layers import Layer
+    from app.viewers.layer import Layer
 
 
 def swatch(colour: str, size: int = 14) -> QIcon:

@@ -14,17 +14,17 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
-from app.background import Task, run_in_background
 from app.settings import settings
 from app.viewers import layers as kinds
 from app.viewers import overlay
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.canvas import Canvas
+from app.viewers.layer import Layer, Style
 from app.viewers.layer_panel import LayerPanel
-from app.viewers.layers import Layer, Style
+from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
 from app.viewers.toolbar import EmptyState, ViewBar
-from app.viewers.tools import Clip, Measure, _away
+from app.viewers.tools import CLICK, Clip, Measure, away, pick
 
 MARGIN = 8
 _open: weakref.WeakSet[Scene3D] = weakref.WeakSet()
@@ -55,8 +55,7 @@ class Scene3D(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.layers: dict[str, Layer] = {}
         self._order: list[str] = []
-        self._preparing: dict[str, Task] = {}
-        self._waiting: dict[str, Shown] = {}
+        self._preparation = Preparation(self._prepared, self._prepare_failed, self)
         self._saved_styles: dict[str, Any] = {}
         self._bounds: np.ndarray | None = None
         self._framed = False  # a camera was chosen, by the user or by a saved state
@@ -205,8 +204,7 @@ class Scene3D(QWidget):
         self._order = [item.id for item in known]
         for gone in [key for key in self.layers if key not in self._order]:
             self._remove(gone)
-        for key in [key for key in self._waiting if key not in self._order]:
-            del self._waiting[key]
+        self._preparation.forget_others(self._order)
         for item in known:
             layer = self.layers.get(item.id)
             if layer is not None and kinds.LAYERS[type(item.artifact)] is not type(layer):
@@ -221,37 +219,21 @@ class Scene3D(QWidget):
         self._content_changed()
 
     def _prepare(self, item: Shown) -> None:
-        """Off the GUI thread; while one is under way only the newest of the rest is kept."""
-        if item.id in self._preparing:
-            self._waiting[item.id] = item
-            return
         layer = self.layers.get(item.id)
         level = layer.style.level if layer is not None else (self._saved_styles.get(item.id) or {}).get("level")
-        self._preparing[item.id] = run_in_background(
-            kinds.prepare, item.artifact, level if isinstance(level, int | float) else None,
-            done=partial(self._prepared, item), failed=partial(self._prepare_failed, item), owner=self,
-        )  # fmt: skip
+        self._preparation.ask(item, float(level) if isinstance(level, int | float) else None)
         if layer is None:
             self._say(f"Preparing {item.name}…")
 
     def _prepared(self, item: Shown, surface: Any) -> None:
-        self._preparing.pop(item.id, None)
         if item.id in self._order and not self.canvas.is_closed:
             self._place(item, surface)
             self._content_changed()
-        self._prepare_next(item.id)
+        if not self._preparation.busy and self.notice.text().startswith("Preparing"):
+            self._say("")
 
     def _prepare_failed(self, item: Shown, error: BaseException) -> None:
-        self._preparing.pop(item.id, None)
         self._say(f"{item.name} cannot be shown: {error}")
-        self._prepare_next(item.id)
-
-    def _prepare_next(self, key: str) -> None:
-        waiting = self._waiting.pop(key, None)
-        if waiting is not None:
-            self._prepare(waiting)
-        elif not self._preparing and self.notice.text().startswith("Preparing"):
-            self._say("")
 
     def _place(self, item: Shown, surface: Any) -> None:
         layer = self.layers.get(item.id)
@@ -288,7 +270,7 @@ class Scene3D(QWidget):
             self._bounds = None
             self._framed = False
         self.measure.unit = self.unit
-        self.empty.setVisible(not self.layers and not self._preparing)
+        self.empty.setVisible(not self.layers and not self._preparation.busy)
         self.panel.set_layers(self.layers)
         self.panel.setVisible(self.layers_action.isChecked() and bool(self.layers))
         self._look_changed()
@@ -368,34 +350,10 @@ class Scene3D(QWidget):
         for layer in self.layers.values():
             layer.set_moving(coarse)
 
-    # ---- picking ------------------------------------------------------------------------------------------
+    # ---- tools of the mouse ---
     def pick(self, at: QPointF) -> np.ndarray | None:
-        """The visible point (3,) under a widget pixel; contours and points are snapped to within 9 pixels."""
-        origin, direction = self.canvas.ray(at)
-        size = self.clip.size
-        length = float(np.linalg.norm(origin - self.pose.focal)) + 4 * size
-        best: np.ndarray | None = None
-        best_depth = np.inf
-        shown = [layer for layer in self.layers.values() if layer.style.visible]
-        for layer in shown:
-            if isinstance(layer, kinds.SurfaceLayer):
-                found = layer.hit(origin, direction, length)
-                if found is not None and (depth := float((found - origin) @ direction)) < best_depth:
-                    best, best_depth = found, depth
-        for layer in shown:
-            points = layer.pick_points()
-            if points is None or not len(points):
-                continue
-            seen = self.canvas.project(points)
-            near = np.hypot(seen[:, 0] - at.x(), seen[:, 1] - at.y()) < 9
-            if self.clip.active:
-                near &= (points - self.clip.origin) @ self.clip.normal >= 0
-            near &= seen[:, 2] < best_depth + 0.02 * size
-            if near.any():
-                index = np.flatnonzero(near)
-                chosen = index[seen[index, 2].argmin()]
-                best, best_depth = points[chosen], float(seen[chosen, 2])
-        return best
+        """The visible point (3,) under a widget pixel; contours and points are snapped to."""
+        return pick(list(self.layers.values()), self.pose, (self.canvas.width(), self.canvas.height()), at, self.clip)
 
     # Measuring takes clicks only, so the scene itself is the tool: it looks whether the mouse moved.
     def press(self, at: QPointF) -> bool:
@@ -406,7 +364,7 @@ class Scene3D(QWidget):
         return False
 
     def release(self, at: QPointF) -> bool:
-        if self.measure.active and _away(at, self._pressed) < 4:
+        if self.measure.active and away(at, self._pressed) < CLICK:
             self.measure.click(at)
         return False
 
@@ -530,10 +488,7 @@ class Scene3D(QWidget):
     # ---- end ----------------------------------------------------------------------------------------------
     def shutdown(self) -> None:
         """Free the GL context; the view cannot be used again. Safe to call twice."""
-        for task in self._preparing.values():
-            task.cancel()
-        self._preparing.clear()
-        self._waiting.clear()
+        self._preparation.stop()
         if not self.canvas.is_closed:
             self.canvas.close()
 

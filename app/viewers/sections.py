@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from app.viewers import colour_maps
 from engines.data import GridField, Slices, Volume
 
 IN_PLANE = ((1, 2), (0, 2), (0, 1))
@@ -154,3 +156,37 @@ def level_lines(section: Section, level: float) -> list[np.ndarray]:
     scale = np.array([width / section.values.shape[0], height / section.values.shape[1]])
     lines = find_contours(section.values.astype(np.float32, copy=False), level)
     return [(line + 0.5) * scale + (left, bottom) for line in lines]
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * values))  # cannot overflow
+
+
+def colours(values: np.ndarray, name: str, low: float, high: float) -> np.ndarray:
+    """A section's values (right, up) as picture (up, right, 4) uint8; what is not a number is transparent."""
+    values = values.T
+    rgba = np.full((*values.shape, 4), 255, np.uint8)
+    rgba[..., :3] = colour_maps.coloured(values, name, low, high)
+    if values.dtype.kind == "f":
+        rgba[..., 3][np.isnan(values)] = 0
+    return rgba
+
+
+def label_colours(values: np.ndarray) -> np.ndarray:
+    """A section of labels (right, up) as picture (up, right, 4) uint8; 0 is transparent."""
+    labels = np.nan_to_num(values.T).astype(int)
+    distinct, place = np.unique(labels, return_inverse=True)
+    palette = np.zeros((len(distinct), 4), np.uint8)
+    for k, label in enumerate(distinct):
+        if label != 0:
+            palette[k] = [*(round(c * 255) for c in colour_maps.rgb(colour_maps.label_colour(label))), 255]
+    return palette[place.reshape(labels.shape)]
+
+
+def joined(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Lines (n, 2) as x and y of one, with gaps of NaN between them."""
+    if not lines:
+        return np.zeros(0), np.zeros(0)
+    gap = np.full((1, 2), np.nan)
+    points = np.concatenate([part for line in lines for part in (line, gap)])
+    return points[:, 0], points[:, 1]

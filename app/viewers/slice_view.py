@@ -34,10 +34,6 @@ PLANES = 3
 """The fourth way to cut, beside the three axes: along the planes of the input slices."""
 
 
-def sigmoid(values: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(0.5 * values))  # cannot overflow
-
-
 class _Viewport(pg.PlotWidget):
     """A plot whose wheel moves through the slices; with Ctrl it zooms."""
 
@@ -335,9 +331,10 @@ class SliceView(QWidget):
         else:
             section = sections.across(grid, self._axis, self.slider.value())
         self.section = section
-        shown = sigmoid(section.values) if self._as_probability else section.values
+        shown = sections.sigmoid(section.values) if self._as_probability else section.values
         name, low, high = self._range()
-        self.image.setImage(self._colours(shown, name, low, high), autoLevels=False)
+        rgba = sections.label_colours(shown) if self.is_label else sections.colours(shown, name, low, high)
+        self.image.setImage(rgba, autoLevels=False)
         self.image.setRect(QRectF(*section.rect))
         self._set_text(self.low, low)
         self._set_text(self.high, high)
@@ -348,38 +345,19 @@ class SliceView(QWidget):
             self._framed_for = key
             self.fit()
 
-    def _colours(self, values: np.ndarray, name: str, low: float, high: float) -> np.ndarray:
-        """(up, right, 4) uint8; what is not a number is transparent."""
-        values = values.T
-        if self.is_label:
-            labels = np.nan_to_num(values).astype(int)
-            distinct, place = np.unique(labels, return_inverse=True)
-            palette = [
-                (0, 0, 0, 0)
-                if n == 0
-                else (*(round(c * 255) for c in colour_maps.rgb(colour_maps.label_colour(n))), 255)
-                for n in distinct
-            ]
-            return np.array(palette, np.uint8)[place.reshape(labels.shape)]
-        rgba = np.full((*values.shape, 4), 255, np.uint8)
-        rgba[..., :3] = colour_maps.coloured(values, name, low, high)
-        if values.dtype.kind == "f":
-            rgba[..., 3][np.isnan(values)] = 0
-        return rgba
-
     def _draw_lines(self, section: sections.Section, grid: Volume | GridField) -> None:
         lines: list[np.ndarray] = []
         if isinstance(grid, GridField) and self.line_action.isChecked():
             level = grid.level if grid.level is not None else 0.0
             lines = sections.level_lines(section, level)
-        self.halo.setData(*_joined(lines))
-        self.level_line.setData(*_joined(lines))
+        self.halo.setData(*sections.joined(lines))
+        self.level_line.setData(*sections.joined(lines))
         loops: list[np.ndarray] = []
         if self._slices is not None and self.contour_action.isChecked():
             step = abs(sections.axes_of(grid)[self._axis].step) / 2 if self._axis != PLANES else 0.0
             size = max(section.rect[2:])
             loops = sections.contours_on(self._slices, section, max(step, 1e-6 * size))
-        self.loops.setData(*_joined(loops))
+        self.loops.setData(*sections.joined(loops))
 
     def _say_position(self, section: sections.Section) -> None:
         place = self.slider.value()
@@ -409,7 +387,7 @@ class SliceView(QWidget):
         if self.is_label:
             what = f"label {round(value)}" if value else "no label"
         elif self._as_probability:
-            what = f"logit {number(value, 3)}, probability {number(float(sigmoid(np.array(value))), 3)}"
+            what = f"logit {number(value, 3)}, probability {number(float(sections.sigmoid(np.array(value))), 3)}"
         else:
             name = self.grid.quantity if isinstance(self.grid, GridField) else "value"
             unit = self.grid.unit if isinstance(self.grid, GridField) else ""
@@ -511,12 +489,3 @@ class SliceView(QWidget):
         if isinstance(state.get("probability"), bool):
             self.sigmoid_action.setChecked(state["probability"])
         self._redraw()
-
-
-def _joined(lines: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Lines as one, with gaps of NaN between them."""
-    if not lines:
-        return np.zeros(0), np.zeros(0)
-    gap = np.full((1, 2), np.nan)
-    points = np.concatenate([part for line in lines for part in (line, gap)])
-    return points[:, 0], points[:, 1]

@@ -64,6 +64,10 @@ def clustered(surface: Surface, triangles: int = COARSE_TRIANGLES) -> Surface:
     normals = np.stack([mean(surface.normals[:, k]) for k in range(3)], 1)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals = (normals / np.where(length > 0, length, 1)).astype(np.float32)
+    # Slivers that folded over would be lit from behind: turn them to agree with the normals around them.
+    a, b, c = (points[faces[:, k]] for k in range(3))
+    folded = (np.cross(b - a, c - a) * normals[faces].sum(1)).sum(1) < 0
+    faces[folded] = faces[folded][:, ::-1]
     scalars = {k: mean(v).astype(np.float32) for k, v in surface.scalars.items()}
     colors = None
     if surface.colors is not None:
@@ -71,22 +75,23 @@ def clustered(surface: Surface, triangles: int = COARSE_TRIANGLES) -> Surface:
     return Surface(points, faces, normals, scalars, colors)
 
 
-def of_mesh(mesh: Mesh) -> Surface:
+def of_mesh(mesh: Mesh, triangles: int = COARSE_TRIANGLES) -> Surface:
     """Ready a mesh for drawing. Costs about 1 s for 2 million triangles: off the GUI thread when it is large."""
     points = np.ascontiguousarray(mesh.vertices, np.float32)
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     normals = mesh.normals if mesh.normals is not None else vertex_normals(points, faces)
     surface = Surface(points, faces, np.ascontiguousarray(normals, np.float32), dict(mesh.scalars), mesh.colors)
-    return with_coarse(surface)
+    return with_coarse(surface, triangles)
 
 
-def with_coarse(surface: Surface) -> Surface:
-    if len(surface.faces) > 2 * COARSE_TRIANGLES:
-        surface.coarse = clustered(surface)
+def with_coarse(surface: Surface, triangles: int) -> Surface:
+    """Add the stand-in of about ``triangles`` where it is worth its while."""
+    if len(surface.faces) > 2 * triangles:
+        surface.coarse = clustered(surface, triangles)
     return surface
 
 
-def isosurface(grid: Volume | GridField, level: float) -> Surface:
+def isosurface(grid: Volume | GridField, level: float, triangles: int = COARSE_TRIANGLES) -> Surface:
     """Where the values cross ``level``; for label volumes every label's smoothed surface, with scalar "label"."""
     values = grid.values
     step = max(1, int(np.ceil((values.size / ISO_NODES) ** (1 / 3))))
@@ -141,7 +146,7 @@ def isosurface(grid: Volume | GridField, level: float) -> Surface:
     surface = Surface(points, faces, vertex_normals(points, faces))
     if label_values is not None:
         surface.scalars["label"] = label_values
-    return with_coarse(surface)
+    return with_coarse(surface, triangles)
 
 
 def poly_data(

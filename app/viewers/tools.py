@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSizeF, Qt
@@ -12,16 +12,51 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from vtkmodules.vtkCommonDataModel import vtkPlane
 
 from app import theme
+from app.viewers.camera import Pose
 from app.viewers.overlay import draw_label, number
 
+if TYPE_CHECKING:
+    from app.viewers.layer import Layer
+
 GRAB = 11.0  # pixels around a handle that take it
+SNAP = 9.0  # pixels within which contours and points are snapped to
 CLICK = 4.0  # a press that moved less than this many pixels is a click
 
 Project = Callable[[np.ndarray], np.ndarray]
 
 
-def _away(a: QPointF, b: QPointF) -> float:
+def away(a: QPointF, b: QPointF) -> float:
     return math.hypot(a.x() - b.x(), a.y() - b.y())
+
+
+def pick(layers: Sequence[Layer], pose: Pose, size: tuple[int, int], at: QPointF, clip: Clip) -> np.ndarray | None:
+    """The visible point (3,) under a pixel of a view of this size, or None.
+
+    The nearest surface, or a contour or point within ``SNAP`` pixels that is not behind it.
+    """
+    origin, direction = pose.ray(at.x(), at.y(), *size)
+    length = float(np.linalg.norm(origin - pose.focal)) + 4 * clip.size
+    best: np.ndarray | None = None
+    best_depth = np.inf
+    shown = [layer for layer in layers if layer.style.visible]
+    for layer in shown:
+        found = layer.hit(origin, direction, length)
+        if found is not None and (depth := float((found - origin) @ direction)) < best_depth:
+            best, best_depth = found, depth
+    for layer in shown:
+        points = layer.pick_points()
+        if points is None or not len(points):
+            continue
+        seen = pose.project(points, *size)
+        near = np.hypot(seen[:, 0] - at.x(), seen[:, 1] - at.y()) < SNAP
+        if clip.active:
+            near &= (points - clip.origin) @ clip.normal >= 0
+        near &= seen[:, 2] < best_depth + 0.02 * clip.size
+        if near.any():
+            index = np.flatnonzero(near)
+            chosen = index[seen[index, 2].argmin()]
+            best, best_depth = points[chosen], float(seen[chosen, 2])
+    return best
 
 
 class Measure:
@@ -116,9 +151,9 @@ class Clip:
 
     def _handle_at(self, at: QPointF) -> str:
         knob, tip = self.project(np.array([self.origin, self.tip]))
-        if _away(at, QPointF(*knob[:2])) < GRAB:
+        if away(at, QPointF(*knob[:2])) < GRAB:
             return "knob"
-        return "tip" if _away(at, QPointF(*tip[:2])) < GRAB else ""
+        return "tip" if away(at, QPointF(*tip[:2])) < GRAB else ""
 
     def _along_normal(self, at: QPointF, through: np.ndarray) -> float:
         """How far along the normal the ray passes closest to the line through a point."""

@@ -22,9 +22,11 @@ def test_a_picture_has_the_size_asked_for_and_leaves_the_view_alone(scene, tmp_p
     pose, size = scene.pose, scene.canvas.ren_win.GetSize()
     capture.save_png(scene, tmp_path / "view.png", 500, 260)
     image = Image.open(tmp_path / "view.png")
-    assert image.size == (500, 260) and image.mode == "RGB"
+    assert image.size == (500, 260)
+    assert image.mode == "RGB"
     assert len(np.unique(np.asarray(image).reshape(-1, 3), axis=0)) > 200
-    assert scene.pose.same_as(pose) and scene.canvas.ren_win.GetSize() == size
+    assert scene.pose.same_as(pose)
+    assert scene.canvas.ren_win.GetSize() == size
     assert [p.name for p in tmp_path.iterdir()] == ["view.png"]
 
 
@@ -57,7 +59,8 @@ def test_a_turntable_turns_while_the_window_lives(scene, tmp_path, suffix):
     frames = iio.imread(path)
     assert frames.shape[:3] == (6, 64, 96)
     assert np.abs(frames[0].astype(int) - frames[3].astype(int)).max() > 40
-    assert seen[-1] == 1.0 and len(ticks) >= 3
+    assert seen[-1] == 1.0
+    assert len(ticks) >= 3
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -66,7 +69,9 @@ def test_a_cancelled_turntable_leaves_nothing(scene, tmp_path):
     done = capture.save_turntable(
         scene, tmp_path / "t.gif", 2, 20, 64, 48, lambda f, _: seen.append(f), lambda: len(seen) >= 3
     )
-    assert not done and len(seen) == 3 and list(tmp_path.iterdir()) == []
+    assert not done
+    assert len(seen) == 3
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_dialog_saves_at_its_size(scene, tmp_path, qtbot):

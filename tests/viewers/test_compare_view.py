@@ -33,15 +33,18 @@ def test_two_runs_share_camera_and_colour_scale(show, qtbot):
     assert np.median(view.distances[1]) == pytest.approx(0.2, abs=0.01)
     first, second = (scene.layers["mesh"] for scene in view.scenes)
     assert first.scalar == second.scalar == "distance"
-    assert first.value_range == second.value_range and first.value_range[0] == 0
+    assert first.value_range == second.value_range
+    assert first.value_range[0] == 0
     assert len(view.histogram.counts) == 2
     view.scenes[0].set_pose(view.scenes[0].pose.orbited(0.3, 0.1))
     assert view.scenes[1].pose.same_as(view.scenes[0].pose)
     assert set(view.curves.series) == {("one", "loss"), ("two", "loss")}
     view.by_distance.click()
-    assert first.scalar == "" and view.scenes[0].colour_bars() == []
+    assert first.scalar == ""
+    assert view.scenes[0].colour_bars() == []
     shot = view.screenshot(320, 240)
-    assert shot.shape == (240, 320, 3) and shot.std() > 5
+    assert shot.shape == (240, 320, 3)
+    assert shot.std() > 5
     state = json.loads(json.dumps(view.state()))
     view.restore(state)
     view.restore({"scenes": 3, "tab": 99, "sizes": ["a"]})
@@ -50,4 +53,5 @@ def test_two_runs_share_camera_and_colour_scale(show, qtbot):
 def test_a_run_without_surface_says_so(show):
     view = show("", 640, 560, cls=CompareView, parent=None)
     view.set_runs(run("one", 1.0), Compared("two"))
-    assert "need a surface" in view.notice.text() and not view.by_distance.isEnabled()
+    assert "need a surface" in view.notice.text()
+    assert not view.by_distance.isEnabled()

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
 
 from app.background import wait_for_all
@@ -31,7 +31,8 @@ def test_layers_are_drawn_hidden_and_coloured(show):
     drawn = grab(scene)
     assert 0.15 < different(empty, drawn) < 0.8
     panel = scene.panel.list
-    assert panel.count() == 1 and panel.item(0).text() == "Ball"
+    assert panel.count() == 1
+    assert panel.item(0).text() == "Ball"
     panel.item(0).setCheckState(Qt.CheckState.Unchecked)
     assert not scene.layers["m"].style.visible
     # Axes and scale bar stay; the ball is gone.
@@ -40,7 +41,8 @@ def test_layers_are_drawn_hidden_and_coloured(show):
     assert different(grab(scene), drawn) < 0.01
     scene.set_style("m", replace(scene.layers["m"].style, color="#FF0000"))
     middle = grab(scene)[60, 80].astype(int)
-    assert middle[0] > 100 and middle[1] < 70
+    assert middle[0] > 100
+    assert middle[1] < 70
     scene.set_style("m", replace(scene.layers["m"].style, wireframe=True))
     assert different(grab(scene), drawn) > 0.05
 
@@ -65,9 +67,8 @@ def test_every_type_of_the_scene_is_shown(show, qtbot):
     assert list(scene.layers) == ["m", "s", "p", "f", "v"]
     iso = scene.layers["f"].surface
     assert np.linalg.norm(iso.points, axis=1) == pytest.approx(1.0, abs=0.02)
-    outward = (iso.points[iso.faces].mean(1) * np.cross(
-        iso.points[iso.faces[:, 1]] - iso.points[iso.faces[:, 0]], iso.points[iso.faces[:, 2]] - iso.points[iso.faces[:, 0]]
-    )).sum(1)  # fmt: skip
+    a, b, c = (iso.points[iso.faces[:, k]] for k in range(3))
+    outward = (a * np.cross(b - a, c - a)).sum(1)
     assert (outward > 0).mean() > 0.99
     assert set(np.unique(scene.layers["v"].surface.scalars["label"])) == {1.0, 2.0}
 
@@ -78,12 +79,14 @@ def test_signed_scalars_get_a_diverging_map_with_zero_in_the_middle(show):
     heights = np.float32(mesh.vertices[:, 2]) * np.where(mesh.vertices[:, 2] > 0, 1.0, 0.5).astype(np.float32)
     scene.show_artifacts([Shown("m", "Ball", mesh.replace(scalars={"curvature": heights}))])
     layer = scene.layers["m"]
-    assert layer.scalar == "curvature" and layer.cmap == "diverging"
+    assert layer.scalar == "curvature"
+    assert layer.cmap == "diverging"
     assert layer.value_range[0] == -layer.value_range[1]
     assert [bar.title for bar in scene.colour_bars()] == ["curvature"]
     image = grab(scene)
     above, below = image[30, 80].astype(int), image[95, 80].astype(int)
-    assert above[0] > above[2] and below[2] > below[0]
+    assert above[0] > above[2]
+    assert below[2] > below[0]
 
 
 def test_an_update_keeps_camera_style_and_actors(show):
@@ -99,7 +102,9 @@ def test_an_update_keeps_camera_style_and_actors(show):
             [Shown("m", "Preview", ball(1.0 - 0.1 * step)), Shown("s", "Slices", scene.layers["s"].artifact)]
         )
     assert scene.pose.same_as(pose)
-    assert scene.layers["m"] is layer and layer.fine.actor is actor and layer.fine.mapper is mapper
+    assert scene.layers["m"] is layer
+    assert layer.fine.actor is actor
+    assert layer.fine.mapper is mapper
     assert layer.style.opacity == 0.5
     assert different(before, grab(scene)) > 0.03
 
@@ -119,10 +124,12 @@ def test_mouse_and_keys_navigate(show, qtbot):
         qtbot.mouseRelease(canvas, button, pos=QPoint(150, 100))
 
     drag(Qt.MouseButton.LeftButton)
-    assert np.allclose(scene.pose.focal, start.focal) and not np.allclose(scene.pose.back, start.back)
+    assert np.allclose(scene.pose.focal, start.focal)
+    assert not np.allclose(scene.pose.back, start.back)
     turned = scene.pose
     drag(Qt.MouseButton.MiddleButton)
-    assert np.allclose(scene.pose.back, turned.back) and not np.allclose(scene.pose.focal, turned.focal)
+    assert np.allclose(scene.pose.back, turned.back)
+    assert not np.allclose(scene.pose.focal, turned.focal)
     size = scene.pose.half_height
     QApplication.sendEvent(canvas, _wheel(canvas, 120))
     assert scene.pose.half_height < size
@@ -134,7 +141,8 @@ def test_mouse_and_keys_navigate(show, qtbot):
         action.trigger()
         assert np.allclose(scene.pose.back, back)
     scene.parallel.trigger()
-    assert scene.pose.parallel and canvas.renderer.GetActiveCamera().GetParallelProjection()
+    assert scene.pose.parallel
+    assert canvas.renderer.GetActiveCamera().GetParallelProjection()
     before = scene.pose
     canvas.double_clicked.emit(QPointF(canvas.width() / 2 + 20, canvas.height() / 2))
     assert scene.pose.half_height < before.half_height
@@ -142,16 +150,16 @@ def test_mouse_and_keys_navigate(show, qtbot):
 
 
 def _move(canvas, x, y, button):
-    from PySide6.QtCore import QEvent
-    from PySide6.QtGui import QMouseEvent
-
-    at = QPointF(x, y)
-    return QMouseEvent(QEvent.Type.MouseMove, at, canvas.mapToGlobal(at), Qt.MouseButton.NoButton, button, Qt.KeyboardModifier.NoModifier)  # fmt: skip
+    at, none = QPointF(x, y), Qt.KeyboardModifier.NoModifier
+    return QMouseEvent(QEvent.Type.MouseMove, at, canvas.mapToGlobal(at), Qt.MouseButton.NoButton, button, none)
 
 
 def _wheel(canvas, angle):
     at = QPointF(canvas.width() / 3, canvas.height() / 3)
-    return QWheelEvent(at, canvas.mapToGlobal(at), QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False)  # fmt: skip
+    keys, phase = Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase
+    return QWheelEvent(
+        at, canvas.mapToGlobal(at), QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton, keys, phase, False
+    )
 
 
 def test_frames_are_drawn_on_demand_only_and_coalesced(show, qtbot):
@@ -230,11 +238,14 @@ def test_state_survives_json_and_comes_back(show):
     other = show("scene")
     other.restore(state)
     other.show_artifacts(items)
-    assert other.pose.same_as(scene.pose) and other.parallel.isChecked()
+    assert other.pose.same_as(scene.pose)
+    assert other.parallel.isChecked()
     assert other.layers["m"].style == scene.layers["m"].style
-    assert other.clip.active and np.allclose(other.clip.normal, scene.clip.normal)
+    assert other.clip.active
+    assert np.allclose(other.clip.normal, scene.clip.normal)
     again = json.loads(json.dumps(other.state()))
-    assert again["layers"] == state["layers"] and again["panel"] == state["panel"]
+    assert again["layers"] == state["layers"]
+    assert again["panel"] == state["panel"]
 
 
 def test_linked_cameras_follow_without_echo(show):
@@ -280,7 +291,8 @@ def test_theme_changes_the_background(show, app):
     theme.apply(app, "dark")
     dark = grab(scene)
     theme.apply(app, "light")
-    assert light.mean() > 200 and dark.mean() < 60
+    assert light.mean() > 200
+    assert dark.mean() < 60
 
 
 def test_a_large_mesh_is_prepared_off_the_gui_thread_and_coarse_in_motion(show, qtbot):
@@ -288,14 +300,16 @@ def test_a_large_mesh_is_prepared_off_the_gui_thread_and_coarse_in_motion(show, 
     mesh = ball(around=260)
     assert len(mesh.faces) > 120_000
     scene.show_artifacts([Shown("m", "Large", mesh)])
-    assert not scene.layers and "Preparing" in scene.findChild(QLabel, "scene-notice").text()
+    assert not scene.layers
+    assert "Preparing" in scene.findChild(QLabel, "scene-notice").text()
     qtbot.waitUntil(lambda: "m" in scene.layers, timeout=20_000)
     layer = scene.layers["m"]
     assert 10_000 < len(layer.surface.coarse.faces) < 90_000
     qtbot.waitUntil(lambda: scene.canvas._asked_renderer, timeout=5000)
     scene.canvas.software = True
     scene.set_pose(scene.pose.orbited(0.1, 0), moving=True)
-    assert layer.coarse.actor.GetVisibility() and not layer.fine.actor.GetVisibility()
+    assert layer.coarse.actor.GetVisibility()
+    assert not layer.fine.actor.GetVisibility()
     qtbot.waitUntil(lambda: bool(layer.fine.actor.GetVisibility()), timeout=3000)
     assert not layer.coarse.actor.GetVisibility()
     assert not scene.notice.isVisible()

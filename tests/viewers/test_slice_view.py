@@ -66,8 +66,10 @@ def test_a_field_shows_inside_and_outside_in_two_colours(show):
     view.slider.setValue(16)
     rgb = view.image.image
     centre, corner = rgb[16, 16].astype(int), rgb[1, 1].astype(int)
-    assert centre[2] > centre[0] + 60 and corner[0] > corner[2] + 60  # blue inside, red outside
-    assert "probability" in view.describe(0, 0) and "mm" in view.describe(0, 0)
+    assert centre[2] > centre[0] + 60
+    assert corner[0] > corner[2] + 60
+    assert "probability" in view.describe(0, 0)
+    assert "mm" in view.describe(0, 0)
     assert view.position.text().startswith("Z = 0 mm")
     assert len(view.level_line.getData()[0]) > 20
     assert len(view.loops.getData()[0]) > 20
@@ -84,11 +86,13 @@ def test_planes_of_the_input_and_the_wheel_move(show):
     assert view.axis != PLANES  # nothing to follow without slices
     view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
     view.set_axis(PLANES)
-    assert view.slider.maximum() == 4 and view.position.text() == "Plane 1 of 5"
+    assert view.slider.maximum() == 4
+    assert view.position.text() == "Plane 1 of 5"
     view.graphics.wheeled.emit(1)
     assert view.position.text() == "Plane 2 of 5"
     shot = view.screenshot(300, 200)
-    assert shot.shape == (200, 300, 3) and len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
+    assert shot.shape == (200, 300, 3)
+    assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
 
 
 def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
@@ -99,7 +103,8 @@ def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
     rgba = view.image.image
     assert rgba[10, 6, :3].tolist() != rgba[10, 12, :3].tolist()
     assert rgba[0, 0, 3] == 0
-    assert "label 1" in view.describe(6, 10) and "label 2" in view.describe(12, 10)
+    assert "label 1" in view.describe(6, 10)
+    assert "label 2" in view.describe(12, 10)
     assert not view.cmaps.isVisible()
     scan = Volume(values=np.random.default_rng(0).normal(100, 20, (12, 12, 12)), affine=np.eye(4))
     view.show_artifacts([Shown("v", "Scan", scan)])
@@ -108,7 +113,8 @@ def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
     view.high.setText("105")
     view.high.setModified(True)
     view.high.editingFinished.emit()
-    assert (view.image.image != before).any() and view.state()["range"][1] == 105
+    assert (view.image.image != before).any()
+    assert view.state()["range"][1] == 105
 
 
 def test_values_that_are_no_numbers_are_transparent(show):
@@ -117,7 +123,8 @@ def test_values_that_are_no_numbers_are_transparent(show):
     values[2, 3, 4] = np.nan
     view.show_artifacts([Shown("v", "Scan", Volume(values=values, affine=np.eye(4)))])
     view.slider.setValue(4)
-    assert view.image.image[3, 2, 3] == 0 and view.image.image[0, 0, 3] == 255
+    assert view.image.image[3, 2, 3] == 0
+    assert view.image.image[0, 0, 3] == 255
     assert view.describe(2, 3) == ""
 
 

@@ -44,7 +44,8 @@ def test_a_model_is_a_table_of_its_weights(show):
     weights = {"net.0.weight": np.full((2, 3), 0.5, np.float32), "net.0.bias": np.array([1.0, 3.0])}
     view.show_artifacts([Shown("w", "Network", Model(weights=weights, method="orex"))])
     assert column(view, 0) == ["net.0.weight", "net.0.bias"]
-    assert column(view, 1) == ["2 × 3", "2"] and column(view, 3) == ["0.5", "2"]
+    assert column(view, 1) == ["2 × 3", "2"]
+    assert column(view, 3) == ["0.5", "2"]
 
 
 def test_a_histogram_counts_every_value(show):
@@ -67,7 +68,8 @@ def test_an_image_shows_its_pixels_channels_and_values(show):
     assert view.describe(3.5, 7.2) == "x 3, y 7   255, 0, 0"
     assert view.describe(-1, 0) == ""
     shot = view.screenshot(300, 200)
-    assert shot[100, 60].tolist() == [255, 0, 0] and shot[100, 240].tolist() == [0, 0, 200]
+    assert shot[100, 60].tolist() == [255, 0, 0]
+    assert shot[100, 240].tolist() == [0, 0, 200]
     view.set_channel(2)
     assert view.item.image[0, 20].tolist() == [200, 200, 200, 255]
     state = json.loads(json.dumps(view.state()))
