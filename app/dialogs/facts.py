@@ -126,7 +126,7 @@ def _range_text(values: np.ndarray, unit: str = "") -> str:
 
 
 def _otsu(values: np.ndarray) -> float | None:
-    """The threshold that parts bright from dark best, from at most some 250,000 voxels; None for a flat volume."""
+    """A threshold that parts bright from dark, from at most some 250,000 voxels; None for a flat volume."""
     from skimage.filters import threshold_otsu
 
     if values.dtype.kind not in "biuf":
@@ -136,7 +136,11 @@ def _otsu(values: np.ndarray) -> float | None:
     some = some[np.isfinite(some)]
     if some.size == 0 or some.min() == some.max():
         return None
-    return float(f"{threshold_otsu(some):.4g}")
+    above = some > threshold_otsu(some)
+    if above.all() or not above.any():
+        return None
+    # Otsu's threshold lies anywhere in a gap of the values; half way between both means it suits contours.
+    return float(f"{(some[above].mean() + some[~above].mean()) / 2:.4g}")
 
 
 def label_counts(volume: Volume) -> tuple[LabelCount, ...]:
@@ -144,7 +148,7 @@ def label_counts(volume: Volume) -> tuple[LabelCount, ...]:
     values = volume.values
     if not volume.is_label and values.dtype.kind not in "bui":
         return ()
-    found, counts = np.unique(values, return_counts=True)
+    found, counts = _counted(values)
     keep = (found != 0) & np.isfinite(found.astype(float))
     found, counts = found[keep], counts[keep]
     if len(found) > LABELS_AT_MOST or (not volume.is_label and len(found) > 256):
@@ -152,6 +156,18 @@ def label_counts(volume: Volume) -> tuple[LabelCount, ...]:
     voxel = abs(float(np.linalg.det(volume.affine[:3, :3])))
     order = np.argsort(-counts, kind="stable")
     return tuple(LabelCount(int(found[i]), int(counts[i]), float(counts[i]) * voxel) for i in order)
+
+
+def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct values and how often each is there; without sorting where the range of whole numbers is small."""
+    low, high = values.min(), values.max()
+    if values.dtype.kind in "iu" and int(high) - int(low) < 1 << 16:
+        counts = np.zeros(int(high) - int(low) + 1, np.int64)
+        for part in values:  # a plane at a time: bincount works on 64-bit copies
+            counts += np.bincount(part.ravel().astype(np.int64) - int(low), minlength=len(counts))
+        found = np.flatnonzero(counts)
+        return found + int(low), counts[found]
+    return np.unique(values, return_counts=True)
 
 
 def has_unit(artifact: Artifact) -> bool:

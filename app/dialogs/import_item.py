@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from engines.data import Slices, Volume
 
 if TYPE_CHECKING:
     from engines.files import Loaded, Reader
+
+log = logging.getLogger("fieldwright.import")
 
 State = Literal["reading", "ready", "preparing", "refused", "cancelled"]
 KEEP = "keep"
@@ -173,6 +176,8 @@ class ImportItem(QObject):
 
     def _refused(self, error: BaseException) -> None:
         self._task = None
+        if not isinstance(error, UserError):
+            log.error("%s cannot be imported", self.path.name, exc_info=error)
         self.error = error
         self.state = "refused"
         self.answer = None

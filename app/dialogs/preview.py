@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
+from app.background import run_in_background
 from app.viewers.registry import VIEWERS, Shown, create, viewers_for
 from engines.core import Artifact
 from engines.data import GridField, Slices, Volume
@@ -46,6 +49,7 @@ class PreviewPane(QWidget):
         self.can_stop = True
         self._viewers: dict[str, QWidget] = {}
         self._items: list[Shown] = []
+        self._importing = ""
         self._offered: list[str] = []
         self._ids: dict[str, set[str]] = {}
         self._ghosts: set[str] = set()
@@ -120,6 +124,8 @@ class PreviewPane(QWidget):
             return
         group = "+".join(keys)
         key = self._wanted.get(group, keys[0])
+        if key not in self._viewers and self._factory is create and not self._module_is_here(key):
+            return
         viewer = self._viewers.get(key) or self._make(key)
         if viewer is None:
             self._text.setText("The preview cannot be shown here; the log says why. What is shown beside it holds.")
@@ -139,6 +145,29 @@ class PreviewPane(QWidget):
             self._restore(viewer, {"layers": {key: {"opacity": GHOST_OPACITY} for key in fresh}})
         self._ids[key] = ids
         viewer.show_artifacts(fitting)  # type: ignore[attr-defined]
+
+    def _module_is_here(self, key: str) -> bool:
+        """The first 3D view needs modules that take seconds to import: that happens in the background, once."""
+        factory = VIEWERS[key].factory
+        module = factory.partition(":")[0] if isinstance(factory, str) else ""
+        known = sys.modules.get(module)
+        if not module or (known is not None and not getattr(known.__spec__, "_initializing", False)):
+            return True
+        self._text.setText("Loading the view…")
+        self._stack.setCurrentWidget(self._empty)
+        if self._importing != module:
+            self._importing = module
+
+            def done(_: object) -> None:
+                self._importing = ""
+                self.show_items(self._items, self._status.text(), self._ghosts)
+
+            def failed(error: BaseException) -> None:
+                log.error("the view could not be loaded", exc_info=error)
+                self._text.setText("The preview cannot be shown here; the log says why.")
+
+            run_in_background(importlib.import_module, module, done=done, failed=failed, owner=self)
+        return False
 
     def _make(self, key: str) -> QWidget | None:
         """Without OpenGL there is no 3D view, but there is still an import."""

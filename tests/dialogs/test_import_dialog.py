@@ -270,6 +270,7 @@ def test_with_the_real_3d_view(app, project, stl_file, qtbot):
     dialog = ImportDialog(project, [stl_file])
     dialog.show()
     settle(qtbot, dialog)
+    qtbot.waitUntil(lambda: dialog.preview.viewer is not None, timeout=30_000)
     scene = dialog.preview.viewer
     qtbot.waitUntil(lambda: len(scene.layers) == 2, timeout=20_000)
     reference = next(layer for key, layer in scene.layers.items() if key.endswith("reference"))
