@@ -36,19 +36,24 @@ class Conflicts:
     planes: np.ndarray
 
 
+MOST_PLANES, MOST_SAMPLES, MOST_LABELS = 400, 500_000, 64
+
+
 def conflicts(slices: Slices, samples_per_line: int = 128, tolerance: float = 2e-3) -> Conflicts:
-    """Compare all pairs of planes on the lines in which they meet, inside the bounds of the vertices.
+    """Compare pairs of planes on the lines in which they meet, inside the bounds of the vertices.
 
     A sample counts when the planes contradict there and also ``tolerance`` (of the bounds' diagonal) before and
     behind it: contours that meet almost exactly are no contradiction. With several labels the planes must agree
-    on each. Planes within 1° of parallel are left out.
+    on each (beyond MOST_LABELS on their union). Planes within 1° of parallel are left out. Of more than
+    MOST_PLANES planes or MOST_SAMPLES samples an even selection is looked at.
     """
     none = Conflicts(0, 0, np.zeros((0, 3)), np.zeros((0, 2), dtype=np.int64))
     if slices.loop_count == 0 or slices.plane_count < 2:
         return none
     low, high = slices.bounds
     diagonal = float(np.linalg.norm(high - low))
-    first, second = np.triu_indices(slices.plane_count, 1)
+    looked_at = np.unique(np.linspace(0, slices.plane_count - 1, MOST_PLANES).astype(np.int64))
+    first, second = looked_at[np.stack(np.triu_indices(len(looked_at), 1))]
     direction = np.cross(slices.normals[first], slices.normals[second])
     sine = np.linalg.norm(direction, axis=1)
     meets = sine > np.sin(np.radians(1.0))
@@ -64,6 +69,8 @@ def conflicts(slices: Slices, samples_per_line: int = 128, tolerance: float = 2e
     used = np.flatnonzero(end - begin > 4 * tolerance * diagonal)
     if not len(used):
         return none
+    samples_per_line = max(8, min(samples_per_line, MOST_SAMPLES // len(used)))
+    used = used[:: -(-len(used) * samples_per_line // MOST_SAMPLES)]
     first, second = first[used], second[used]
     at = (np.arange(samples_per_line) + 0.5) / samples_per_line
     t = begin[used, None] + (end - begin)[used, None] * at
@@ -97,15 +104,20 @@ def _disagree(slices: Slices, first: np.ndarray, second: np.ndarray, points: np.
     frames = plane_frames(slices.normals)
     edges = slices.edges
     owners = np.where(slices.loop_parents >= 0, slices.loop_labels[slices.loop_parents], slices.loop_labels)
+    if len(np.unique(owners)) > MOST_LABELS:
+        owners = np.zeros_like(owners)
     edge_labels, edge_planes = np.repeat(owners, slices.loop_counts), slices.vertex_planes
+    order = np.lexsort((edge_planes, edge_labels))
+    groups = np.flatnonzero(np.diff(edge_labels[order], prepend=-1) | np.diff(edge_planes[order], prepend=-1))
     wrong = np.zeros(points.shape[:2], dtype=bool)
-    for label in np.unique(owners):
+    pieces: dict[int, list[np.ndarray]] = {}
+    for group in np.split(order, groups[1:]):
+        pieces.setdefault(int(edge_labels[group[0]]), []).append(group)
+    for of_label in pieces.values():
         answers = np.zeros((2, *wrong.shape), dtype=bool)
-        for plane in range(slices.plane_count):
-            mine = edges[(edge_planes == plane) & (edge_labels == label)]
-            if not len(mine):
-                continue
-            segments = slices.vertices[mine] @ frames[plane].T
+        for group in of_label:
+            plane = int(edge_planes[group[0]])
+            segments = slices.vertices[edges[group]] @ frames[plane].T
             for side, planes in enumerate((first, second)):
                 lines = np.flatnonzero(planes == plane)
                 asked = points[lines].reshape(-1, 3) @ frames[plane].T
@@ -236,7 +248,8 @@ def cut_grid(
     points = u[..., None] * frame[0] + v[..., None] * frame[1] + offset * normal
     index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     outside = below(values, level)
-    sampled = map_coordinates(values, np.moveaxis(index, -1, 0), order=1, mode="grid-constant", cval=outside)
+    at = np.moveaxis(index, -1, 0)
+    sampled = map_coordinates(values, at, output=np.float64, order=1, mode="grid-constant", cval=outside)
     scale = np.array([(high[i] - low[i]) / max(size[i] - 1, 1) for i in range(2)])
     return [(low + loop * scale) @ frame + offset * normal for loop in level_loops(sampled, level, outside)]
 

@@ -25,6 +25,8 @@ from engines.files import guard
 from engines.files.contours import PlaneLoops, assemble
 from engines.files.registry import Loaded, NoOptions, reader, writer
 
+MOST_MATERIALS = 1000
+
 
 class ContourReadOptions(Params):
     unit: str = Param("", help="Length unit of the coordinates; the format does not say")
@@ -95,8 +97,15 @@ def _plane(path: Path, lines: list[tuple[int, str]], at: int, index: int) -> tup
 def _loops(path: Path, plane: PlaneLoops, edges: np.ndarray, edge_lines: list[tuple[int, str]]) -> int:
     """Chain the border of each material; outer loops and holes follow from how they nest."""
     opened = 0
+    materials = np.unique(edges[:, 2:])
+    if len(materials) > MOST_MATERIALS:
+        raise guard.refuse(
+            path,
+            f"has {len(materials):,} materials on the plane at line {plane.line}.",
+            f"At most {MOST_MATERIALS:,} are read.",
+        )
     first_line = edge_lines[0][0] if edge_lines else plane.line
-    for material in np.unique(edges[:, 2:]):
+    for material in materials:
         if material == 0:
             continue
         left, right = edges[:, 2] == material, edges[:, 3] == material

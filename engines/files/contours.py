@@ -186,7 +186,7 @@ def _parents(planes: list[PlaneLoops], flat: np.ndarray, starts: np.ndarray, pro
     lost, base = [], 0
     for plane in planes:
         count = len(plane.loops)
-        orphans = [i for i, p in enumerate(plane.parents) if p is not None and (p < 0 or p >= count or p == i)]
+        orphans = {i for i, p in enumerate(plane.parents) if p is not None and (p < 0 or p >= count or p == i)}
         for i, parent in enumerate(plane.parents):
             if parent is not None and i not in orphans:
                 parents[base + i] = base + parent

@@ -16,7 +16,7 @@ from engines.files.triangles import checked_faces, finite
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-MOST_CORNERS = 300_000_000  # one small mesh can stand in a scene many times
+MOST_CORNERS = 100_000_000  # one small mesh can stand in a scene many times
 MOST_DEPTH = 64
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
@@ -135,7 +135,7 @@ class _Scene:
                 order = self.accessor(primitive["indices"], 1).astype(np.int64).reshape(-1)
             self.corners += len(order) + len(local)
             if self.corners > MOST_CORNERS:
-                raise guard.refuse(self.path, "is too large.", "Its scene has more than 300 million corners.")
+                raise guard.refuse(self.path, "is too large.", "Its scene has more than 100 million corners.")
             faces = checked_faces(self.path, _triangles(order, mode), len(local))
             with np.errstate(all="ignore"):
                 vertices = local @ matrix[:3, :3].T + matrix[:3, 3]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from engines.core import Cancelled, UserError
 
@@ -20,11 +21,28 @@ def refuse(path: Path, what: str, why: str = "", mend: str = "Export or copy the
     return UserError(f"'{path.name}' {what}", why, mend)
 
 
+def room(path: Path, need: int, limit: int = EXPANSION_LIMIT) -> None:
+    """Refuse before allocating ``need`` bytes that are beyond ``limit`` or would not fit in memory."""
+    free = psutil.virtual_memory().available
+    if need > limit:
+        raise refuse(
+            path,
+            "announces too much data.",
+            f"It would take {need:,} bytes; at most {limit:,} are read.",
+            "Crop, split or downsample it first, or repair its header.",
+        )
+    if need > 0.7 * free:
+        raise refuse(
+            path,
+            "does not fit in memory.",
+            f"It would take {need / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            "Crop or downsample it first, or close other programs.",
+        )
+
+
 def read_bytes(path: Path, limit: int = EXPANSION_LIMIT) -> bytes:
     """The whole file, if it is not larger than ``limit`` bytes."""
-    size = path.stat().st_size
-    if size > limit:
-        raise refuse(path, "is too large.", f"It has {size:,} bytes; at most {limit:,} are read.", "Split it.")
+    room(path, path.stat().st_size, limit)
     return path.read_bytes()
 
 

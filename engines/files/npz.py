@@ -20,6 +20,7 @@ from engines.data import GridField, Model
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
+from engines.files.voxels import GZIP_RATIO
 
 MOST_ENTRIES = 100_000
 
@@ -73,8 +74,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         entries = archive.infolist()
         size = path.stat().st_size
         total = sum(e.file_size for e in entries)
-        if len(entries) > MOST_ENTRIES or total > guard.EXPANSION_LIMIT or total > size * 1100:
+        if len(entries) > MOST_ENTRIES or total > size * GZIP_RATIO:
             raise guard.refuse(path, "unpacks to too much data.", f"{len(entries):,} entries, {total:,} bytes.")
+        guard.room(path, total)
         for entry in entries:
             if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise guard.refuse(path, "is packed in an unknown way.", "Stored and deflated entries are read.")

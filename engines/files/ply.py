@@ -189,9 +189,7 @@ def _ragged(path: Path, raw: bytes, at: int, element: _Element, order: str) -> i
 
 def _ascii(path: Path, raw: bytes, body: int, elements: list[_Element]) -> None:
     """All numbers are parsed at once; the elements are then cut out of them."""
-    guard_limit = guard.TEXT_LIMIT
-    if len(raw) > guard_limit:
-        raise guard.refuse(path, "is too large for a text file.", f"It has {len(raw):,} bytes.", "Use binary PLY.")
+    guard.room(path, len(raw), guard.TEXT_LIMIT)
     values = numbers(raw[body:])
     if values is None:
         before = raw[:body].count(b"\n")

@@ -29,13 +29,6 @@ def data_bytes(path: Path, shape: tuple[int, ...], itemsize: int, available: int
     if not shape or min(shape) < 1:
         raise guard.refuse(path, "announces an empty volume.", f"Its size is {'×'.join(map(str, shape)) or 'missing'}.")
     need = prod(shape) * itemsize
-    if need > guard.EXPANSION_LIMIT:
-        raise guard.refuse(
-            path,
-            "announces too much data.",
-            f"{'×'.join(map(str, shape))} values are {need:,} bytes; at most {guard.EXPANSION_LIMIT:,} are read.",
-            "Crop or downsample the volume first, or repair its header.",
-        )
     most = available * GZIP_RATIO if packed else available
     if need > most:
         raise guard.refuse(
@@ -44,6 +37,7 @@ def data_bytes(path: Path, shape: tuple[int, ...], itemsize: int, available: int
             f"{'×'.join(map(str, shape))} values need {need:,} bytes; {available:,} are there.",
             "It is cut off or its header is wrong: copy or export it again.",
         )
+    guard.room(path, need)
     return need
 
 

@@ -16,8 +16,7 @@ from engines.core import Param, Params
 from engines.data import GridField
 from engines.files import guard
 from engines.files.registry import Loaded, reader, writer
-
-MOST_RATIO = 1100  # deflate, see voxels.py
+from engines.files.voxels import GZIP_RATIO
 
 
 class HdfWriteOptions(Params):
@@ -87,8 +86,9 @@ def _values(path: Path, dataset: Any) -> np.ndarray:
     if packed - {"gzip", "shuffle", "fletcher32"}:
         raise guard.refuse(path, "is packed in an unknown way.", f"Filters: {', '.join(sorted(packed))}.")
     need, size = dataset.size * dataset.dtype.itemsize, path.stat().st_size
-    if need > guard.EXPANSION_LIMIT or need > size * MOST_RATIO:
+    if need > size * GZIP_RATIO:
         raise guard.refuse(path, "announces too much data.", f"{need:,} bytes in a file of {size:,}.")
+    guard.room(path, need)
     return np.asarray(dataset[...], dtype=np.float32)
 
 

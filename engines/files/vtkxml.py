@@ -82,6 +82,7 @@ def _array(document: _Document, element: ElementTree.Element | None, count: int,
     if code is None or not re.fullmatch(r"[1-9]\d?", width):
         raise guard.refuse(path, f"holds {what} of an unknown kind.", f"type is '{element.get('type', '')[:40]}'.")
     dtype, total = np.dtype(document.order + code), count * int(width)
+    guard.room(path, total * dtype.itemsize)
     form = element.get("format", "ascii")
     if form == "ascii":
         values = numbers((element.text or "").encode())
@@ -175,8 +176,6 @@ def read_vti(path: Path, options: Params) -> Loaded:
     data = pieces[0].find("PointData")
     chosen = next((a for a in arrays if data is not None and a.get("Name") == data.get("Scalars")), arrays[0])
     name = chosen.get("Name") or "value"
-    if count > 2**40:
-        raise guard.refuse(path, "announces too much data.", f"Its extent has {count:,} nodes.")
     values = _array(document, chosen, count, f"'{name[:60]}'")[:, 0].reshape(shape, order="F")
     direction = _reals(document, image.get("Direction", "1 0 0 0 1 0 0 0 1"), 9, "direction")
     spacing = _reals(document, image.get("Spacing", "1 1 1"), 3, "spacing")

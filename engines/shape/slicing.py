@@ -133,7 +133,7 @@ def slice_volume(volume: Volume, params: SliceVolumeParams, run: Run) -> Slices:
 
     Each contour carries its label (a threshold: label 1). The planes span what is cut, not the whole volume.
     """
-    targets = _targets(volume, params)
+    targets = _targets(volume, params, run)
     low = np.min([box[0] for box in targets.values()], axis=0)
     high = np.max([box[1] for box in targets.values()], axis=0)
     solids = {label: _solid(volume, params, label, *box) for label, box in targets.items()}
@@ -166,7 +166,7 @@ def slice_volume(volume: Volume, params: SliceVolumeParams, run: Run) -> Slices:
     return slices
 
 
-def _targets(volume: Volume, params: SliceVolumeParams) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def _targets(volume: Volume, params: SliceVolumeParams, run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Labels to cut, with the lowest and highest voxel of each. Raises UserError when there is nothing to cut."""
     if params.threshold is not None:
         return {1: _box(volume.values > params.threshold, _no_threshold(volume, params.threshold))}
@@ -195,7 +195,11 @@ def _targets(volume: Volume, params: SliceVolumeParams) -> dict[int, tuple[np.nd
             "Choose one label, or set a threshold.",
         )
     nothing = UserError("The label is empty.", mend="Choose another label.")
-    return {int(label): _box(volume.values == label, nothing) for label in wanted}
+    boxes = {}
+    for label in wanted:
+        run.check()
+        boxes[int(label)] = _box(volume.values == label, nothing)
+    return boxes
 
 
 def _no_threshold(volume: Volume, threshold: float) -> UserError:
@@ -227,7 +231,7 @@ def _solid(
     affine = volume.affine.copy()
     affine[:3, 3] = _positions(volume, start[None])[0]
     if params.threshold is None:
-        return (part == label).astype(np.float32), affine, 0.5, start
+        return (part == label).astype(np.uint8), affine, 0.5, start
     values = part.astype(np.float64)
     finite = np.isfinite(values)
     values = np.where(finite, values, below(values[finite], params.threshold))

@@ -154,7 +154,7 @@ def test_absurd_nifti_sizes(tmp_path):
     raw = bytearray((tmp_path / "v.nii").read_bytes())
     raw[42:48] = struct.pack("<3h", 30000, 30000, 30000)
     (tmp_path / "w.nii").write_bytes(raw)
-    refused(tmp_path / "w.nii", "announces too much data")
+    refused(tmp_path / "w.nii", "shorter than its header says", "27,000,000,000,000")
     raw[42:48] = struct.pack("<3h", 500, 500, 500)
     (tmp_path / "w.nii").write_bytes(raw)
     refused(tmp_path / "w.nii", "shorter than its header says")
@@ -362,3 +362,13 @@ def test_what_a_volume_holds_can_be_said(tmp_path):
 def test_writers_refuse_what_they_do_not_take(tmp_path):
     with pytest.raises(UserError, match=r"cannot be written as 't\.ply'"):
         write(Table(columns={"a": np.arange(3)}), tmp_path / "t.ply")
+
+
+def test_what_does_not_fit_in_memory_is_refused_with_numbers(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    write(made.volume(), tmp_path / "v.nii.gz")
+    write(made.field(), tmp_path / "f.vti")
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=100))
+    refused(tmp_path / "v.nii.gz", "does not fit in memory", "GB are free")
+    refused(tmp_path / "f.vti", "does not fit in memory")

@@ -248,3 +248,21 @@ def test_line_ends_and_byte_order_marks_of_other_systems(tmp_path):
 
 def test_labels_out_of_range(tmp_path):
     refused(tmp_path, "CSLC\n1 1\n" + plane(loops="4 99999999999 0 1 2 3\n"), "impossible number at line 10", "label")
+
+
+def test_thousands_of_planes_and_labels_stay_quick(tmp_path):
+    import time
+
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(3000, 3))
+    rows = []
+    for i, (a, b, c) in enumerate(normals):
+        u = np.cross([a, b, c], [0.3, 0.5, 0.9])
+        v = np.cross([a, b, c], u)
+        corners = [u / np.linalg.norm(u), v / np.linalg.norm(v), -u / np.linalg.norm(u)]
+        points = "\n".join(" ".join(f"{x:.9g}" for x in p) for p in corners)
+        rows.append(f"{i} 3 1 {a:.9g} {b:.9g} {c:.9g} 0\n{points}\n3 {i - 1} 0 1 2\n")
+    began = time.perf_counter()
+    loaded = load(tmp_path, f"CSLC\n{len(rows)} 1\n" + "".join(rows))
+    assert time.perf_counter() - began < 20
+    assert loaded.artifacts[0].plane_count == 3000
