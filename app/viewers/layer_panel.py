@@ -91,7 +91,6 @@ class LayerPanel(QFrame):
         self.cmap = self._combo("cmap", "Colour map")
         for key, title in colour_maps.MAPS.items():
             self.cmap.addItem(title, key)
-        self.cmap.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.cmap.activated.connect(lambda _: self._set(cmap=self.cmap.currentData()))
         self.low, self.high = QLineEdit(self), QLineEdit(self)
         row = QWidget(self)
@@ -134,6 +133,7 @@ class LayerPanel(QFrame):
         made = QComboBox(self)
         made.setObjectName(f"layer-{name}")
         made.setAccessibleName(title)
+        made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.form.addRow(title, made)
         return made
 
@@ -169,6 +169,12 @@ class LayerPanel(QFrame):
         height = sum(max(self.list.sizeHintForRow(row), 24) for row in range(min(self.list.count(), 6))) + 6
         self.list.setFixedHeight(max(height, 30))
         self._show_current()
+
+    def follow(self, key: str) -> None:
+        """A layer's style was changed elsewhere."""
+        self._refresh()
+        if key == self.current_id:
+            self._show_current()
 
     def _refresh(self) -> None:
         with QSignalBlocker(self.list):

@@ -119,9 +119,18 @@ def draw_scale_bar(painter: QPainter, size: QSizeF, pose: Pose, unit: str) -> No
     painter.restore()
 
 
+def _bar_height(view: float) -> float:
+    return min(220.0, view * 0.42)
+
+
+def colour_bar_top(view: float) -> float:
+    """Where the colour bars begin in a view of this height, with their titles."""
+    return view - _bar_height(view) - 56
+
+
 def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar], right: float) -> None:
     """Upright bars at the right edge, ``right`` pixels in from it; at most two."""
-    height = min(220.0, size.height() * 0.42)
+    height = _bar_height(size.height())
     if height < 60:
         return
     painter.save()

@@ -89,7 +89,7 @@ class Scene3D(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self.stage, 1)
 
-        self.panel.style_changed.connect(self.set_style)
+        self.panel.style_changed.connect(self._set_style)
         self.canvas.moved.connect(self._camera_moved)
         self.canvas.moving_changed.connect(self._moving_changed)
         self.canvas.double_clicked.connect(self._focus_on)
@@ -188,7 +188,6 @@ class Scene3D(QWidget):
             self.measured.emit(self.measure.distance)
 
     def _set_panel(self, on: bool) -> None:
-        self.panel.setVisible(on and bool(self.layers))
         self._arrange()
         self.overlay.update()
 
@@ -272,12 +271,16 @@ class Scene3D(QWidget):
         self.measure.unit = self.unit
         self.empty.setVisible(not self.layers and not self._preparation.busy)
         self.panel.set_layers(self.layers)
-        self.panel.setVisible(self.layers_action.isChecked() and bool(self.layers))
         self._look_changed()
         self._arrange()
         self.layers_changed.emit()
 
     def set_style(self, key: str, style: Style) -> None:
+        """Change how a layer looks; unknown ids are ignored."""
+        self._set_style(key, style)
+        self.panel.follow(key)
+
+    def _set_style(self, key: str, style: Style) -> None:
         layer = self.layers.get(key)
         if layer is None:
             return
@@ -308,12 +311,18 @@ class Scene3D(QWidget):
         self.canvas.set_pose(pose, moving=moving)
 
     def frame(self) -> None:
-        """Show everything, from the same direction."""
+        """Show everything, from the same direction, beside the layer panel."""
         if self._bounds is not None:
-            parts = [layer.extent() for layer in self.layers.values() if layer.style.visible]
-            points = np.concatenate([part for part in parts if len(part)] or [self._bounds])
-            self.set_pose(self.pose.framing(points, self.canvas.width() / max(self.canvas.height(), 1)))
+            covered = self.panel.width() + MARGIN if self.panel.isVisible() else 0
+            self.set_pose(self._framing(self.pose, self.canvas.width(), self.canvas.height(), covered))
             self._auto_pose, self._framed = self.pose, True
+
+    def _framing(self, pose: Pose, width: int, height: int, covered: int = 0) -> Pose:
+        """The pose that shows everything in a view of this size whose right ``covered`` pixels are taken."""
+        parts = [layer.extent() for layer in self.layers.values() if layer.style.visible]
+        points = np.concatenate([part for part in parts if len(part)] or [self._bounds])
+        height = max(height, 1)
+        return pose.framing(points, max(width - covered, 1) / height).panned(-covered / height, 0.0)
 
     def look_from(self, view: int) -> None:
         """A standard view, 0 to 5 as in :data:`STANDARD_VIEWS`."""
@@ -392,9 +401,15 @@ class Scene3D(QWidget):
                     found.append(bar)
         return found
 
+    def pose_for(self, width: int, height: int) -> Pose:
+        """The camera for a picture: where nobody chose a view, one that fills its size."""
+        automatic = self._auto_pose is self.pose and self._bounds is not None
+        return self._framing(self.pose, width, height) if automatic else self.pose
+
     def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
         """The view at any size, with axes, scale and colour bars."""
         scale = max(0.5, height / 700)
+        pose = pose or self.pose_for(width, height)
         was_moving = [layer.moving for layer in self.layers.values()]
         for layer in self.layers.values():
             layer.moving, layer.pixel_scale = False, scale * supersample
@@ -418,10 +433,12 @@ class Scene3D(QWidget):
         box = self.stage.rect()
         for widget in (self.canvas, self.overlay, self.empty):
             widget.setGeometry(box)
+        roomy = box.width() >= 2 * self.panel.width()
+        self.panel.setVisible(self.layers_action.isChecked() and bool(self.layers) and roomy)
         self.panel.adjustSize()
         height = min(self.panel.sizeHint().height(), box.height() - 2 * MARGIN)
         self.panel.setGeometry(QRect(box.width() - self.panel.width() - MARGIN, MARGIN, self.panel.width(), height))
-        below = self.panel.isVisible() and self.panel.geometry().bottom() > box.height() * 0.5
+        below = self.panel.isVisible() and self.panel.geometry().bottom() > overlay.colour_bar_top(box.height())
         self._color_bars_inset = self.panel.width() + MARGIN if below else 0.0
         self.notice.move(MARGIN, MARGIN)
         if self._auto_pose is not None and self._auto_pose is self.pose:
