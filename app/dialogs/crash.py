@@ -264,6 +264,9 @@ def install_hooks(
     hooks.install()
     if show is None:
         from app.dialogs.crash_dialog import show_crash as show
+        from app.dialogs.crash_dialog import show_refusal
+
+        hooks.refused.connect(show_refusal)
     chosen = show
     hooks.crashed.connect(lambda report: chosen(hooks, report))
     return hooks

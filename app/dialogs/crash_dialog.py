@@ -14,6 +14,7 @@ from app.dialogs.crash import CrashHooks
 from app.dialogs.frame import Dialog, ask_save_path, copy_text, muted
 from app.dialogs.notice import Notice
 from app.dialogs.report import CrashReport, report_text
+from engines.core import UserError
 
 LOG_LINES = 60
 
@@ -112,5 +113,25 @@ def show_crash(hooks: CrashHooks, report: CrashReport) -> CrashDialog:
     dialog.finished.connect(finished)
     # Close windows rather than quit at once, so that unsaved changes are asked about.
     dialog.quit_requested.connect(QApplication.closeAllWindows)
+    dialog.open()
+    return dialog
+
+
+class RefusalDialog(Dialog):
+    """A UserError that nobody caught: what was found, why it cannot be used, how to mend it."""
+
+    def __init__(self, error: UserError, parent: QWidget | None = None) -> None:
+        super().__init__("refusal_dialog", "This did not work", parent, (480, 184))
+        self.heading(error.what, "\n".join(part for part in (error.why, error.mend) if part), "warning", "warn")
+        self.body.addStretch(1)
+        self.add_button("Close", self.accept, "primary").setFocus()
+
+
+def show_refusal(error: UserError) -> RefusalDialog | None:
+    """Open it over the active window, unless one is open already (the log has them all)."""
+    if any(isinstance(w, RefusalDialog) and w.isVisible() for w in QApplication.topLevelWidgets()):
+        return None
+    dialog = RefusalDialog(error, QApplication.activeWindow())
+    dialog.finished.connect(lambda _: dialog.deleteLater())
     dialog.open()
     return dialog

@@ -111,7 +111,7 @@ class ExportDialog(Dialog):
         self.file = QLineEdit(objectName="export_file")
         self.file.setAccessibleName("File name")
         self.file.textChanged.connect(self._rename)
-        self.folder = QLineEdit(settings().folder(), objectName="export_folder")
+        self.folder = QLineEdit(self._start_folder(), objectName="export_folder")
         self.folder.setAccessibleName("Folder")
         self.folder.textChanged.connect(lambda _: self._touched())
         browse = QPushButton("Browse…", objectName="export_browse")
@@ -136,6 +136,12 @@ class ExportDialog(Dialog):
             grid.addWidget(widget, row, 1)
         grid.addWidget(browse, 2, 2)
         self.body.addLayout(grid)
+
+    def _start_folder(self) -> str:
+        last = Path(settings().get("export_folder", ""))
+        if last.is_dir() and str(last) != ".":
+            return str(last)
+        return str(self.project.path.parent) if self.project.path else settings().folder()
 
     def _build_command(self) -> None:
         row = QHBoxLayout()
@@ -211,7 +217,7 @@ class ExportDialog(Dialog):
         self._form = None
         if not target.writer.options.model_fields:
             return
-        self._options.addWidget(heading("Options"))
+        self._options.addWidget(heading("Options", above=theme.GRID))
         form = ParamForm(target.writer.options)
         form.setObjectName("export_form")
         form.setAccessibleName("Format options")
@@ -292,7 +298,7 @@ class ExportDialog(Dialog):
         if there and not self._replace:
             self._ask_to_replace(there)
             return
-        settings().remember_folder(folder)
+        settings().set("export_folder", str(folder))
         chosen = {target.entry.type: target.extension for target in self.targets}
         settings().set("export_formats", settings().get("export_formats", {}) | chosen)
         self.notice.clear()

@@ -127,8 +127,9 @@ def muted(text: str, name: str = "") -> QLabel:
     return label
 
 
-def heading(text: str) -> QLabel:
+def heading(text: str, above: int = 0) -> QLabel:
     label = QLabel(text)
+    label.setContentsMargins(0, above, 0, 0)
     label.setProperty("kind", "heading")
     return label
 

@@ -182,7 +182,7 @@ class ImportPage(QScrollArea):
             box.addLayout(row)
         # The unit has its own list above, which needs no second reading.
         if set(found.reader.options.model_fields) - {"unit"}:
-            box.addWidget(heading("Reading the file"))
+            box.addWidget(heading("Reading the file", above=theme.GRID))
             self.reader_form = ParamForm(found.reader.options)
             self.reader_form.setObjectName("import_reader_form")
             self.reader_form.setAccessibleName("Reader options")
@@ -205,7 +205,7 @@ class ImportPage(QScrollArea):
         source = item.source
         if source is None or not item.methods:
             return
-        box.addWidget(heading("Add"))
+        box.addWidget(heading("Add", above=theme.GRID))
         group = QButtonGroup(self)
         plans = [(m.key, m.title, m.job) for m in item.methods]
         plans.append((KEEP, f"As a {source.title.lower()}", "As it is in the file."))
@@ -238,9 +238,9 @@ class ImportPage(QScrollArea):
         field = label_field(method)
         labels = item.found.facts[0].labels if item.found else ()
         if field is not None and labels:
-            box.addWidget(heading("Label"))
+            box.addWidget(heading("Label", above=theme.GRID))
             box.addWidget(self._label_list())
-        box.addWidget(heading(method.title))
+        box.addWidget(heading(method.title, above=theme.GRID))
         self.form = ParamForm(method.params, method.presets)
         self.form.setObjectName("import_form")
         self.form.setAccessibleName(f"Settings of {method.title}")

@@ -10,11 +10,11 @@ import time
 
 import pytest
 from PySide6.QtCore import QObject, QRunnable, Qt, QThreadPool, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from app.background import run_in_background
 from app.dialogs.crash import install_hooks, offer_previous, previous_crashes
-from app.dialogs.crash_dialog import CrashDialog
+from app.dialogs.crash_dialog import CrashDialog, RefusalDialog
 from app.dialogs.log import KEPT_LINES, LogLine, LogModel
 from app.dialogs.report import CrashReport, report_text, without_paths
 from engines.core import Cancelled, UserError
@@ -159,6 +159,45 @@ def test_only_one_dialog_and_it_counts(app, tmp_path, qtbot):
         assert dialog.continue_button.isDefault()
         qtbot.keyClick(dialog, Qt.Key.Key_Escape)
         qtbot.waitUntil(lambda: hooks.current is None)
+    finally:
+        hooks.uninstall()
+
+
+def test_a_user_error_that_nobody_caught_is_shown_once(app, tmp_path, qtbot):
+    hooks = install_hooks(folder=tmp_path / "state")
+    try:
+        sender = Sender()
+
+        def refuse():
+            raise UserError("The file is empty.", "It holds no byte.", "Copy it again.")
+
+        sender.fired.connect(refuse)
+        for _ in range(3):
+            sender.fired.emit()
+            qtbot.wait(10)
+        shown = [w for w in QApplication.topLevelWidgets() if isinstance(w, RefusalDialog) and w.isVisible()]
+        assert len(shown) == 1
+        texts = " ".join(label.text() for label in shown[0].findChildren(QLabel))
+        assert "The file is empty." in texts
+        assert "Copy it again." in texts
+        qtbot.keyClick(shown[0], Qt.Key.Key_Escape)
+    finally:
+        hooks.uninstall()
+
+
+def test_errors_after_a_dialog_was_closed_do_not_reach_it(app, tmp_path, qtbot):
+    hooks = install_hooks(folder=tmp_path / "state")
+    try:
+        for name, kind in (("first", ValueError), ("second", KeyError), ("third", OSError)):
+            for inner in (kind, ArithmeticError):
+                error = raised(name, inner)
+                hooks.report(inner, error, error.__traceback__)
+                qtbot.wait(20)
+            dialogs = [w for w in QApplication.topLevelWidgets() if isinstance(w, CrashDialog) and w.isVisible()]
+            assert len(dialogs) == 1
+            dialogs[0].continue_button.click()
+            qtbot.wait(20)
+        assert not any("already deleted" in line.text for line in hooks.model.tail(100))
     finally:
         hooks.uninstall()
 
