@@ -34,7 +34,12 @@ class Facts:
 
 def extent_text(bounds: np.ndarray, unit: str) -> str:
     """The size of a box, such as ``"12.5 × 8 × 30 mm"``."""
-    return f"{' × '.join(f'{side:.4g}' for side in bounds[1] - bounds[0])} {unit}".strip()
+    return f"{' × '.join(map(_number, bounds[1] - bounds[0]))} {unit}".strip()
+
+
+def _number(value: float) -> str:
+    """Four digits, and no power of ten for sizes that people say."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
 
 
 def describe(artifact: Artifact) -> Facts:
@@ -106,7 +111,7 @@ def _volume_rows(volume: Volume, labels: tuple[LabelCount, ...]) -> list[tuple[s
     rows = [
         ("Voxels", " × ".join(f"{n:,}" for n in volume.values.shape)),
         ("Voxel size", f"{' × '.join(f'{s:.4g}' for s in volume.spacing)}{unit}"),
-        ("Extent", f"{' × '.join(f'{s:.4g}' for s in size)}{unit}"),
+        ("Extent", f"{' × '.join(map(_number, size))}{unit}"),
         ("Range", _range_text(volume.values)),
     ]
     if labels:

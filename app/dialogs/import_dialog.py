@@ -257,7 +257,7 @@ class ImportDialog(Dialog):
         count = len(ready)
         self.add_button_.setEnabled(count > 0 and not busy)
         total = len(self.items)
-        self.add_button_.setText("&Add" if total < 2 or not count else f"&Add {count} of {total} files")
+        self.add_button_.setText(_add_text(count, total))
         why = ""
         if busy:
             why = f"{busy[0].path.name} is still {'being read' if busy[0].state == 'reading' else 'being prepared'}."
@@ -306,6 +306,12 @@ class ImportDialog(Dialog):
             item.cancel()
         self.preview.close_viewers()
         super().done(result)
+
+
+def _add_text(ready: int, total: int) -> str:
+    if total < 2 or not ready:
+        return "&Add"
+    return f"&Add {total} files" if ready == total else f"&Add {ready} of {total} files"
 
 
 def _file_filters() -> str:

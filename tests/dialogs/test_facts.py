@@ -63,6 +63,7 @@ def test_slices():
     assert shown["Holes"] == "1"
     assert shown["Empty planes"].startswith("2 ")
     assert shown["Extent"] == "2 × 2 × 0 mm"
+    assert rows(slices.replace(vertices=slices.vertices * 61_750.0))["Extent"] == "123,500 × 123,500 × 0 mm"
 
 
 def test_the_others():
