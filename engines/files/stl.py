@@ -34,7 +34,7 @@ def read_stl(path: Path, options: StlReadOptions) -> Loaded:
     count = int.from_bytes(raw[80:84], "little") if len(raw) >= 84 else -1
     if count >= 0 and len(raw) == 84 + 50 * count:
         corners = np.frombuffer(raw, RECORD, count, 84)["corners"].reshape(-1, 3)
-    elif raw[:512].lstrip().lower().startswith(b"solid"):
+    elif raw[:512].lstrip().lower().startswith(b"solid") and b"\0" not in raw[:1024]:
         corners = _ascii_corners(path, raw)
     else:
         raise guard.refuse(
