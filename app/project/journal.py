@@ -182,7 +182,8 @@ def remove_session(folder: Path, lock: OwnerLock | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if lock is not None:
         lock.release()
-    (state_folder() / f"{folder.name}.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (state_folder() / f"{folder.name}.json").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         if folder.parent != state_folder():
             folder.parent.rmdir()  # only when empty

@@ -405,12 +405,12 @@ class Project:
         content = self._content
         try:
             shot, states, runs, revision = content.snapshot()
-            write_file(target, shot, progress, cancelled)
+            main = write_file(target, shot, progress, cancelled)
         except BaseException:
             if moved:
                 disown(lock)
             raise
-        content.saved(Handle(target), states, runs, shot, revision)
+        content.saved(main, states, runs, shot, revision)
         if moved:
             disown(self._lock_file)
             self._lock_file, self.path, self.read_only_reason = lock, target, ""

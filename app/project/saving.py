@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.project.hdf5 import open_checked, sync_folder, written
 from app.project.journal import beside
+from app.project.state import Handle
 from app.project.store import Snapshot, check_format, write_snapshot
 from engines.core import Cancelled, UserError
 
@@ -53,9 +54,10 @@ def backup_path(path: Path) -> Path:
 
 def write_file(
     target: Path, snapshot: Snapshot, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
-) -> None:
+) -> Handle:
     """Write beside the target, flush to disk, keep the old file as ``.bak``, rename over it.
 
+    Returns the new file, open for reading: by its name another save may already have replaced it.
     Raises :class:`UserError` (no space, no permission) or :class:`Cancelled`; the old file is then untouched.
     """
     partial = beside(target, ".", f".{secrets.token_hex(4)}.partial")
@@ -81,13 +83,14 @@ def write_file(
 
             write_snapshot(file, snapshot, tick)
             tick(0)
-        _verify(partial)
+        opened = _verified(partial, target)
         keep_backup(target)
         with contextlib.suppress(OSError):
             shutil.copymode(target, partial)
         os.replace(partial, target)
         sync_folder(target.parent)
         report(1.0)
+        return opened
     except OSError as error:
         raise _explained(error, target) from error
     finally:
@@ -107,13 +110,11 @@ def _check_space(target: Path, snapshot: Snapshot) -> None:
         )
 
 
-def _verify(partial: Path) -> None:
-    """Open what was written before it replaces anything."""
-    file = open_checked(partial)
-    try:
-        check_format(file, partial.name)
-    finally:
-        file.close()
+def _verified(partial: Path, target: Path) -> Handle:
+    """What was written can be opened: seen before it replaces anything."""
+    opened = Handle(target, open_checked(partial))
+    check_format(opened.file(), partial.name)
+    return opened
 
 
 def keep_backup(target: Path) -> None:

@@ -92,6 +92,8 @@ class Editor:
     def save(self) -> None:
         self.project.save(self.folder / "p.fieldwright")
         assert not self.project.dirty
+        for key in self.project.entries:
+            self.project._content.cache.drop(key)  # so that all is read from the new file
         self.check()
 
     def crash(self) -> None:
@@ -110,7 +112,7 @@ class Editor:
 
     def run(self, steps: int) -> None:
         for _ in range(steps):
-            act = self.draw.choice(6, p=[0.55, 0.2, 0.1, 0.08, 0.04, 0.03])
+            act = self.draw.choice(6, p=[0.5, 0.2, 0.1, 0.07, 0.09, 0.04])
             [self.edit, self.undo, self.redo, self.check, self.save, self.crash][act]()
         while self.at:
             self.undo()

@@ -51,6 +51,12 @@ def test_the_example_in_the_docstring_runs(tmp_path, monkeypatch, capsys):
     assert "Mesh ball" in capsys.readouterr().out
 
 
+def test_a_project_needs_neither_torch_nor_a_window(tmp_path):
+    code = "import sys, app.project; print([m for m in ('torch', 'PySide6', 'scipy', 'vtk') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_tree_is_read_without_arrays_and_slices_read_their_part(tmp_path, monkeypatch):
     import numpy as np
 
