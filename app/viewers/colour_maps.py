@@ -11,7 +11,7 @@ MAPS = {
     "cividis": "Cividis",
     "magma": "Magma",
     "grey": "Grey",
-    "diverging": "Blue to red, zero in the middle",
+    "diverging": "Blue to red",
 }
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6BB1", "#7F7F7F")
 SURFACE_COLOURS = ("#C9D3DA", "#E3B778", "#7FB5A8", "#C99BB8", "#8FB4D9", "#D98F6C", "#D8CF86", "#A79AC9", "#A8A8A8")

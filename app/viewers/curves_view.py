@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from app import theme
 from app.viewers import plotting
+from app.viewers.curve_series import Series, decimated, line_icon, smoothed
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.toolbar import EmptyState, ViewBar
@@ -34,58 +35,6 @@ _DASHES = (
 REFRESH_MS = 60
 
 
-def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
-    """Exponential moving average without the bias towards the start; NaN stays where it was.
-
-    m_i = w m_(i-1) + (1 - w) y_i, divided by 1 - w^(i+1).
-    """
-    if weight <= 0:
-        return values
-    from scipy.signal import lfilter
-
-    result = np.full(len(values), np.nan)
-    good = np.isfinite(values)
-    filtered = lfilter([1 - weight], [1, -weight], values[good])
-    result[good] = filtered / -np.expm1(np.log(weight) * np.arange(1, len(filtered) + 1))
-    return result
-
-
-def decimated(x: np.ndarray, y: np.ndarray, low: float, high: float, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """What of a long series can be seen between two x: lowest and highest value in each of ``columns`` columns.
-
-    A million points with a pen wider than a pixel take Qt seconds; two points a column look the same.
-    """
-    first = max(int(np.searchsorted(x, low)) - 1, 0)
-    last = min(int(np.searchsorted(x, high, "right")) + 1, len(x))
-    x, y = x[first:last], y[first:last]
-    if len(x) <= 4 * columns:
-        return x, y
-    starts = np.arange(0, len(x), -(-len(x) // columns))
-    ends = np.stack([np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)], 1)
-    return np.repeat(x[starts], 2), ends.ravel()
-
-
-class _Series:
-    def __init__(self, plot: pg.PlotItem) -> None:
-        self.x = self.y = np.zeros(0)
-        self.dirty = True
-        self.on = True
-        self.smooth = self.y
-        self.raw = pg.PlotDataItem(connect="finite")
-        self.line = pg.PlotDataItem(connect="finite")
-        plot.addItem(self.raw)
-        plot.addItem(self.line)
-        self.raw.setZValue(-1)
-
-    def at(self, x: float) -> float | None:
-        """The value at the nearest point."""
-        if not len(self.x):
-            return None
-        right = int(np.clip(np.searchsorted(self.x, x), 1, max(len(self.x) - 1, 1)))
-        nearest = min((right - 1, min(right, len(self.x) - 1)), key=lambda i: abs(self.x[i] - x))
-        return float(self.y[nearest])
-
-
 class CurvesView(QWidget):
     title_changed = Signal(str)
 
@@ -93,11 +42,12 @@ class CurvesView(QWidget):
         super().__init__(parent)
         self.setObjectName("curves")
         self.setAccessibleName("Curves")
-        self._series: dict[Key, _Series] = {}
+        self._series: dict[Key, Series] = {}
         self._chips: dict[Key, QToolButton] = {}
         self._hidden: set[Key] = set()
         self._from_artifacts: set[Key] = set()
         self.smoothing = 0.0
+        self._pen_scale = self.devicePixelRatioF()  # pens of plots do not grow with the screen's scale by themselves
         self._labels: tuple[str, str] = ("step", "")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -181,7 +131,7 @@ class CurvesView(QWidget):
         key = (run, name)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = _Series(self.plot)
+            series = self._series[key] = Series(self.plot)
             series.on = key not in self._hidden
             self._add_chip(key)
             self._restyle()
@@ -241,7 +191,7 @@ class CurvesView(QWidget):
         several = len(runs) > 1
         colour = theme.series_color(runs.index(key[0]) if several else names.index(key[1]))
         dash = _DASHES[names.index(key[1]) % len(_DASHES)] if several else Qt.PenStyle.SolidLine
-        return pg.mkPen(colour, width=width, style=dash)
+        return pg.mkPen(colour, width=width * self._pen_scale, style=dash)
 
     def _restyle(self) -> None:
         for key, series in self._series.items():
@@ -249,8 +199,8 @@ class CurvesView(QWidget):
             series.line.setPen(pen)
             pale = QColor(pen.color())
             pale.setAlpha(70)
-            series.raw.setPen(pg.mkPen(pale, width=1))
-            self._chips[key].setIcon(_line_icon(pen))
+            series.raw.setPen(pg.mkPen(pale, width=self._pen_scale))
+            self._chips[key].setIcon(line_icon(pen))
 
     def _add_chip(self, key: Key) -> None:
         chip = QToolButton(self._legend)
@@ -337,6 +287,8 @@ class CurvesView(QWidget):
             low, high = 10**low, 10**high
         columns = max(200, int(self.graphics.width()))
         for series in self._series.values():
+            if series.dirty:  # new points, which the next refresh smooths; a change of range may come before it
+                continue
             series.line.setData(*decimated(series.x, series.smooth, low, high, columns))
             raw = self.smoothing > 0 and series.on
             series.raw.setData(*(decimated(series.x, series.y, low, high, columns) if raw else ([], [])))
@@ -395,7 +347,8 @@ class CurvesView(QWidget):
     def picture(self, width: int, height: int) -> QImage:
         """The plot with its legend above it."""
         self._refresh()
-        scale = max(0.5, width / 900)
+        scale = self._pen_scale = plotting.scale_of(width)
+        self._restyle()
         legend = round(30 * scale) if self._series else 0
         image = QImage(width, height, QImage.Format.Format_RGB888)
         image.fill(QColor(theme.colors().plot))
@@ -408,13 +361,21 @@ class CurvesView(QWidget):
         for key, series in self._series.items():
             if series.on:
                 title = " · ".join(part for part in key if part)
-                painter.setPen(self.pen_of(key, 2.0))
+                painter.setPen(self.pen_of(key, 2.0 / self._pen_scale))
                 painter.drawLine(QPointF(left, 17), QPointF(left + 20, 17))
                 painter.setPen(QColor(theme.colors().text))
                 painter.drawText(QPointF(left + 26, 21), title)
                 left += 44 + painter.fontMetrics().horizontalAdvance(title)
         painter.end()
+        self._pen_scale = self.devicePixelRatioF()
+        self._restyle()
         return image
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._pen_scale = self.devicePixelRatioF()
+            self._restyle()
+        super().changeEvent(event)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
@@ -452,17 +413,3 @@ class CurvesView(QWidget):
 
 def _plain(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def _line_icon(pen: QPen) -> QIcon:
-    made = QPixmap(40, 24)
-    made.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(made)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    thick = QPen(pen)
-    thick.setWidthF(4)
-    painter.setPen(thick)
-    painter.drawLine(2, 12, 38, 12)
-    painter.end()
-    made.setDevicePixelRatio(2)
-    return QIcon(made)

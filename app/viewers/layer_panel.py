@@ -57,6 +57,7 @@ class LayerPanel(QFrame):
         theme.mark(self, kind="box")
         self.setFixedWidth(240)
         self._layers: dict[str, Layer] = {}
+        self._rows: list[tuple[str, str, type]] | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
@@ -133,7 +134,9 @@ class LayerPanel(QFrame):
         made = QComboBox(self)
         made.setObjectName(f"layer-{name}")
         made.setAccessibleName(title)
-        made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        made.setMinimumContentsLength(9)
+        made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.form.addRow(title, made)
         return made
 
@@ -155,7 +158,14 @@ class LayerPanel(QFrame):
     # ---- content ---
     def set_layers(self, layers: dict[str, Layer]) -> None:
         chosen = self.current_id
+        before, self._rows = self._rows, [(layer.id, layer.name, type(layer)) for layer in layers.values()]
         self._layers = layers
+        if before == self._rows:
+            # A live preview: leave the lists that the user may have open just now.
+            self._refresh()
+            if self.current is not None and self.by.count() != len(self.current.colourings()):
+                self._show_current()
+            return
         with QSignalBlocker(self.list):
             self.list.clear()
             for layer in layers.values():

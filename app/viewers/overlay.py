@@ -119,18 +119,19 @@ def draw_scale_bar(painter: QPainter, size: QSizeF, pose: Pose, unit: str) -> No
     painter.restore()
 
 
-def _bar_height(view: float) -> float:
-    return min(220.0, view * 0.42)
+BAR_HEAD = 30.0
+"""Above a colour bar, for its title."""
+BAR_FOOT = 32.0
 
 
-def colour_bar_top(view: float) -> float:
-    """Where the colour bars begin in a view of this height, with their titles."""
-    return view - _bar_height(view) - 56
+def bar_height(view: float, free: float) -> float:
+    """Of the colour bars in a view of this height with ``free`` pixels for them at its right edge."""
+    return min(220.0, view * 0.42, free - BAR_HEAD - BAR_FOOT)
 
 
-def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar], right: float) -> None:
-    """Upright bars at the right edge, ``right`` pixels in from it; at most two."""
-    height = _bar_height(size.height())
+def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar], free: float, right: float = 0) -> None:
+    """Upright bars at the lower right, at most two, in ``free`` pixels of height, ``right`` pixels from the edge."""
+    height = bar_height(size.height(), free)
     if height < 60:
         return
     painter.save()
@@ -143,7 +144,7 @@ def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar],
         labels = [number(0.0 if abs(v) < 1e-9 * spread else v, 3) for v in values]
         title = f"{bar.title.capitalize()} ({bar.unit})" if bar.unit else bar.title.capitalize()
         width = max(12 + 8 + max(metrics.horizontalAdvance(text) for text in labels), metrics.horizontalAdvance(title))
-        left, top = edge - width - 16, size.height() - height - 32
+        left, top = edge - width - 16, size.height() - height - BAR_FOOT
         colours = colour_maps.table(bar.cmap)[::-1]
         strip = QImage(
             np.ascontiguousarray(np.repeat(colours[:, None], 2, 1)).data, 2, 256, 6, QImage.Format.Format_RGB888

@@ -28,13 +28,17 @@ def dress(plot: pg.PlotItem) -> None:
         axis.enableAutoSIPrefix(False)
 
 
+def scale_of(width: int) -> float:
+    """How much larger text and lines are in a picture of this width: it is laid out as a view 900 wide."""
+    return max(0.5, width / 900)
+
+
 def grab(widget: QWidget, width: int, height: int) -> QImage:
     """A picture of a widget laid out anew at this size, whatever its size on screen."""
     old = widget.geometry()
     image = QImage(width, height, QImage.Format.Format_RGB888)
     image.fill(QColor(theme.colors().plot))
-    # Drawn at the layout of a window that is 900 wide, so that text keeps its proportion.
-    scale = max(0.5, width / 900)
+    scale = scale_of(width)
     inner = QRect(0, 0, max(1, round(width / scale)), max(1, round(height / scale)))
     updates = widget.updatesEnabled()
     widget.setUpdatesEnabled(False)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRect, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QColor, QImage, QPainter
+from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 
 from app import theme
 from app.settings import settings
 from app.viewers import layers as kinds
-from app.viewers import overlay
+from app.viewers import overlay, scene_bar
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.canvas import Canvas
 from app.viewers.layer import Layer, Style
@@ -60,7 +60,7 @@ class Scene3D(QWidget):
         self._bounds: np.ndarray | None = None
         self._framed = False  # a camera was chosen, by the user or by a saved state
         self._auto_pose: Pose | None = None  # the camera that framing gave, while nobody moved it
-        self._color_bars_inset = 0.0
+        self._bars_at = (0.0, 0.0)  # height free for the colour bars, and their distance from the edge
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -84,7 +84,12 @@ class Scene3D(QWidget):
         self.canvas.tools = [self.clip, self]
         self._pressed = QPointF()
         self.bar = ViewBar(self)
-        self._make_actions()
+        self.parallel: QAction
+        self.measure_action: QAction
+        self.clip_action: QAction
+        self.layers_action: QAction
+        self.axis_buttons: QWidget
+        scene_bar.fill(self)
         self.bar.setVisible(bar)
         column.addWidget(self.bar)
         column.addWidget(self.stage, 1)
@@ -100,73 +105,15 @@ class Scene3D(QWidget):
         self._theme_changed()
         self._content_changed()
 
-    # ---- toolbar ------------------------------------------------------------------------------------------
-    def _make_actions(self) -> None:
-        act = self.bar.action
-        act("frame", "Show everything", "frame", self.frame, "F")
-        views = [
-            act(f"view-{title.lower()}", f"{title} view", "view", partial(self.look_from, k), str(k + 1), button=False)
-            for k, (title, _, _) in enumerate(STANDARD_VIEWS)
-        ]
-        self.bar.menu("views", "Standard views (1 to 6)", "axes", views)
-        self.parallel = act("parallel", "Orthographic", "orthographic", self._set_parallel, "P", checkable=True)
-        self.bar.gap()
-        self.measure_action = act(
-            "measure",
-            "Measure a distance",
-            "measure",
-            self._set_measuring,
-            "M",
-            checkable=True,
-            help="Click two points.",
-        )
-        self.clip_action = act(
-            "clip",
-            "Clipping plane",
-            "clip",
-            self._set_clipping,
-            "C",
-            checkable=True,
-            help="Drag its knob to move it, the tip of its arrow to turn it.",
-        )
-        self.axis_buttons = QWidget(self.bar)
-        row = QHBoxLayout(self.axis_buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(0)
-        for axis, name in enumerate("XYZ"):
-            made = QToolButton(self.axis_buttons)
-            made.setText(name)
-            made.setAutoRaise(True)
-            made.setObjectName(f"clip-{name.lower()}")
-            made.setAccessibleName(f"Clip across {name}")
-            made.setToolTip(f"Cut across {name}; again: the other side")
-            made.clicked.connect(partial(self._clip_axis, axis))
-            row.addWidget(made)
-        self.bar.add(self.axis_buttons)
-        self.axis_buttons.hide()
-        self.bar.stretch()
-        act("screenshot", "Save a picture or a turntable", "camera", self._save_picture, "S")
-        self.layers_action = act("layers", "Layers", "layers", self._set_panel, "L", checkable=True, checked=True)
-        act("reset", "Reset the view", "reset", self.reset, "R")
-        for name, key, move in (
-            ("left", "Left", lambda p: p.orbited(-0.15, 0)), ("right", "Right", lambda p: p.orbited(0.15, 0)),
-            ("up", "Up", lambda p: p.orbited(0, 0.15)), ("down", "Down", lambda p: p.orbited(0, -0.15)),
-            ("in", "+", lambda p: p.zoomed(1.18)), ("out", "-", lambda p: p.zoomed(1 / 1.18)),
-        ):  # fmt: skip
-            turn = partial(self._move_by_key, move)
-            act(f"move-{name}", f"Turn or zoom: {name}", "axes", turn, key, button=False)
-
-    def _move_by_key(self, move) -> None:
-        self.set_pose(move(self.pose), moving=True)
-
-    def _set_parallel(self, on: bool) -> None:
+    # ---- what the bar does ---
+    def set_parallel(self, on: bool) -> None:
         self.set_pose(replace(self.pose, parallel=on))
 
-    def _set_measuring(self, on: bool) -> None:
+    def set_measuring(self, on: bool) -> None:
         self.measure.set_active(on)
         self.canvas.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
 
-    def _set_clipping(self, on: bool) -> None:
+    def set_clipping(self, on: bool) -> None:
         self.clip.active = on
         self.axis_buttons.setVisible(on)
         if on:
@@ -175,7 +122,7 @@ class Scene3D(QWidget):
             layer.set_clip(self.clip.plane if on else None)
         self._tools_changed()
 
-    def _clip_axis(self, axis: int) -> None:
+    def clip_axis(self, axis: int) -> None:
         self.clip.align(axis)
 
     def _clip_changed(self) -> None:
@@ -187,11 +134,11 @@ class Scene3D(QWidget):
         if self.measure.distance is not None:
             self.measured.emit(self.measure.distance)
 
-    def _set_panel(self, on: bool) -> None:
+    def set_panel(self, on: bool) -> None:
         self._arrange()
         self.overlay.update()
 
-    def _save_picture(self) -> None:
+    def save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog
 
         CaptureDialog(self, self.window()).open()
@@ -313,7 +260,7 @@ class Scene3D(QWidget):
     def frame(self) -> None:
         """Show everything, from the same direction, beside the layer panel."""
         if self._bounds is not None:
-            covered = self.panel.width() + MARGIN if self.panel.isVisible() else 0
+            covered = self.panel.width() + MARGIN if not self.panel.isHidden() else 0
             self.set_pose(self._framing(self.pose, self.canvas.width(), self.canvas.height(), covered))
             self._auto_pose, self._framed = self.pose, True
 
@@ -379,7 +326,7 @@ class Scene3D(QWidget):
 
     # ---- painting -----------------------------------------------------------------------------------------
     def _paint_overlay(
-        self, painter: QPainter, size: QSizeF, pose: Pose | None = None, inset: float | None = None
+        self, painter: QPainter, size: QSizeF, pose: Pose | None = None, bars_at: tuple[float, float] | None = None
     ) -> None:
         if not self.layers:
             return
@@ -389,7 +336,7 @@ class Scene3D(QWidget):
         self.measure.paint(painter, project)
         overlay.draw_axes(painter, size, pose)
         overlay.draw_scale_bar(painter, size, pose, self.unit)
-        overlay.draw_colour_bars(painter, size, self.colour_bars(), self._color_bars_inset if inset is None else inset)
+        overlay.draw_colour_bars(painter, size, self.colour_bars(), *(bars_at or self._bars_at))
 
     def colour_bars(self) -> list[overlay.ColourBar]:
         found = []
@@ -420,7 +367,7 @@ class Scene3D(QWidget):
             for layer, moving in zip(self.layers.values(), was_moving, strict=True):
                 layer.moving, layer.pixel_scale = moving, self.canvas.devicePixelRatioF()
                 layer.apply()
-        overlay.onto_image(image, lambda painter, size: self._paint_overlay(painter, size, pose, 0.0))
+        overlay.onto_image(image, lambda painter, size: self._paint_overlay(painter, size, pose, (size.height(), 0.0)))
         return image
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
@@ -438,8 +385,11 @@ class Scene3D(QWidget):
         self.panel.adjustSize()
         height = min(self.panel.sizeHint().height(), box.height() - 2 * MARGIN)
         self.panel.setGeometry(QRect(box.width() - self.panel.width() - MARGIN, MARGIN, self.panel.width(), height))
-        below = self.panel.isVisible() and self.panel.geometry().bottom() > overlay.colour_bar_top(box.height())
-        self._color_bars_inset = self.panel.width() + MARGIN if below else 0.0
+        self._bars_at = (float(box.height()), 0.0)
+        if not self.panel.isHidden():
+            free = box.height() - self.panel.geometry().bottom() - MARGIN
+            roomy = overlay.bar_height(box.height(), free) >= 80
+            self._bars_at = (float(free), 0.0) if roomy else (float(box.height()), float(self.panel.width() + MARGIN))
         self.notice.move(MARGIN, MARGIN)
         if self._auto_pose is not None and self._auto_pose is self.pose:
             self.frame()  # still as framed: keep it so at the new size

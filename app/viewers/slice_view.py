@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -27,7 +28,7 @@ from app import theme
 from app.viewers import colour_maps, plotting, sections
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import EmptyState, ViewBar, on_key
 from engines.data import GridField, Slices, Volume
 
 PLANES = 3
@@ -149,7 +150,7 @@ class SliceView(QWidget):
         self.cmaps.setAccessibleName("Colour map")
         self.cmaps.addItem("Automatic", "")
         for key, title in colour_maps.MAPS.items():
-            self.cmaps.addItem("Blue to red" if key == "diverging" else title, key)
+            self.cmaps.addItem(title, key)
         self.cmaps.activated.connect(lambda _: self._choose_cmap(self.cmaps.currentData()))
         self.bar.add(self.cmaps)
         self.low, self.high = QLineEdit(self.bar), QLineEdit(self.bar)
@@ -183,6 +184,8 @@ class SliceView(QWidget):
             self.plot.addItem(item, ignoreBounds=True)
         self.graphics.scene().sigMouseMoved.connect(self._hover)
         self.graphics.wheeled.connect(self.step)
+        for key, by in (("Up", 1), ("PgUp", 1), ("Down", -1), ("PgDown", -1)):
+            on_key(self.graphics, key, partial(self.step, by))
         self.plot.vb.mouseDragEvent = self._dragged
         self._drag_start: tuple[float, float] | None = None
 
@@ -207,7 +210,7 @@ class SliceView(QWidget):
         for label in (self.position, self.readout):
             label.setFont(theme.tabular(label.font()))
             theme.mark(label, tone="muted")
-        row.addWidget(self.slider, 2)
+        row.addWidget(self.slider, 1)
         row.addWidget(self.position)
         row.addWidget(self.readout, 3)
         return self.foot
@@ -387,7 +390,7 @@ class SliceView(QWidget):
         if self.is_label:
             what = f"label {round(value)}" if value else "no label"
         elif self._as_probability:
-            what = f"logit {number(value, 3)}, probability {number(float(sections.sigmoid(np.array(value))), 3)}"
+            what = f"logit {number(value, 3)}, probability {number(float(sections.sigmoid(np.array(value))), 2)}"
         else:
             name = self.grid.quantity if isinstance(self.grid, GridField) else "value"
             unit = self.grid.unit if isinstance(self.grid, GridField) else ""
@@ -437,9 +440,13 @@ class SliceView(QWidget):
 
     def _theme_changed(self) -> None:
         plotting.dress(self.plot)
-        self.halo.setPen(pg.mkPen("#FFFFFFB0", width=3.6))
-        self.level_line.setPen(pg.mkPen("#111418", width=1.6))
-        self.loops.setPen(pg.mkPen("#E69F00", width=2.2))
+        self._set_pens(self.devicePixelRatioF())
+
+    def _set_pens(self, scale: float) -> None:
+        # Pens of plots are as wide in pixels of the screen at every scale: they are told the scale.
+        self.halo.setPen(pg.mkPen("#FFFFFFB0", width=4.0 * scale))
+        self.level_line.setPen(pg.mkPen("#111418", width=1.8 * scale))
+        self.loops.setPen(pg.mkPen("#E69F00", width=2.4 * scale))
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def _save_picture(self) -> None:
@@ -448,7 +455,15 @@ class SliceView(QWidget):
         CaptureDialog(self, self.window()).open()
 
     def picture(self, width: int, height: int) -> QImage:
-        return plotting.grab(self.graphics, width, height)
+        self._set_pens(plotting.scale_of(width))
+        image = plotting.grab(self.graphics, width, height)
+        self._set_pens(self.devicePixelRatioF())
+        return image
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._set_pens(self.devicePixelRatioF())
+        super().changeEvent(event)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))

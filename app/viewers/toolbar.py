@@ -107,6 +107,15 @@ class ViewBar(QWidget):
         self._row.addStretch(1)
 
 
+def on_key(widget: QWidget, key: str, run: Callable[[], object]) -> None:
+    """A key that works while this very widget has the focus: arrows must stay with sliders and lists."""
+    action = QAction(widget)
+    action.setShortcut(QKeySequence(key))
+    action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+    action.triggered.connect(lambda *_: run())
+    widget.addAction(action)
+
+
 class EmptyState(QWidget):
     """What to do next, in the middle of a view that has nothing to show."""
 

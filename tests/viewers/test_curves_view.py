@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QToolButton
 
-from app.viewers.curves_view import smoothed
+from app.viewers.curve_series import smoothed
 from app.viewers.registry import Shown
 from tests.viewers.conftest import curve
 

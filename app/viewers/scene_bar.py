@@ -1,0 +1,69 @@
+"""The tools of the 3D view: its buttons and keys."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+
+from app.viewers.camera import STANDARD_VIEWS
+from app.viewers.toolbar import on_key
+
+if TYPE_CHECKING:
+    from app.viewers.scene import Scene3D
+
+_TURN = 0.15  # radians for one press of an arrow key
+_CLIP_HELP = "Drag its knob to move it, the tip of its arrow to turn it."
+
+
+def fill(scene: Scene3D) -> None:
+    """Make the actions of a scene and put their buttons on its bar."""
+    act = scene.bar.action
+    act("frame", "Show everything", "frame", scene.frame, "F")
+    views = [
+        act(f"view-{title.lower()}", f"{title} view", "view", partial(scene.look_from, k), str(k + 1), button=False)
+        for k, (title, _, _) in enumerate(STANDARD_VIEWS)
+    ]
+    scene.bar.menu("views", "Standard views (1 to 6)", "axes", views)
+    scene.parallel = act("parallel", "Orthographic", "orthographic", scene.set_parallel, "P", checkable=True)
+    scene.bar.gap()
+    measure = partial(act, "measure", "Measure a distance", "measure", scene.set_measuring, "M", checkable=True)
+    scene.measure_action = measure(help="Click two points.")
+    clip = partial(act, "clip", "Clipping plane", "clip", scene.set_clipping, "C", checkable=True)
+    scene.clip_action = clip(help=_CLIP_HELP)
+    scene.axis_buttons = _axes(scene)
+    scene.bar.add(scene.axis_buttons)
+    scene.axis_buttons.hide()
+    scene.bar.stretch()
+    act("screenshot", "Save a picture or a turntable", "camera", scene.save_picture, "S")
+    scene.layers_action = act("layers", "Layers", "layers", scene.set_panel, "L", checkable=True, checked=True)
+    act("reset", "Reset the view", "reset", scene.reset, "R")
+
+    def turn(right: float, up: float) -> None:
+        scene.set_pose(scene.pose.orbited(right * _TURN, up * _TURN), moving=True)
+
+    def zoom(factor: float) -> None:
+        scene.set_pose(scene.pose.zoomed(factor), moving=True)
+
+    for key, right, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
+        on_key(scene.canvas, key, partial(turn, right, up))
+    for key, factor in (("+", 1.18), ("=", 1.18), ("-", 1 / 1.18)):
+        on_key(scene.canvas, key, partial(zoom, factor))
+
+
+def _axes(scene: Scene3D) -> QWidget:
+    holder = QWidget(scene.bar)
+    row = QHBoxLayout(holder)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(0)
+    for axis, name in enumerate("XYZ"):
+        made = QToolButton(holder)
+        made.setText(name)
+        made.setAutoRaise(True)
+        made.setObjectName(f"clip-{name.lower()}")
+        made.setAccessibleName(f"Clip across {name}")
+        made.setToolTip(f"Cut across {name}; again: the other side")
+        made.clicked.connect(partial(scene.clip_axis, axis))
+        row.addWidget(made)
+    return holder
