@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QRect
+from PySide6.QtCore import QPoint, QRect
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QWidget
 
@@ -47,15 +47,17 @@ def grab(widget: QWidget, width: int, height: int) -> QImage:
     if widget.layout() is not None:
         widget.layout().activate()
     painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.scale(scale, scale)
-    widget.setUpdatesEnabled(updates)
-    if isinstance(widget, pg.GraphicsView):
-        widget.render(painter, inner, inner)
-    else:
-        widget.render(painter)
-    painter.end()
-    widget.setGeometry(old)
+    try:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.scale(scale, scale)
+        widget.setUpdatesEnabled(updates)
+        if isinstance(widget, pg.GraphicsView):
+            widget.render(painter, inner, inner)
+        else:
+            widget.render(painter, QPoint())
+    finally:  # a traceback would keep the painter alive longer than the image, and Qt would crash
+        painter.end()
+        widget.setGeometry(old)
     return image
 
 

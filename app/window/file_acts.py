@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ class FileActs(QObject):
         self._autosave = QTimer(self)
         self._autosave.timeout.connect(self._save_by_itself)
         self._set_autosave()
-        settings().on_change("autosave_minutes", lambda _: self._set_autosave())
+        settings().changed.connect(self._setting_changed)
 
     # --- projects ---
 
@@ -164,7 +165,8 @@ class FileActs(QObject):
         try:
             pixels = viewers[0].screenshot(THUMBNAIL.width(), THUMBNAIL.height())  # type: ignore[attr-defined]
         except Exception:
-            log.warning("no thumbnail could be made", exc_info=True)
+            # As text: a traceback that is kept keeps a QPainter alive longer than what it paints on.
+            log.warning("no thumbnail could be made:\n%s", traceback.format_exc())
             return ""
         height, width = pixels.shape[:2]
         image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
@@ -172,6 +174,10 @@ class FileActs(QObject):
         store.open(QIODevice.OpenModeFlag.WriteOnly)
         image.save(store, "JPG", 82)  # type: ignore[call-overload]
         return base64.b64encode(store.data().data()).decode()
+
+    def _setting_changed(self, key: str) -> None:
+        if key == "autosave_minutes":
+            self._set_autosave()
 
     def _set_autosave(self) -> None:
         minutes = settings().get("autosave_minutes")

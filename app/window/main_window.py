@@ -168,8 +168,8 @@ class MainWindow(QMainWindow):
         self.home.open_wanted.connect(lambda p: self.file_acts.open_path(p) if p else self.file_acts.open_dialog())
         self.home.new_wanted.connect(self.file_acts.new_project)
         self.home.import_wanted.connect(self.file_acts.import_data)
-        settings().on_change("theme", lambda _: self._apply_theme())
-        QApplication.instance().focusChanged.connect(lambda *_: self._show_undo())  # type: ignore[union-attr]
+        settings().changed.connect(self._setting_changed)
+        QApplication.instance().focusChanged.connect(self._focus_changed)  # type: ignore[union-attr]
 
     # --- pages ---
 
@@ -387,6 +387,13 @@ class MainWindow(QMainWindow):
     def _show_theme(self) -> None:
         for key, action in self._theme_actions.items():
             action.setChecked(key == settings().get("theme"))
+
+    def _setting_changed(self, key: str) -> None:
+        if key == "theme":
+            self._apply_theme()
+
+    def _focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
+        self._show_undo()
 
     def _apply_theme(self) -> None:
         theme.apply(QApplication.instance(), settings().get("theme"))  # type: ignore[arg-type]

@@ -75,6 +75,7 @@ class DropMark(QWidget):
         fill.setAlpha(48)
         painter.setBrush(fill)
         painter.drawRoundedRect(self.rect().adjusted(2, 2, -3, -3), 6, 6)
+        painter.end()
 
 
 class ViewTabs(QTabBar):

@@ -199,7 +199,7 @@ class ViewArea(QWidget):
         splitter = self._new_splitter(orientation)
         if isinstance(parent, QSplitter):
             index, sizes = parent.indexOf(pane), parent.sizes()
-            parent.replaceWidget(index, splitter)
+            parent.insertWidget(index, splitter)  # not replaceWidget, after which nobody owns the new one
             splitter.addWidget(pane)
             parent.setSizes(sizes)
         else:
@@ -303,7 +303,8 @@ class ViewArea(QWidget):
             only, above = parent.widget(0), parent.parentWidget()
             if isinstance(above, QSplitter):
                 sizes = above.sizes()
-                above.replaceWidget(above.indexOf(parent), only)
+                above.insertWidget(above.indexOf(parent), only)
+                parent.setParent(None)
                 above.setSizes(sizes)
             else:
                 self._stack.removeWidget(parent)

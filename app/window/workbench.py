@@ -82,6 +82,7 @@ class Workbench(QObject):
         super().__init__(parent)
         self.catalog: Catalog | None = None
         self._closing: list[threading.Event] = []
+        self._saving: list[threading.Event] = []
         self.current = Current()
         self._told.connect(self._relay, Qt.ConnectionType.QueuedConnection)
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -145,24 +146,28 @@ class Workbench(QObject):
     ) -> Task:
         """Open a file in the background, after what is being closed has let go of it."""
 
-        path = Path(path)
-        if self.project.path is not None and self.project.path == path.absolute():
-            self.replace(Project.new())  # it holds the lock of the file that is opened again
-        closing = list(self._closing)
-
-        def work() -> Project:
-            for event in closing:
-                event.wait(10.0)
-            return Project.open(path)
+        where = Path(path).absolute()
+        unwanted = failed or self.fail
 
         def opened(project: Project) -> None:
             self.replace(project)
             if project.read_only:
-                self.notice(Note("This project was opened read-only.", "warn", detail="Use Save as to keep changes."))
+                self.notice(Note("This project was opened read-only.", "warn", detail=project.read_only_reason))
             if done is not None:
                 done()
 
-        return run_in_background(work, done=opened, failed=failed or self.fail, owner=self)
+        def saved(_: Any) -> None:
+            if self.project.path == where:
+                self.replace(Project.new())  # it holds the lock of the file that is opened again
+            closing = list(self._closing)
+
+            def work() -> Project:
+                _wait_for(closing)
+                return Project.open(where)
+
+            run_in_background(work, done=opened, failed=unwanted, owner=self)
+
+        return run_in_background(_wait_for, list(self._saving), done=saved, failed=unwanted, owner=self)
 
     def save(self, path: str | Path | None = None, done: Callable[[], None] | None = None) -> None:
         """Save in the background; ``saving`` tells of progress and ``saved`` of the end."""
@@ -181,8 +186,17 @@ class Workbench(QObject):
 
         self.saving.emit(0.0, "Saving")
         project = self.project
+        ended = threading.Event()
+        self._saving = [e for e in self._saving if not e.is_set()] + [ended]
+
+        def work(progress: Callable[[float, str], None]) -> None:
+            try:
+                project.save(target, progress=progress)
+            finally:
+                ended.set()
+
         run_in_background(
-            lambda progress: project.save(target, progress=progress),
+            work,
             done=finished,
             failed=failed,
             progress=self.saving.emit,
@@ -386,3 +400,8 @@ class Workbench(QObject):
             import sys
 
             sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _wait_for(events: Iterable[threading.Event]) -> None:
+    for event in events:
+        event.wait(10.0)

@@ -1,0 +1,95 @@
+"""Jobs: pause, resume and cancel by the buttons, order of the queue, errors in three sentences."""
+
+import pytest
+from PySide6.QtWidgets import QLabel
+
+from app.jobs import JobSpec
+from app.window.jobs_panel import status_text
+from app.window.wording import left_text
+from tests.window import samples
+from tests.window.conftest import find
+
+
+@pytest.fixture
+def submit(window, qtbot):
+    """Queue OReX on a small torus with many steps."""
+    window.file_acts.new_project()
+    ring = samples.slices()
+
+    def go(**changes):
+        params = samples.smoke(**{"steps": 50_000, **changes})
+        job = window.bench.queue.submit(JobSpec(method="orex", inputs={"slices": ring}, params=params, device="cpu"))
+        qtbot.waitUntil(lambda: window.jobs_panel.row(job.id) is not None)
+        return job
+
+    return go
+
+
+def test_pause_resume_and_cancel_by_the_buttons(window, submit, click, qtbot):
+    job = submit()
+    row = window.jobs_panel.row(job.id)
+    qtbot.waitUntil(lambda: job.status == "running" and job.progress is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: find(row, "Pause").isVisible())
+    click(find(row, "Pause"))
+    assert job.status == "paused"
+    qtbot.waitUntil(lambda: find(row, "Resume").isVisible())
+    click(find(row, "Resume"))
+    assert job.status == "running"
+    click(find(row, "Cancel"))
+    qtbot.waitUntil(lambda: job.status == "cancelled", timeout=5_000)
+    qtbot.waitUntil(lambda: row.cancel.isHidden())
+    assert "Cancelled" in find(row, "Status of the job", QLabel).text()
+    qtbot.waitUntil(lambda: window.bench.project.runs[job.run_id].status == "cancelled")
+
+
+def test_the_order_of_the_queue_can_be_changed(window, submit, qtbot):
+    first, second, third = submit(), submit(), submit()
+    qtbot.waitUntil(lambda: first.status == "running", timeout=30_000)
+    assert status_text(third, 2) == "Queued, number 2"
+    menu = window.jobs_panel._menu_of(third)
+    next(a for a in menu.actions() if a.text() == "Run sooner").trigger()
+    qtbot.waitUntil(lambda: window.bench.queue.jobs == [first, third, second])
+    for job in (third, second, first):
+        job.cancel()
+    qtbot.waitUntil(lambda: all(j.ended for j in (first, second, third)), timeout=10_000)
+    window.jobs_panel.clear_ended()
+    qtbot.waitUntil(lambda: window.jobs_panel.list.count() == 0)
+    assert find(window.jobs_panel, "Nothing runs").isVisible()
+
+
+def test_a_run_shows_curves_log_and_the_line_that_repeats_it(window, submit, qtbot):
+    job = submit(steps=60)
+    qtbot.waitUntil(lambda: job.ended, timeout=60_000)
+    detail = window.jobs_panel.detail
+    window.jobs_panel.select(job.id)
+    qtbot.waitUntil(lambda: detail._curves is not None)
+    qtbot.waitUntil(lambda: "fieldwright run orex" in detail.command.text())
+    assert detail.error.isHidden()
+
+
+def test_what_the_user_can_mend_is_said_so(window, submit, qtbot):
+    ring = samples.slices()
+    lone = ring.replace(normals=ring.normals[:1], offsets=ring.offsets[:1]).select(ring.loop_planes == 0)
+    params = samples.smoke()
+    job = window.bench.queue.submit(JobSpec(method="orex", inputs={"slices": lone}, params=params, device="cpu"))
+    qtbot.waitUntil(lambda: job.ended, timeout=30_000)
+    assert job.status == "failed"
+    window.jobs_panel.select(job.id)
+    qtbot.waitUntil(lambda: not window.jobs_panel.detail.error.isHidden())
+    assert job.user_error.what in window.jobs_panel.detail.error._what.text()
+    qtbot.waitUntil(lambda: any("failed" in b.note.text for b in window.notices.boxes()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.2, "less than 1 s left"),
+        (7.4, "7 s left"),
+        (45, "45 s left"),
+        (131, "2 min 10 s left"),
+        (7300, "2 h 1 min left"),
+    ],
+)
+def test_time_left_is_said_as_a_person_would(seconds, text):
+    assert left_text(seconds) == text

@@ -1,0 +1,75 @@
+"""The project tree: sections, filter, rename, star, remove with undo."""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
+
+from tests.window import samples
+from tests.window.conftest import find
+
+
+def _names(window, section: int) -> list[str]:
+    model = window.project_panel._proxy
+    parent = model.index(section, 0)
+    return [model.index(r, 0, parent).data() for r in range(model.rowCount(parent))]
+
+
+def test_data_appears_and_the_filter_narrows(window, add, qtbot):
+    window.file_acts.new_project()
+    assert find(window, "The project is empty").isVisible()
+    add(samples.table(), samples.curve())
+    assert _names(window, 0) == ["Scores", "Loss"]
+    qtbot.keyClicks(find(window, "Filter the project", QLineEdit), "los")
+    assert _names(window, 0) == ["Loss"]
+
+
+def test_rename_by_f2(window, add, qtbot):
+    window.file_acts.new_project()
+    (entry,) = add(samples.table())
+    panel = window.project_panel
+    panel.select([entry])
+    panel.tree.setFocus()
+    panel.rename_selected()
+    editor = panel.tree.findChild(QLineEdit)
+    editor.selectAll()
+    qtbot.keyClicks(editor, "My scores")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.bench.entry(entry).name == "My scores")
+    qtbot.waitUntil(lambda: _names(window, 0) == ["My scores"])
+    qtbot.waitUntil(lambda: "name" in window.actions_["undo"].text().lower())
+    window.undo()
+    assert window.bench.entry(entry).name == "Scores"
+
+
+def test_remove_is_undone_rather_than_confirmed(window, add, qtbot):
+    window.file_acts.new_project()
+    one, two = add(samples.table(), samples.curve())
+    panel = window.project_panel
+    panel.select([one])
+    qtbot.keyClick(panel.tree, Qt.Key.Key_Delete)
+    assert window.bench.entry(one) is None
+    qtbot.waitUntil(lambda: _names(window, 0) == ["Loss"])
+    (box,) = window.notices.boxes()
+    box.button.click()
+    qtbot.waitUntil(lambda: sorted(_names(window, 0)) == ["Loss", "Scores"])
+    assert window.bench.entry(two) is not None
+
+
+def test_stars_and_the_context_menu(window, add, qtbot):
+    window.file_acts.new_project()
+    one, _ = add(samples.table(), samples.curve())
+    panel = window.project_panel
+    panel.select([one])
+    texts = [a.text() for a in panel.menu().actions() if a.text()]
+    assert {"Show", "Export…", "Rename", "Add a star", "Remove", "Use as input"} <= set(texts)
+    panel.star_selected()
+    qtbot.waitUntil(lambda: window.bench.entry(one).starred)
+    panel.starred.click()
+    qtbot.waitUntil(lambda: _names(window, 0) == ["Scores"])
+
+
+def test_a_dragged_artifact_carries_its_id(window, add):
+    window.file_acts.new_project()
+    one, two = add(samples.table(), samples.curve())
+    model = window.project_panel.model
+    data = model.mimeData([model.index_of(one), model.index_of(two)])
+    assert bytes(data.data("application/x-fieldwright-artifacts").data()).decode().split() == [one, two]
