@@ -15,6 +15,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
 from pyvistaqt import QtInteractor
+from shiboken6 import isValid
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkLight
@@ -25,6 +26,9 @@ FRAME_MS = 16
 STILL_AFTER_MS = 180
 _LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
 """Position relative to the camera, and intensity: over the left shoulder, a fill, and a little from the eye."""
+
+
+_orphans: list[object] = []
 
 
 class Tool(Protocol):
@@ -51,6 +55,11 @@ class Canvas(QtInteractor):
         self.software = True
         self.peel = False
         super().__init__(parent, auto_update=False, multi_samples=0)
+        if parent is not None:
+            # pyvistaqt closes the widget when its parent is destroyed, which crashes the other views.
+            with contextlib.suppress(RuntimeError, TypeError):
+                parent.destroyed.disconnect(self.close)
+            parent.destroyed.connect(self._parent_gone, Qt.ConnectionType.DirectConnection)
         self.setAcceptDrops(False)
         self.setAccessibleName("3D view")
         self.setObjectName("canvas")
@@ -262,6 +271,20 @@ class Canvas(QtInteractor):
             pixels = blocks.mean((1, 3), dtype=np.float32).round().astype(np.uint8)
         pixels = np.ascontiguousarray(pixels)
         return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+    def _parent_gone(self) -> None:
+        """The widget above is being deleted, and nobody closed this one."""
+        if self.is_closed:
+            return
+        self._closed = True
+        if isValid(self._ctx):
+            self.Finalize()
+        else:
+            # Qt deleted the GL context first, and with it everything in it. Were VTK to free its objects now, it
+            # would free those of the same numbers in another view's context: let it keep them.
+            _orphans.append(self._RenderWindow)
+        self._remove_observers()
+        self._drop_fallback_context()
 
     # ---- end --------------------------------------------------------------------------------------------
     def close(self) -> None:  # type: ignore[override]

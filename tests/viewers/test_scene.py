@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QMainWindow
 
 from app.background import wait_for_all
 from app.viewers.links import CameraLink
@@ -281,6 +281,26 @@ def test_closing_one_of_two_leaves_the_other_working(show, qtbot):
     third = show("scene")
     third.show_artifacts([Shown("m", "Ball", ball())])
     assert different(before, grab(third)) < 0.01
+
+
+def test_deleting_a_window_without_closing_its_view_harms_no_other(show, qtbot):
+    other = show("scene")
+    other.show_artifacts([Shown("m", "Ball", ball())])
+    window = QMainWindow()
+    from app.viewers.registry import create
+
+    scene = create("scene")
+    window.setCentralWidget(scene)
+    window.show()
+    qtbot.waitExposed(window)
+    scene.show_artifacts([Shown("m", "Ball", ball())])
+    qtbot.wait(60)
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    del scene, window
+    other.show_artifacts([Shown("m", "Ball", ball(0.5)), Shown("s", "Slices", rings())])
+    qtbot.wait(60)
+    assert grab(other).std() > 5
 
 
 def test_theme_changes_the_background(show, app):
