@@ -125,8 +125,8 @@ def on_plane(grid: Volume | GridField, slices: Slices, plane: int, pixels: int =
     index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     labels = isinstance(grid, Volume) and grid.is_label
     values = map_coordinates(
-        grid.values.astype(np.float32, copy=False), index.reshape(-1, 3).T, order=0 if labels else 1,
-        mode="constant", cval=np.nan,
+        grid.values, index.reshape(-1, 3).T, order=0 if labels else 1,
+        output=np.float32, mode="constant", cval=np.nan,
     ).reshape(pixels, pixels)  # fmt: skip
     return Section(values, (-half, -half, 2 * half, 2 * half), origin, right, up)
 

@@ -13,11 +13,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
-    QSizePolicy,
-    QSlider,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -28,24 +24,12 @@ from app import theme
 from app.viewers import colour_maps, plotting, sections
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
+from app.viewers.slice_parts import Foot, Viewport
 from app.viewers.toolbar import EmptyState, ViewBar, on_key
 from engines.data import GridField, Slices, Volume
 
 PLANES = 3
 """The fourth way to cut, beside the three axes: along the planes of the input slices."""
-
-
-class _Viewport(pg.PlotWidget):
-    """A plot whose wheel moves through the slices; with Ctrl it zooms."""
-
-    wheeled = Signal(int)
-
-    def wheelEvent(self, event) -> None:
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            super().wheelEvent(event)
-        else:
-            self.wheeled.emit(1 if event.angleDelta().y() > 0 else -1)
-            event.accept()
 
 
 class SliceView(QWidget):
@@ -61,6 +45,7 @@ class SliceView(QWidget):
         self._grid_id = ""
         self._axis = 2
         self._places: dict[int, int] = {}
+        self._counts: dict[int, int] = {}
         self._cmap = ""
         self._low: float | None = None
         self._high: float | None = None
@@ -80,12 +65,15 @@ class SliceView(QWidget):
             "No volume or field to cut",
             "Choose a volume or a field in the project to look at its slices.",
         )
-        self.graphics = _Viewport(self)
+        self.graphics = Viewport(self)
         self._make_plot()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.graphics)
         column.addWidget(body, 1)
-        column.addWidget(self._make_foot())
+        self.foot = Foot(self)
+        self.slider, self.position, self.readout = self.foot.slider, self.foot.position, self.foot.readout
+        self.slider.valueChanged.connect(self._moved)
+        column.addWidget(self.foot)
         theme.signals.changed.connect(self._theme_changed)
         self._theme_changed()
         self._content_changed()
@@ -187,33 +175,6 @@ class SliceView(QWidget):
         for key, by in (("Up", 1), ("PgUp", 1), ("Down", -1), ("PgDown", -1)):
             on_key(self.graphics, key, partial(self.step, by))
         self.plot.vb.mouseDragEvent = self._dragged
-        self._drag_start: tuple[float, float] | None = None
-
-    def _make_foot(self) -> QWidget:
-        self.foot = QWidget(self)
-        self.foot.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        theme.mark(self.foot, kind="panel")
-        row = QHBoxLayout(self.foot)
-        row.setContentsMargins(12, 5, 12, 5)
-        row.setSpacing(12)
-        self.slider = QSlider(Qt.Orientation.Horizontal, self.foot)
-        self.slider.setObjectName("position")
-        self.slider.setAccessibleName("Position of the slice")
-        self.slider.valueChanged.connect(self._moved)
-        self.position = QLabel(self.foot)
-        self.position.setObjectName("position-text")
-        self.position.setMinimumWidth(150)
-        self.readout = QLabel(self.foot)
-        self.readout.setObjectName("readout")
-        self.readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        for label in (self.position, self.readout):
-            label.setFont(theme.tabular(label.font()))
-            theme.mark(label, tone="muted")
-        row.addWidget(self.slider, 1)
-        row.addWidget(self.position)
-        row.addWidget(self.readout, 3)
-        return self.foot
 
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
@@ -288,7 +249,12 @@ class SliceView(QWidget):
             return
         planes = self._axis == PLANES and self._slices is not None
         count = self._slices.plane_count if planes else self.grid.values.shape[self._axis]
-        place = min(self._places.get(self._axis, 0 if planes else count // 2), count - 1)
+        place = self._places.get(self._axis, 0 if planes else count // 2)
+        before = self._counts.get(self._axis, count)
+        if before != count and self._axis in self._places:
+            place = self._places[self._axis] = round(place * (count - 1) / max(before - 1, 1))  # the same position
+        self._counts[self._axis] = count
+        place = min(place, count - 1)
         self.slider.blockSignals(True)
         self.slider.setRange(0, count - 1)
         self.slider.setPageStep(max(1, count // 10))

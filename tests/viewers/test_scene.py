@@ -162,6 +162,26 @@ def _wheel(canvas, angle):
     )
 
 
+def test_keys_of_the_view_leave_sliders_alone(show, qtbot):
+    scene = show("scene", 640, 480)
+    scene.show_artifacts([Shown("m", "Ball", ball())])
+    scene.activateWindow()
+    scene.canvas.setFocus()
+    qtbot.waitUntil(scene.canvas.hasFocus)
+    before = scene.pose
+    qtbot.keyClick(scene.canvas, Qt.Key.Key_Right)
+    assert not np.allclose(scene.pose.back, before.back)
+    qtbot.keyClick(scene.canvas, Qt.Key.Key_5)
+    assert np.allclose(scene.pose.back, [0, 0, 1])
+    scene.panel.opacity.setFocus()
+    pose = scene.pose
+    qtbot.keyClick(scene.panel.opacity, Qt.Key.Key_Left)
+    assert scene.layers["m"].style.opacity < 1
+    assert scene.pose.same_as(pose)
+    scene.panel.wireframe.click()
+    assert scene.layers["m"].style.wireframe
+
+
 def test_frames_are_drawn_on_demand_only_and_coalesced(show, qtbot):
     scene = show("scene")
     scene.show_artifacts([Shown("m", "Ball", ball())])

@@ -95,6 +95,16 @@ def test_planes_of_the_input_and_the_wheel_move(show):
     assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
 
 
+def test_a_finer_preview_keeps_the_position(show):
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", ball_field(17))])
+    view.slider.setValue(4)
+    where = view.section.origin[2]
+    view.show_artifacts([Shown("f", "Field", ball_field(33))])
+    assert view.slider.value() == 8
+    assert view.section.origin[2] == pytest.approx(where)
+
+
 def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
     view = show("slice")
     view.show_artifacts([Shown("v", "Labels", two_labels())])
