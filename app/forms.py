@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QUndoCommand, QUndoStack
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QUndoCommand, QUndoStack
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -87,6 +87,15 @@ class _ValueEdit(QLineEdit):
         self._unit.setGeometry(
             self.width() - size.width() - 8, (self.height() - size.height()) // 2, size.width(), size.height()
         )
+
+    def event(self, event: QEvent) -> bool:
+        # Undo and redo are the form's, which knows all fields, where the window has such actions.
+        keys = QKeySequence.StandardKey
+        override = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if override and (event.matches(keys.Undo) or event.matches(keys.Redo)):
+            event.ignore()
+            return False
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         directions = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}

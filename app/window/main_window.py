@@ -158,6 +158,7 @@ class MainWindow(QMainWindow):
         panel.sample_wanted.connect(self.show_home)
         self.method_panel.run_started.connect(self.run_acts.started)
         self.method_panel.page_changed.connect(self.actions_.refresh)
+        self.method_panel.undo_changed.connect(self._show_undo)
         self.jobs_panel.show_wanted.connect(self.run_acts.show_run)
         self.jobs_panel.inspect_wanted.connect(self.run_acts.inspect)
         self.jobs_panel.resume_wanted.connect(self.run_acts.resume)

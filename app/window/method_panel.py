@@ -17,6 +17,7 @@ from app.window.workbench import Current, Request, Workbench
 class MethodPanel(QWidget):
     run_started = Signal(str)
     page_changed = Signal()
+    undo_changed = Signal()
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__()
@@ -54,6 +55,7 @@ class MethodPanel(QWidget):
             page = self._pages[key] = MethodPage(method, self.bench)
             page.back_wanted.connect(self.show_gallery)
             page.run_started.connect(self.run_started)
+            page.form.undo_stack.indexChanged.connect(self._undo_moved)
             self._stack.addWidget(page)
         self._stack.setCurrentWidget(page)
         page.propose(self._selected)
@@ -84,6 +86,9 @@ class MethodPanel(QWidget):
         if page is not None and widget is not None and page.form.isAncestorOf(widget):
             return page.form.undo_stack
         return None
+
+    def _undo_moved(self, index: int) -> None:
+        self.undo_changed.emit()
 
     def _forget(self) -> None:
         """Another project: pages speak of artifacts that are gone."""

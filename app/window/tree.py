@@ -46,6 +46,11 @@ class _RowDelegate(QStyledItemDelegate):
             x = option.rect.right() - 18 * (len(marks) - position)
             theme.icon(icon, role).paint(painter, QRect(x, option.rect.center().y() - 7, 15, 15))
 
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:  # type: ignore[override]
+        super().initStyleOption(option, index)
+        if index.column() == 1:
+            option.textElideMode = Qt.TextElideMode.ElideRight
+
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # type: ignore[override]
         hint = super().sizeHint(option, index)
         return QSize(hint.width() + 18 * len(index.data(MARK_ROLE) or []), max(hint.height(), 26))

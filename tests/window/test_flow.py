@@ -161,8 +161,7 @@ def test_undo_goes_to_the_form_that_has_the_keyboard(window, qtbot):
     qtbot.waitUntil(editor.hasFocus)
     editor.selectAll()
     qtbot.keyClicks(editor, "7")
-    assert window.actions_["undo"].isEnabled()
-    window.actions_["undo"].trigger()
+    qtbot.keyClick(editor, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert page.form.params().planes == 12
     window.actions_["redo"].trigger()
     assert page.form.params().planes == 7

@@ -69,7 +69,7 @@ def test_a_run_shows_curves_log_and_the_line_that_repeats_it(window, submit, qtb
 
 def test_what_the_user_can_mend_is_said_so(window, submit, qtbot):
     ring = samples.slices()
-    lone = ring.replace(normals=ring.normals[:1], offsets=ring.offsets[:1]).select(ring.loop_planes == 0)
+    lone = ring.select(ring.loop_planes == 0).replace(normals=ring.normals[:1], offsets=ring.offsets[:1])
     params = samples.smoke()
     job = window.bench.queue.submit(JobSpec(method="orex", inputs={"slices": lone}, params=params, device="cpu"))
     qtbot.waitUntil(lambda: job.ended, timeout=30_000)
