@@ -169,13 +169,14 @@ class HistogramView(QWidget):
                     name=title,
                 )
             )
+        self.plot.enableAutoRange()
+        self.plot.vb.updateAutoRange()  # before the axis reads the old range as powers of ten
         self.plot.getAxis("left").setLogMode(self.log.isChecked())
         unit = self._units.get(self._name, "")
         name = self._name.capitalize() if self._name.islower() else self._name
         self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
         self.plot.setLabel("left", "count")
         plotting.dress(self.plot)
-        self.plot.enableAutoRange()
         values = shown[0][1]
         if len(shown) == 1:
             self.facts.setText(
