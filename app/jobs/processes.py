@@ -55,13 +55,18 @@ class ProcessHandle:
             outcome = self._converse()
         except Exception:
             outcome = Outcome("failed", error=traceback.format_exc())
-        finally:
-            if self._process is not None:
-                self._process.join(0.5)
-                if self._process.is_alive():
-                    self._process.kill()
-                    self._process.join(5)
-        self._done(outcome or self._death())
+        if outcome is not None:
+            self._done(outcome)  # at once: the process needs a while to wind up
+        self._bury()
+        if outcome is None:
+            self._done(self._death())
+
+    def _bury(self) -> None:
+        if self._process is not None:
+            self._process.join(0.5)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(5)
 
     def _converse(self) -> Outcome | None:
         """The worker's outcome, or None when it died without one."""
