@@ -45,6 +45,7 @@ def launch(argv: Sequence[str]) -> int:
     from app.window.main_window import MainWindow
 
     window = MainWindow(log_model=hooks.model)
+    window.left.connect(app.quit)
     window.show()
     app.processEvents()
     if chosen.timing:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QMenuBar, QStackedWidget, QWidget
 
@@ -42,6 +42,9 @@ PANELS = (
 
 
 class MainWindow(QMainWindow):
+    left = Signal()
+    """The window closed for good. (Qt does not quit by itself when the last window was hidden before.)"""
+
     def __init__(self, project: Project | None = None, log_model: LogModel | None = None) -> None:
         super().__init__()
         name(self, "Fieldwright", "MainWindow")
@@ -478,3 +481,4 @@ class MainWindow(QMainWindow):
         self.bench.shut_down()
         wait_for_all(10.0)
         self.close()
+        self.left.emit()
