@@ -124,9 +124,13 @@ def colors() -> Colors:
 
 
 def series_color(index: int) -> str:
-    """The ``index``-th curve colour; black becomes light grey in the dark theme."""
+    """The ``index``-th curve colour; in the dark theme black is light grey, and blue a lighter step of itself."""
     found = OKABE_ITO[index % len(OKABE_ITO)]
-    return "#D0D5DA" if _current.dark and found == "#000000" else found
+    return _ON_DARK.get(found, found) if _current.dark else found
+
+
+_ON_DARK = {"#000000": "#D0D5DA", "#0072B2": "#4A9BDC", "#56B4E9": "#9BD3F5"}
+"""The two blues stay apart from each other."""
 
 
 # --- icons: one family (Phosphor), by what they mean here ---

@@ -40,16 +40,38 @@ def decimated(x: np.ndarray, y: np.ndarray, low: float, high: float, columns: in
 
 
 class Series:
-    def __init__(self, plot: pg.PlotItem) -> None:
+    """One line of a plot, and behind it, paler, what was measured."""
+
+    def __init__(self) -> None:
         self.x = self.y = np.zeros(0)
         self.dirty = True
         self.on = True
         self.smooth = self.y
-        self.raw = pg.PlotDataItem(connect="finite")
-        self.line = pg.PlotDataItem(connect="finite")
-        plot.addItem(self.raw)
-        plot.addItem(self.line)
+        self.raw = pg.PlotDataItem(connect="finite", antialias=True)
+        self.line = pg.PlotDataItem(connect="finite", antialias=True)
         self.raw.setZValue(-1)
+        self._plot: pg.PlotItem | None = None
+
+    def move_to(self, plot: pg.PlotItem | None) -> None:
+        """Take both lines out of their plot and into another, or None."""
+        if plot is self._plot:
+            return
+        for item in (self.raw, self.line):
+            if self._plot is not None:
+                self._plot.removeItem(item)
+            if plot is not None:
+                plot.addItem(item)
+        self._plot = plot
+
+    def leave(self, plot: pg.PlotItem) -> None:
+        if plot is self._plot:
+            self.move_to(None)
+
+    def span(self, axis: int, smooth: bool, log: bool) -> list[float]:
+        """Lowest and highest x (``axis`` 0) or y; none where there is nothing to show."""
+        values = self.x if axis == 0 else self.smooth if smooth else self.y
+        values = values[np.isfinite(values) & (values > 0)] if log else values[np.isfinite(values)]
+        return [float(values.min()), float(values.max())] if self.on and len(values) else []
 
     def at(self, x: float) -> float | None:
         """The value at the nearest point."""

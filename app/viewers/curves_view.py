@@ -1,25 +1,27 @@
-"""Curves over a shared axis: static ones, and the live series of runs, several overlaid."""
+"""Curves of runs and artifacts over one shared x axis: a small plot for each quantity, or all in one plot."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPen
-from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget
-from superqt import QFlowLayout
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPen
+from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import plotting
-from app.viewers.curve_series import Series, decimated, line_icon, smoothed
+from app.viewers import curve_output, plotting
+from app.viewers.curve_grid import CurveGrid
+from app.viewers.curve_legend import Legend
+from app.viewers.curve_panel import CurvePanel
+from app.viewers.curve_series import Series, decimated, smoothed
+from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import ViewBar
 from engines.data import Curve
 
 Key = tuple[str, str]
@@ -43,87 +45,68 @@ class CurvesView(QWidget):
         self.setObjectName("curves")
         self.setAccessibleName("Curves")
         self._series: dict[Key, Series] = {}
-        self._chips: dict[Key, QToolButton] = {}
         self._hidden: set[Key] = set()
         self._from_artifacts: set[Key] = set()
+        self._panels: dict[str, CurvePanel] = {}
         self.smoothing = 0.0
         self._pen_scale = self.devicePixelRatioF()  # pens of plots do not grow with the screen's scale by themselves
         self._labels: tuple[str, str] = ("step", "")
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._refresh)
-
+        self._follows = True  # the view holds everything until the user zooms or pans
+        self._syncing = False
+        self._timer, self._range_timer = QTimer(self), QTimer(self)
+        for timer, run in ((self._timer, self._refresh), (self._range_timer, self._draw_visible)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(run)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         self._make_bar()
         column.addWidget(self.bar)
-        self.graphics = pg.PlotWidget(self)
-        self.graphics.setAccessibleName("Plot of the curves")
-        self.graphics.setObjectName("plot")
-        self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
-        self.plot: pg.PlotItem = self.graphics.getPlotItem()
-        self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
-        self.plot.showGrid(x=True, y=True, alpha=0.18)
-        self.plot.layout.setContentsMargins(8, 8, 16, 6)
-        self._cross = pg.InfiniteLine(angle=90, movable=False)
-        self._cross.setVisible(False)
-        self.plot.addItem(self._cross, ignoreBounds=True)
-        self.graphics.scene().sigMouseMoved.connect(self._hover)
-        self.graphics.viewport().installEventFilter(self)
-        self.plot.disableAutoRange()
-        self._follows = True  # the view holds everything until the user zooms or pans
-        self._range_timer = QTimer(self)
-        self._range_timer.setSingleShot(True)
-        self._range_timer.timeout.connect(self._draw_visible)
-        self.plot.vb.sigXRangeChanged.connect(lambda *_: self._range_timer.start(0))
-        self.plot.vb.sigResized.connect(lambda *_: self._range_timer.start(0))
-        self.plot.vb.sigRangeChangedManually.connect(lambda *_: setattr(self, "_follows", False))
-
-        self._legend = QWidget(self)
-        self._legend.setObjectName("legend")
-        self._legend.setAccessibleName("Legend")
-        self._chip_row = QFlowLayout(self._legend)
-        self._chip_row.setContentsMargins(8, 4, 8, 4)
-        self._chip_row.setHorizontalSpacing(4)
-        self._chip_row.setVerticalSpacing(4)
-        column.addWidget(self._legend)
-
+        self.legend = Legend(self, self._toggled)
+        column.addWidget(self.legend)
         body = QWidget(self)
         self._stack = QStackedLayout(body)
         self.empty = EmptyState(
             body, "curves", "No curves yet", "They appear here as soon as a run logs its first values."
         )
+        self.grid = CurveGrid(body)
         self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.graphics)
+        self._stack.addWidget(self.grid)
         column.addWidget(body, 1)
         theme.signals.changed.connect(self._theme_changed)
-        self._theme_changed()
+        self._arrange()
         self._refresh()
 
     def _make_bar(self) -> None:
         self.bar = ViewBar(self)
-        self.bar.action("fit", "Show everything", "frame", self.fit, "F")
-        self.x_log = self.bar.action(
-            "x-log", "Logarithmic x axis", "curves", self._set_log, checkable=True, words="Log x"
+        act = self.bar.action
+        act("fit", "Show everything", "frame", self.fit, "F", keep=80)
+        self.together = act(
+            "together", "All in one plot", "layers", lambda _: self._mode_changed(), "T", checkable=True,
+            words="Together", shrinks=True, help="Otherwise each quantity has a plot and a scale of its own.", keep=60,
+        )  # fmt: skip
+        self.x_log = act(
+            "x-log", "Logarithmic x axis", "curves", lambda _: self._set_log(), "H", checkable=True, words="Log x"
         )
-        self.y_log = self.bar.action(
-            "y-log", "Logarithmic y axis", "curves", self._set_log, "G", checkable=True, words="Log y"
+        self.y_log = act(
+            "y-log", "Logarithmic y axis", "curves", lambda _: self._set_log(), "G", checkable=True, words="Log y"
         )
-        self.bar.gap()
-        self.bar.label("Smoothing")
-        self.smoothing_slider = QSlider(Qt.Orientation.Horizontal, self.bar)
+        row = self.bar.group("smoothing-group", "Smoothing", "chart-line-up")
+        label = QLabel("Smoothing")
+        theme.mark(label, tone="muted")
+        label.setContentsMargins(6, 0, 2, 0)
+        self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
         self.smoothing_slider.setRange(0, 100)
         self.smoothing_slider.setFixedWidth(110)
         self.smoothing_slider.setObjectName("smoothing")
         self.smoothing_slider.setAccessibleName("Smoothing")
         self.smoothing_slider.setToolTip("Exponential moving average; the measured values stay behind it, paler.")
         self.smoothing_slider.valueChanged.connect(self._set_smoothing)
-        self.bar.add(self.smoothing_slider)
+        row.addWidget(label)
+        row.addWidget(self.smoothing_slider)
         self.bar.stretch()
-        self.bar.action("export-csv", "Save as CSV", "export", self._ask_export)
-        self.bar.action("screenshot", "Save a picture", "camera", self._save_picture, "S")
+        act("export-csv", "Save as CSV", "export", self._ask_export, keep=30)
+        act("screenshot", "Save a picture", "camera", self._save_picture, "S", keep=35)
 
     # ---- content ------------------------------------------------------------------------------------------
     def set_series(self, name: str, x: Any, y: Any, run: str = "") -> None:
@@ -131,10 +114,9 @@ class CurvesView(QWidget):
         key = (run, name)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = Series(self.plot)
+            series = self._series[key] = Series()
             series.on = key not in self._hidden
-            self._add_chip(key)
-            self._restyle()
+            self._arrange()
         x, y = np.asarray(x, float), np.asarray(y, float)
         count = min(len(x), len(y))
         series.x, series.y, series.dirty = x[:count], y[:count], True
@@ -144,10 +126,8 @@ class CurvesView(QWidget):
     def remove_series(self, name: str, run: str = "") -> None:
         series = self._series.pop((run, name), None)
         if series is not None:
-            self.plot.removeItem(series.raw)
-            self.plot.removeItem(series.line)
-            self._chips.pop((run, name)).deleteLater()
-            self._restyle()
+            series.move_to(None)
+            self._arrange()
             self._timer.start(REFRESH_MS)
 
     def clear(self) -> None:
@@ -157,6 +137,12 @@ class CurvesView(QWidget):
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         curves = [(item, item.artifact) for item in items if isinstance(item.artifact, Curve)]
         wanted: set[Key] = set()
+        first = bool(curves) and not self._from_artifacts
+        if first:
+            # Series that share a label of their y axis are of one quantity: they belong in one plot.
+            self.together.setChecked(bool(curves[0][1].y_label))
+            self.x_log.setChecked(curves[0][1].x_log)
+            self.y_log.setChecked(curves[0][1].y_log)
         for item, curve in curves:
             order = np.argsort(curve.x, kind="stable")
             for name, values in curve.series.items():
@@ -165,9 +151,6 @@ class CurvesView(QWidget):
                 self.set_series(name, curve.x[order], values[order], key[0])
         for run, name in self._from_artifacts - wanted:
             self.remove_series(name, run)
-        if curves and not self._from_artifacts:
-            self.x_log.setChecked(curves[0][1].x_log)
-            self.y_log.setChecked(curves[0][1].y_log)
         self._from_artifacts = wanted
         if curves:
             self.set_labels(curves[0][1].x_label, curves[0][1].y_label)
@@ -175,85 +158,143 @@ class CurvesView(QWidget):
 
     def set_labels(self, x: str, y: str) -> None:
         self._labels = (x, y)
-        self.plot.setLabel("bottom", x or None)
-        self.plot.setLabel("left", y or None)
-        plotting.dress(self.plot)
+        for panel in self._panels.values():
+            self._label(panel)
+
+    def _label(self, panel: CurvePanel) -> None:
+        panel.set_labels(*(self._labels if self.together.isChecked() else ("", "")))
 
     @property
     def series(self) -> dict[Key, tuple[np.ndarray, np.ndarray]]:
         return {key: (s.x, s.y) for key, s in self._series.items()}
 
+    @property
+    def runs(self) -> list[str]:
+        return list(dict.fromkeys(run for run, _ in self._series))
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(name for _, name in self._series))
+
+    @property
+    def plot(self) -> pg.PlotItem:
+        """The first plot."""
+        return next(iter(self._panels.values())).plot
+
+    # ---- which plots there are ----------------------------------------------------------------------------
+    def _mode_changed(self) -> None:
+        self._arrange()
+        self._refresh()
+
+    def _arrange(self) -> None:
+        """A plot for each quantity (or one), the series in theirs, and the legend."""
+        together = self.together.isChecked()
+        wanted = [""] if together and self._series else self.names
+        for gone in [name for name in self._panels if name not in wanted]:
+            panel = self._panels.pop(gone)
+            for series in self._series.values():
+                series.leave(panel.plot)
+            panel.hide()
+            panel.deleteLater()
+        for name in wanted:
+            if name not in self._panels:
+                self._panels[name] = self._make_panel(name)
+        for (_, name), series in self._series.items():
+            series.move_to(self._panels["" if together else name].plot)
+        self._panels = {name: self._panels[name] for name in wanted}
+        self.grid.set_panels(list(self._panels.values()))
+        several = len(self.runs) > 1
+        entries: dict[Hashable, tuple[str, str, bool]] = {}
+        if together and len(self._series) > 1:
+            for run, name in self._series:
+                title = " · ".join(part for part in (run, name) if part)
+                words = f"series-{run}-{name}" if run else f"series-{name}"
+                entries[run, name] = (words, title, (run, name) not in self._hidden)
+        elif several:
+            for run in self.runs:
+                on = any(key[0] == run and key not in self._hidden for key in self._series)
+                entries[run] = (f"run-{run}", run, on)
+        self.legend.set_entries(entries)
+        for panel in self._panels.values():
+            panel.heading.setVisible(not together or not entries)
+            panel.heading.name = panel.name or (self.names[0] if len(self._series) == 1 else "")
+        self._restyle()
+
+    def _make_panel(self, name: str) -> CurvePanel:
+        panel = CurvePanel(self.grid.sheet, name)
+        panel.set_logs(self.x_log.isChecked(), self.y_log.isChecked())
+        panel.hovered.connect(lambda x, panel=panel: self._hover(x, panel))
+        panel.zoomed.connect(lambda: setattr(self, "_follows", False))
+        panel.x_range_changed.connect(self._follow_x)
+        panel.asked_for_all.connect(self.fit)
+        self._label(panel)
+        return panel
+
     # ---- looks --------------------------------------------------------------------------------------------
-    def pen_of(self, key: Key, width: float = 1.7) -> QPen:
-        """Several runs: colour per run, dash per quantity. One run: colour per quantity."""
-        runs = list(dict.fromkeys(run for run, _ in self._series))
-        names = list(dict.fromkeys(name for _, name in self._series))
-        several = len(runs) > 1
-        colour = theme.series_color(runs.index(key[0]) if several else names.index(key[1]))
-        dash = _DASHES[names.index(key[1]) % len(_DASHES)] if several else Qt.PenStyle.SolidLine
+    def pen_of(self, key: Key, width: float = 1.6) -> QPen:
+        """Colour per run; in one plot, where there is one run, colour per quantity, else dash per quantity."""
+        together, several = self.together.isChecked(), len(self.runs) > 1
+        by_quantity = together and not several
+        colour = theme.series_color(self.names.index(key[1]) if by_quantity else self.runs.index(key[0]))
+        dash = _DASHES[self.names.index(key[1]) % len(_DASHES)] if together and several else Qt.PenStyle.SolidLine
         return pg.mkPen(colour, width=width * self._pen_scale, style=dash)
 
     def _restyle(self) -> None:
         for key, series in self._series.items():
             pen = self.pen_of(key)
             series.line.setPen(pen)
+            series.line.setSymbolBrush(pen.color())
+            series.line.setSymbolPen(None)
             pale = QColor(pen.color())
             pale.setAlpha(70)
             series.raw.setPen(pg.mkPen(pale, width=self._pen_scale))
-            self._chips[key].setIcon(line_icon(pen))
+            for entry in (key, key[0]):
+                self.legend.dress(entry, pen)
 
-    def _add_chip(self, key: Key) -> None:
-        chip = QToolButton(self._legend)
-        chip.setCheckable(True)
-        chip.setChecked(key not in self._hidden)
-        chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        chip.setIconSize(QSize(20, 12))
-        chip.setObjectName(f"series-{key[0]}-{key[1]}" if key[0] else f"series-{key[1]}")
-        title = " · ".join(part for part in key if part)
-        chip.setAccessibleName(f"Show {title}")
-        chip.setToolTip(f"Show or hide {title}")
-        chip.setFont(theme.tabular(chip.font()))
-        chip.toggled.connect(lambda on, key=key: self._toggle(key, on))
-        self._chips[key] = chip
-        self._chip_row.addWidget(chip)
-
-    def _toggle(self, key: Key, on: bool) -> None:
-        self._hidden.discard(key) if on else self._hidden.add(key)
+    def _toggled(self, entry: Hashable, on: bool) -> None:
+        keys = {key for key in self._series if entry in (key, key[0])}
+        self._hidden = self._hidden - keys if on else self._hidden | keys
         self._refresh()
-        self._restyle()
-
-    def _apply_visibility(self) -> None:
-        for key, series in self._series.items():
-            series.on = key not in self._hidden
-            series.line.setVisible(series.on)
-            series.raw.setVisible(series.on and self.smoothing > 0)
 
     def _refresh(self) -> None:
-        for series in self._series.values():
+        for key, series in self._series.items():
             if series.dirty:
                 series.dirty = False
                 series.smooth = smoothed(series.y, self.smoothing)
                 # One or two points make no line: show them.
                 series.line.setSymbol("o" if len(series.x) <= 2 else None)
                 series.line.setSymbolSize(5)
-        self._apply_visibility()
+            series.on = key not in self._hidden
+            series.line.setVisible(series.on)
+            series.raw.setVisible(series.on and self.smoothing > 0)
         if self._follows:
             self.fit()
         self._draw_visible()
-        self._say_values(None)
-        self._legend.setVisible(bool(self._series))
-        self._stack.setCurrentWidget(self.graphics if self._series else self.empty)
+        self.show_values_at(None)
+        self._stack.setCurrentWidget(self.grid if self._series else self.empty)
 
-    def _say_values(self, x: float | None) -> None:
-        for key, chip in self._chips.items():
-            series = self._series[key]
+    def show_values_at(self, x: float | None) -> None:
+        """Write each series' value at ``x``, or its last, into headings and legend."""
+        several, together = len(self.runs) > 1, self.together.isChecked()
+        found: dict[str, list[tuple[float, str]]] = {}
+        for key, series in self._series.items():
             value = (series.at(x) if x is not None else float(series.y[-1])) if len(series.y) else None
-            title = " · ".join(part for part in key if part)
-            chip.setText(f" {title}  {number(value)}" if value is not None else title)
+            if value is None:
+                continue
+            if key in self.legend.chips:
+                title = " · ".join(part for part in key if part)
+                self.legend.say(key, f" {title}  {number(value)}")
+            if series.on:
+                colour = self.pen_of(key).color().name() if several else ""
+                found.setdefault("" if together else key[1], []).append((value, colour))
+        for name, panel in self._panels.items():
+            panel.heading.say(found.get(name, []))
 
-    def _set_log(self, _on: bool) -> None:
-        self.plot.setLogMode(self.x_log.isChecked(), self.y_log.isChecked())
+    def _set_log(self) -> None:
+        for panel in self._panels.values():
+            panel.set_logs(self.x_log.isChecked(), self.y_log.isChecked())
         self.fit()
+        self._draw_visible()
 
     def _set_smoothing(self, place: int) -> None:
         # 0..100 to weights 0..0.998, finer towards the strong end where small changes matter.
@@ -262,77 +303,55 @@ class CurvesView(QWidget):
             series.dirty = True
         self._timer.start(REFRESH_MS)
 
+    # ---- ranges -------------------------------------------------------------------------------------------
     def fit(self) -> None:
         """Show everything, and go on doing so as series grow."""
         self._follows = True
-        logs = (self.x_log.isChecked(), self.y_log.isChecked())
-        spans = []
-        for k, log in enumerate(logs):
-            ends = []
-            for series in self._series.values():
-                values = series.x if k == 0 else series.smooth if self.smoothing > 0 else series.y
-                values = values[np.isfinite(values) & (values > 0)] if log else values[np.isfinite(values)]
-                if series.on and len(values):
-                    ends += [values.min(), values.max()]
-            low, high = (min(ends), max(ends)) if ends else (1.0, 10.0) if log else (0.0, 1.0)
-            if log:
-                low, high = np.log10(low), np.log10(high)
-            spans.append((low, high) if high > low else (low - 0.5, high + 0.5))
-        self.plot.vb.setRange(xRange=spans[0], yRange=spans[1], padding=0.04)
+        smooth, together = self.smoothing > 0, self.together.isChecked()
+        x_span = _span(list(self._series.values()), 0, smooth, self.x_log.isChecked())
+        self._syncing = True
+        for name, panel in self._panels.items():
+            within = [series for key, series in self._series.items() if together or key[1] == name]
+            y_span = _span(within, 1, smooth, self.y_log.isChecked())
+            panel.plot.vb.setRange(xRange=x_span, padding=0.02)
+            panel.plot.vb.setRange(yRange=y_span, padding=0.08)
+        self._syncing = False
+
+    def _follow_x(self, panel: CurvePanel) -> None:
+        self._range_timer.start(0)
+        if self._syncing:
+            return
+        self._syncing = True
+        span = panel.plot.vb.viewRange()[0]
+        for other in self._panels.values():
+            if other is not panel:
+                other.plot.vb.setXRange(*span, padding=0)
+        self._syncing = False
 
     def _draw_visible(self) -> None:
-        """Hand the plot what it can show of each series, and no more."""
-        (low, high), _ = self.plot.vb.viewRange()
-        if self.x_log.isChecked():
-            low, high = 10**low, 10**high
-        columns = max(200, int(self.graphics.width()))
-        for series in self._series.values():
+        """Hand the plots what they can show of each series, and no more."""
+        together = self.together.isChecked()
+        for (_, name), series in self._series.items():
             if series.dirty:  # new points, which the next refresh smooths; a change of range may come before it
                 continue
+            panel = self._panels["" if together else name]
+            low, high = panel.plot.vb.viewRange()[0]
+            if self.x_log.isChecked():
+                low, high = 10**low, 10**high
+            columns = max(200, panel.graphics.width())
             series.line.setData(*decimated(series.x, series.smooth, low, high, columns))
             raw = self.smoothing > 0 and series.on
             series.raw.setData(*(decimated(series.x, series.y, low, high, columns) if raw else ([], [])))
 
-    # ---- crosshair ----------------------------------------------------------------------------------------
-    def _hover(self, at: QPointF) -> None:
-        box = self.plot.vb.sceneBoundingRect()
-        inside = box.contains(at)
-        self._cross.setVisible(inside and bool(self._series))
-        if not inside:
-            self._say_values(None)
-            self.plot.setTitle(None)
-            return
-        x = float(self.plot.vb.mapSceneToView(at).x())
-        self._cross.setPos(x)
-        self.show_values_at(10**x if self.x_log.isChecked() else x)
-
-    def show_values_at(self, x: float) -> None:
-        """Write each series' value at ``x`` into the legend."""
-        self._say_values(x)
-
-    def eventFilter(self, watched, event) -> bool:
-        if event.type() == event.Type.Leave:
-            self._cross.setVisible(False)
-            self._say_values(None)
-        elif event.type() == event.Type.MouseButtonDblClick:
-            self.fit()
-        return False
+    def _hover(self, x: float | None, panel: CurvePanel) -> None:
+        for other in self._panels.values():
+            other.show_cross(x, log=self.x_log.isChecked(), here=other is panel)
+        self.show_values_at(x)
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def export_csv(self, path: str | Path) -> None:
         """One row per x, one column per series; empty where a series has no value. Raises OSError."""
-        keys = list(self._series)
-        xs = np.unique(np.concatenate([self._series[key].x for key in keys] or [np.zeros(0)]))
-        columns = []
-        for key in keys:
-            column = np.full(len(xs), np.nan)
-            column[np.searchsorted(xs, self._series[key].x)] = self._series[key].y
-            columns.append(column)
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow([self._labels[0] or "x", *(" · ".join(p for p in key if p) for key in keys)])
-            for i, x in enumerate(xs.tolist()):
-                rows.writerow([_plain(x), *("" if np.isnan(c[i]) else _plain(float(c[i])) for c in columns)])
+        curve_output.write_csv(path, self._labels[0] or "x", self.series)
 
     def _ask_export(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save curves", "curves.csv", "Comma-separated values (*.csv)")
@@ -345,31 +364,22 @@ class CurvesView(QWidget):
         CaptureDialog(self, self.window()).open()
 
     def picture(self, width: int, height: int) -> QImage:
-        """The plot with its legend above it."""
+        """The plots with their legend above them."""
         self._refresh()
-        scale = self._pen_scale = plotting.scale_of(width)
+        self._pen_scale = plotting.scale_of(width)
         self._restyle()
-        legend = round(30 * scale) if self._series else 0
-        image = QImage(width, height, QImage.Format.Format_RGB888)
-        image.fill(QColor(theme.colors().plot))
-        painter = QPainter(image)
-        painter.drawImage(0, legend, plotting.grab(self.graphics, width, height - legend))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.scale(scale, scale)
-        painter.setFont(theme.font(0.95, numbers=True))
-        left = 16.0
-        for key, series in self._series.items():
-            if series.on:
-                title = " · ".join(part for part in key if part)
-                painter.setPen(self.pen_of(key, 2.0 / self._pen_scale))
-                painter.drawLine(QPointF(left, 17), QPointF(left + 20, 17))
-                painter.setPen(QColor(theme.colors().text))
-                painter.drawText(QPointF(left + 26, 21), title)
-                left += 44 + painter.fontMetrics().horizontalAdvance(title)
-        painter.end()
+        entries = {
+            chip.text().strip(): self.pen_of(next(k for k in self._series if entry in (k, k[0])))
+            for entry, chip in self.legend.chips.items()
+            if chip.isChecked()
+        }
+        image = curve_output.picture(self.grid.panels, entries, width, height)
         self._pen_scale = self.devicePixelRatioF()
         self._restyle()
         return image
+
+    def screenshot(self, width: int, height: int) -> np.ndarray:
+        return plotting.pixels(self.picture(width, height))
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
@@ -377,18 +387,16 @@ class CurvesView(QWidget):
             self._restyle()
         super().changeEvent(event)
 
-    def screenshot(self, width: int, height: int) -> np.ndarray:
-        return plotting.pixels(self.picture(width, height))
-
     def _theme_changed(self) -> None:
-        plotting.dress(self.plot)
-        self._cross.setPen(pg.mkPen(theme.colors().faint, width=1))
+        for panel in self._panels.values():
+            panel.dress()
         self._restyle()
 
     def state(self) -> dict[str, Any]:
         return {
             "x_log": self.x_log.isChecked(),
             "y_log": self.y_log.isChecked(),
+            "together": self.together.isChecked(),
             "smoothing": self.smoothing_slider.value(),
             "hidden": sorted(list(key) for key in self._hidden),
         }
@@ -397,19 +405,29 @@ class CurvesView(QWidget):
         state = state if isinstance(state, dict) else {}
         self.x_log.setChecked(state.get("x_log") is True)
         self.y_log.setChecked(state.get("y_log") is True)
+        if isinstance(state.get("together"), bool):
+            self.together.setChecked(state["together"])
         smoothing = state.get("smoothing")
         if isinstance(smoothing, int):
             self.smoothing_slider.setValue(smoothing)
         hidden = state.get("hidden")
         if isinstance(hidden, list):
             self._hidden = {(str(k[0]), str(k[1])) for k in hidden if isinstance(k, list) and len(k) == 2}
-            for key, chip in self._chips.items():
-                chip.setChecked(key not in self._hidden)
+            self._arrange()
+            self._refresh()
 
     def closeEvent(self, event) -> None:
         self._timer.stop()
+        self._range_timer.stop()
         super().closeEvent(event)
 
 
-def _plain(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+def _span(series: Sequence[Series], axis: int, smooth: bool, log: bool) -> tuple[float, float]:
+    ends = [end for one in series for end in one.span(axis, smooth, log)]
+    low, high = (min(ends), max(ends)) if ends else (1.0, 10.0) if log else (0.0, 1.0)
+    if log:
+        low, high = float(np.log10(low)), float(np.log10(high))
+    if high > low:
+        return low, high
+    half = 0.5 if log or low == 0 else abs(low) * 0.5
+    return low - half, high + half

@@ -9,13 +9,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSpinBox, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import plotting
+from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import ViewBar
 from engines.core import Artifact
 from engines.data import Curve, GridField, Mesh, Model, PointCloud, Table, Volume
 
@@ -63,29 +64,23 @@ class HistogramView(QWidget):
         column.setSpacing(0)
         self.bar = ViewBar(self)
         self._has_bar = bar
-        self.names = QComboBox(self.bar)
-        self.names.setObjectName("values")
-        self.names.setAccessibleName("Values to count")
+        self.names = self.bar.choice("values", "Values to count", "histogram")
         self.names.activated.connect(lambda _: self.choose(self.names.currentData()))
-        self.bar.add(self.names)
-        self.bar.label("Bins")
-        self.bins = QSpinBox(self.bar)
+        bins = self.bar.group("bins-group", "Bins", "sliders-horizontal")
+        self.bins = QSpinBox()
         self.bins.setRange(2, 500)
         self.bins.setValue(60)
         self.bins.setObjectName("bins")
         self.bins.setAccessibleName("Number of bins")
         self.bins.valueChanged.connect(lambda _: self._draw())
-        self.bar.add(self.bins)
+        self.bins.setPrefix("Bins ")
+        bins.addWidget(self.bins)
         self.log = self.bar.action(
             "y-log", "Logarithmic counts", "histogram", lambda _: self._draw(), "G", checkable=True, words="Log y"
         )
         self.bar.action("fit", "Show everything", "frame", lambda: self.plot.enableAutoRange(), "F")
         self.bar.stretch()
-        self.facts = QLabel(self.bar)
-        self.facts.setObjectName("facts")
-        self.facts.setFont(theme.tabular(self.facts.font()))
-        theme.mark(self.facts, tone="muted")
-        self.bar.add(self.facts)
+        self.facts = self.bar.text("facts", "Mean and spread")
         column.addWidget(self.bar)
         body = QWidget(self)
         self._stack = QStackedLayout(body)
@@ -130,7 +125,7 @@ class HistogramView(QWidget):
         if self._name not in names:
             self._name = names[0] if names else ""
         self.names.setCurrentIndex(max(0, self.names.findData(self._name)))
-        self.names.setVisible(len(names) > 1)
+        self.bar.set_shown(self.names.parentWidget(), len(names) > 1)
         self._draw()
 
     def choose(self, name: str) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import plotting
+from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import ViewBar
 from engines.data import Image
 
 _CHANNELS = {1: ("Grey",), 2: ("Grey", "Alpha"), 3: ("Red", "Green", "Blue"), 4: ("Red", "Green", "Blue", "Alpha")}
@@ -51,25 +52,14 @@ class ImageView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         self.bar = ViewBar(self)
-        self.images = QComboBox(self.bar)
-        self.images.setObjectName("images")
-        self.images.setAccessibleName("Image to show")
+        self.images = self.bar.choice("images", "Image to show", "image")
         self.images.activated.connect(lambda _: self._choose(self.images.currentData()))
-        self.bar.add(self.images)
-        self.channels = QComboBox(self.bar)
-        self.channels.setObjectName("channels")
-        self.channels.setAccessibleName("Channel")
+        self.channels = self.bar.choice("channels", "Channel", "sliders-horizontal", keep=30)
         self.channels.activated.connect(lambda _: self.set_channel(self.channels.currentData()))
-        self.bar.add(self.channels)
         self.bar.action("fit", "Fit to the view", "frame", self.fit, "F")
         self.bar.action("actual-size", "Actual size", "image", self.actual_size, "1", words="1:1")
         self.bar.stretch()
-        self.readout = QLabel(self.bar)
-        self.readout.setObjectName("readout")
-        self.readout.setFont(theme.tabular(self.readout.font()))
-        theme.mark(self.readout, tone="muted")
-        self.bar.add(self.readout)
-        self.bar.gap()
+        self.readout = self.bar.text("readout", "Pixel under the cursor")
         self.bar.action("screenshot", "Save a picture", "camera", self._save_picture, "S")
         column.addWidget(self.bar)
         body = QWidget(self)
@@ -96,7 +86,7 @@ class ImageView(QWidget):
         for item in self._items:
             self.images.addItem(item.name, item.id)
         self.images.setCurrentIndex(max(0, self.images.findData(self._chosen)))
-        self.images.setVisible(len(self._items) > 1)
+        self.bar.set_shown(self.images.parentWidget(), len(self._items) > 1)
         self._show()
 
     @property
@@ -126,7 +116,7 @@ class ImageView(QWidget):
         for k, name in enumerate(_CHANNELS[pixels.shape[2]]):
             self.channels.addItem(name, k)
         self.channels.setCurrentIndex(max(0, self.channels.findData(self._channel)))
-        self.channels.setVisible(pixels.shape[2] > 1)
+        self.bar.set_shown(self.channels.parentWidget(), pixels.shape[2] > 1)
         self.item.setImage(to_screen(pixels, self._channel), autoLevels=False)
         if pixels.shape != self._shape:
             self._shape = pixels.shape

@@ -33,12 +33,12 @@ def scale_of(width: int) -> float:
     return max(0.5, width / 900)
 
 
-def grab(widget: QWidget, width: int, height: int) -> QImage:
+def grab(widget: QWidget, width: int, height: int, scale: float | None = None) -> QImage:
     """A picture of a widget laid out anew at this size, whatever its size on screen."""
     old = widget.geometry()
     image = QImage(width, height, QImage.Format.Format_RGB888)
     image.fill(QColor(theme.colors().plot))
-    scale = scale_of(width)
+    scale = scale or scale_of(width)
     inner = QRect(0, 0, max(1, round(width / scale)), max(1, round(height / scale)))
     updates = widget.updatesEnabled()
     widget.setUpdatesEnabled(False)

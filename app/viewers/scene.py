@@ -19,11 +19,12 @@ from app.viewers import layers as kinds
 from app.viewers import overlay, scene_bar
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.canvas import Canvas
+from app.viewers.empty_state import EmptyState
 from app.viewers.layer import Layer, Style
 from app.viewers.layer_panel import LayerPanel
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import ViewBar
 from app.viewers.tools import CLICK, Clip, Measure, away, pick
 
 MARGIN = 8
@@ -115,7 +116,7 @@ class Scene3D(QWidget):
 
     def set_clipping(self, on: bool) -> None:
         self.clip.active = on
-        self.axis_buttons.setVisible(on)
+        self.bar.set_shown(self.axis_buttons, on)
         if on:
             self.clip.set_plane(self.clip.bounds.mean(0), self.clip.normal)
         for layer in self.layers.values():

@@ -20,7 +20,7 @@ _CLIP_HELP = "Drag its knob to move it, the tip of its arrow to turn it."
 def fill(scene: Scene3D) -> None:
     """Make the actions of a scene and put their buttons on its bar."""
     act = scene.bar.action
-    act("frame", "Show everything", "frame", scene.frame, "F")
+    act("frame", "Show everything", "frame", scene.frame, "F", keep=80)
     views = [
         act(f"view-{title.lower()}", f"{title} view", "view", partial(scene.look_from, k), str(k + 1), button=False)
         for k, (title, _, _) in enumerate(STANDARD_VIEWS)
@@ -34,11 +34,11 @@ def fill(scene: Scene3D) -> None:
     scene.clip_action = clip(help=_CLIP_HELP)
     scene.axis_buttons = _axes(scene)
     scene.bar.add(scene.axis_buttons)
-    scene.axis_buttons.hide()
+    scene.bar.set_shown(scene.axis_buttons, False)
     scene.bar.stretch()
-    act("screenshot", "Save a picture or a turntable", "camera", scene.save_picture, "S")
-    scene.layers_action = act("layers", "Layers", "layers", scene.set_panel, "L", checkable=True, checked=True)
-    act("reset", "Reset the view", "reset", scene.reset, "R")
+    act("screenshot", "Save a picture or a turntable", "camera", scene.save_picture, "S", keep=30)
+    scene.layers_action = act("layers", "Layers", "layers", scene.set_panel, "L", checkable=True, checked=True, keep=80)
+    act("reset", "Reset the view", "reset", scene.reset, "R", keep=20)
 
     def turn(right: float, up: float) -> None:
         scene.set_pose(scene.pose.orbited(right * _TURN, up * _TURN), moving=True)

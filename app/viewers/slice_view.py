@@ -22,10 +22,11 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.viewers import colour_maps, plotting, sections
+from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.slice_parts import Foot, Viewport
-from app.viewers.toolbar import EmptyState, ViewBar, on_key
+from app.viewers.toolbar import ViewBar, on_key
 from engines.data import GridField, Slices, Volume
 
 PLANES = 3

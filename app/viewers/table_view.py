@@ -13,9 +13,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QKeySequence, QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QFileDialog,
-    QLabel,
     QStackedLayout,
     QTableView,
     QVBoxLayout,
@@ -24,9 +22,10 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.viewers import plotting
+from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
-from app.viewers.toolbar import EmptyState, ViewBar
+from app.viewers.toolbar import ViewBar
 from engines.data import Model, Table
 
 
@@ -136,14 +135,9 @@ class TableView(QWidget):
         column.setSpacing(0)
         self.bar = ViewBar(self)
         self._has_bar = bar
-        self.tables = QComboBox(self.bar)
-        self.tables.setObjectName("tables")
-        self.tables.setAccessibleName("Table to show")
+        self.tables = self.bar.choice("tables", "Table to show", "Table")
         self.tables.activated.connect(lambda _: self._choose(self.tables.currentData()))
-        self.bar.add(self.tables)
-        self.count = QLabel(self.bar)
-        theme.mark(self.count, tone="muted")
-        self.bar.add(self.count)
+        self.count = self.bar.text("count", "Number of rows")
         self.bar.stretch()
         self.bar.action(
             "copy", "Copy", "copy", self.copy, "Ctrl+C", help="The chosen cells, or all, for a spreadsheet."
@@ -182,7 +176,7 @@ class TableView(QWidget):
         for item in self._items:
             self.tables.addItem(item.name, item.id)
         self.tables.setCurrentIndex(max(0, self.tables.findData(self._chosen)))
-        self.tables.setVisible(len(self._items) > 1)
+        self.bar.set_shown(self.tables.parentWidget(), len(self._items) > 1)
         self._show()
 
     @property

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QToolButton
 
+from app.viewers.curve_grid import cells
 from app.viewers.curve_series import smoothed
+from app.viewers.plot_axis import nice, nice_powers, short
 from app.viewers.registry import Shown
 from tests.viewers.conftest import curve
 
@@ -34,6 +36,9 @@ def test_a_curve_and_live_series(show, qtbot):
     qtbot.wait(120)
     assert len(view._series[("", "hinge")].line.getData()[0]) == 19
     view.show_values_at(3.2)
+    assert view._panels["hinge"].heading.values == [(0.25, "")]
+    view.together.setChecked(True)
+    view.show_values_at(3.2)
     chip = view.findChild(QToolButton, "series-hinge")
     assert "0.25" in chip.text()
     chip.click()
@@ -47,6 +52,10 @@ def test_runs_differ_by_colour_and_quantities_by_dash(show):
     for run in ("first", "second"):
         for name in ("loss", "IoU"):
             view.set_series(name, [0, 1, 2], [1, 2, 3], run=run)
+    assert set(view.legend.chips) == {"first", "second"}
+    small = {key: view.pen_of(key) for key in view.series}
+    assert small["first", "loss"].style() == small["first", "IoU"].style()
+    view.together.setChecked(True)
     pens = {key: view.pen_of(key) for key in view.series}
     assert pens["first", "loss"].color() == pens["first", "IoU"].color() != pens["second", "loss"].color()
     assert pens["first", "loss"].style() == pens["second", "loss"].style() != pens["first", "IoU"].style()
@@ -88,6 +97,7 @@ def test_log_axes_and_state(show):
     assert view.y_log.isChecked()
     view.x_log.trigger()
     view.smoothing_slider.setValue(30)
+    view.together.setChecked(True)
     view.findChild(QToolButton, "series-IoU").click()
     state = json.loads(json.dumps(view.state()))
     other = show("curves")
@@ -95,3 +105,58 @@ def test_log_axes_and_state(show):
     other.set_series("IoU", [1, 2], [1, 2])
     assert other.state() == state
     assert not other._series[("", "IoU")].on
+
+
+def test_each_quantity_has_its_own_scale_and_one_x_axis_is_shared(show, qtbot):
+    view = show("curves", 270, 170)
+    x = np.arange(1, 1601, 5)
+    view.set_series("hinge", x, np.linspace(0, 200, len(x)))
+    view.set_series("learning rate", x, np.geomspace(1e-2, 1e-5, len(x)))
+    view.set_series("iou", x, np.linspace(0, 0.9, len(x)))
+    qtbot.wait(120)
+    assert list(view._panels) == ["hinge", "learning rate", "iou"]
+    for name, top in (("hinge", 200), ("learning rate", 1e-2), ("iou", 0.9)):
+        low, high = view._panels[name].plot.vb.viewRange()[1]
+        assert top < high < 1.3 * top
+        assert low < 0.2 * top
+    assert not view.grid.scrolls
+    panels = [panel.geometry() for panel in view.grid.panels]
+    assert not any(a.intersects(b) for k, a in enumerate(panels) for b in panels[k + 1 :])
+    view.plot.vb.setXRange(300, 700, padding=0)
+    assert all(p.plot.vb.viewRange()[0] == pytest.approx([300, 700]) for p in view._panels.values())
+    view._panels["iou"].hovered.emit(801.0)
+    assert all(panel.cross.isVisible() for panel in view._panels.values())
+    assert view._panels["iou"].heading.values[0][0] == pytest.approx(0.45, abs=0.01)
+    view.fit()
+    assert view.plot.vb.viewRange()[0][1] > 1500
+    view.together.trigger()
+    assert list(view._panels) == [""]
+    assert len(view.legend.chips) == 3
+
+
+def test_series_of_one_quantity_share_a_plot(show):
+    view = show("curves")
+    view.show_artifacts([Shown("c", "Densities", curve().replace(y_label="density"))])
+    assert view.together.isChecked()
+
+
+@pytest.mark.parametrize("size", [(1200, 400), (600, 300), (280, 500), (270, 134)])
+def test_plots_fill_what_room_there_is(size):
+    for count in range(1, 13):
+        found, needed = cells(count, *size)
+        assert len(found) == count
+        rects = [cell.rect for cell in found]
+        assert all(rect.left() >= 0 and rect.right() < size[0] + 1 and rect.bottom() <= needed for rect in rects)
+        assert not any(a.intersects(b) for k, a in enumerate(rects) for b in rects[k + 1 :])
+        assert len({rect.left() for rect in rects}) <= 4
+        assert sum(cell.is_last for cell in found) == len({rect.left() for rect in rects})
+
+
+def test_axes_have_few_round_numbers():
+    assert nice(0, 1600, 3) == [0, 1000]
+    assert nice(0.15, 0.75, 2) == pytest.approx([0.2, 0.6])
+    assert nice(-1, 1, 3) == [-1, 0, 1]
+    assert nice(1, 1, 3) == []
+    assert nice_powers(-5, -2, 4) == [-5, -4, -3, -2]
+    assert [10**v for v in nice_powers(0.1, 0.9, 3)] == pytest.approx([2, 5])
+    assert [short(v) for v in (0, 0.25, 1500, 1.18e-5, -2e7)] == ["0", "0.25", "1500", "1.18e−5", "−2e7"]
