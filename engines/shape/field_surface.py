@@ -27,9 +27,14 @@ class Surface:
 
 
 def extract(
-    field: IterativeField, similarity: Similarity, resolution: int, seeds: np.ndarray | None, run: Run
+    field: IterativeField, similarity: Similarity, resolution: int, pull: float, seeds: np.ndarray | None, run: Run
 ) -> Surface:
-    """The zero set on ``resolution`` cells along each axis. Raises :class:`UserError` when there is none."""
+    """The zero set on ``resolution`` cells along each axis. Raises :class:`UserError` when there is none.
+
+    ``pull`` is the bias of dual contouring. The slope of a network of LeakyReLUs jumps across its kinks, so the planes
+    that meet in a cell are nearly parallel but disagree; with little bias their common point lies far off, and the
+    faces fold over.
+    """
     device, dtype = field.flat.device, field.flat.dtype
 
     def values(points: np.ndarray) -> np.ndarray:
@@ -39,7 +44,7 @@ def extract(
         return gradients(field, torch.from_numpy(points).to(device, dtype), check=run.check).cpu().numpy()
 
     grid = near_zero_set(values, resolution, seeds)
-    surface = dual_contouring(grid.values, grid.origin, grid.spacing, slopes, check=run.check)
+    surface = dual_contouring(grid.values, grid.origin, grid.spacing, slopes, bias=pull, check=run.check)
     run.note(
         f"Meshed on {resolution}³ cells; {grid.evaluated:,} of {grid.values.size:,} nodes were evaluated, "
         "the others lie far from the surface and are interpolated."

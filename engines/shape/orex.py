@@ -216,7 +216,7 @@ def finish(
         field = IterativeField(params.architecture, flat)
         seeds = points_on_contours(subject.planes, 0.02)
         try:
-            surface = extract(field, subject.similarity, params.resolution, seeds, run)
+            surface = extract(field, subject.similarity, params.resolution, params.vertex_pull, seeds, run)
         except UserError as error:
             if len(subjects) == 1:
                 raise
@@ -230,7 +230,7 @@ def finish(
         subject = subjects[number // max(1, len(state["levels"]) // len(subjects))]
         field = IterativeField(params.architecture, flat)
         try:
-            surface = extract(field, subject.similarity, params.level_resolution, None, run)
+            surface = extract(field, subject.similarity, params.level_resolution, params.vertex_pull, None, run)
             levels.append(surface.mesh.replace(name=f"{subject.name}, after stage {number + 1}"))
         except UserError:
             run.note(f"{subject.name} had no surface after stage {number + 1}.")

@@ -70,6 +70,11 @@ class OrexParams(Params):
     hidden: int = Param(32, ge=2, le=256, source=REPO, advanced=True, help="Values handed from iteration to iteration")
     width: int = Param(64, ge=8, le=512, source=REPO, advanced=True, help="Width of the hidden layers")
     depth: int = Param(7, ge=1, le=16, source=REPO, advanced=True, help="Number of hidden layers")
+    vertex_pull: float = Param(
+        1.0, ge=1e-3, le=10, log=True, advanced=True, source="measured; sheet 12: 0.01, for fields without kinks",
+        help="How strongly vertices of the mesh are drawn to the mean of the crossings in their cell, against the "
+        "normals there. Less keeps sharper edges; below 0.1 faces fold over, because the network's slope has kinks",
+    )  # fmt: skip
     level_meshes: bool = Param(False, source=f"{CPU}; {REPO}: on", advanced=True, help="Also give a mesh of each level")
     level_resolution: int = Param(
         150, ge=32, le=512, unit="cells", source=REPO, advanced=True, help="Cells along each axis of the levels' meshes"

@@ -21,6 +21,10 @@ class SampleFieldParams(Params):
     resolution: int = Param(
         192, ge=32, le=512, unit="cells", help="Cells along each axis of the grid", source="own choice", log=True
     )
+    vertex_pull: float = Param(
+        1.0, ge=1e-3, le=10, log=True, advanced=True, source="as OReX",
+        help="How strongly vertices are drawn to the mean of the crossings in their cell, against the normals there",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,5 +90,5 @@ def sample_field(
     """Coarse to fine near the zero set, then dual contouring; all in the frame of the file."""
     field, similarity, name = from_model(model, run.device)
     for _ in run.steps(1, f"Meshing {name}"):
-        surface = extract(field, similarity, params.resolution, None, run)
+        surface = extract(field, similarity, params.resolution, params.vertex_pull, None, run)
     return SampledField(surface.mesh.replace(name=name), surface.field.replace(name=f"{name}, field"))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from engines.blocks.analytic_shapes import Torus, TwoHoles
-from engines.blocks.mesh_topology import face_normals
+from engines.blocks.mesh_topology import face_areas, face_normals
 from engines.core import Run, catalog
 from engines.data import Mesh, Slices
 from engines.files import read
@@ -70,12 +70,13 @@ def figures(name: str, seed: int, key: str, preset: str | None, changes: dict) -
 
 
 def normal_rms(mesh: Mesh, exact) -> float:
-    """RMS angle in degrees between the faces' normals and those of the solid."""
+    """RMS angle in degrees between the faces' normals and those of the solid, weighted by area."""
     centres = mesh.vertices[mesh.faces].mean(1)
     slope = exact.gradient(centres)
     slope /= np.linalg.norm(slope, axis=1, keepdims=True)
     cosine = (face_normals(mesh.vertices, mesh.faces) * slope).sum(1)
-    return float(np.degrees(np.sqrt((np.arccos(np.clip(cosine, -1, 1)) ** 2).mean())))
+    squares = np.arccos(np.clip(cosine, -1, 1)) ** 2
+    return float(np.degrees(np.sqrt(np.average(squares, weights=face_areas(mesh.vertices, mesh.faces)))))
 
 
 def right_signs(model, slices: Slices, seed: int, distance: float = 0.02, per_edge: int = 4) -> float:
