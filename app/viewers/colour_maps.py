@@ -12,7 +12,13 @@ MAPS = {
     "magma": "Magma",
     "grey": "Grey",
     "diverging": "Blue to red",
+    "soft": "Soft blue to red",
 }
+DIVERGING = ("diverging", "soft")
+"""With the zero in the middle."""
+_SOFT = np.array([[57.0, -7.0, -34.0], [95.0, 0.0, 1.0], [57.0, 29.0, 29.0]])
+"""CIELAB of the ends and the middle: equal lightness at the ends, and little chroma, so that a field that is nearly
+everywhere at one end or the other leaves the lines on top of it readable."""
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6BB1", "#7F7F7F")
 SURFACE_COLOURS = ("#C9D3DA", "#E3B778", "#7FB5A8", "#C99BB8", "#8FB4D9", "#D98F6C", "#D8CF86", "#A79AC9", "#A8A8A8")
 """For meshes side by side: the hues of Okabe-Ito, softened so that shading stays readable."""
@@ -23,10 +29,24 @@ def table(name: str) -> np.ndarray:
     """(256, 3) uint8 colours; an unknown name gives viridis."""
     if name == "grey":
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
+    if name == "soft":
+        places = np.linspace(0, 2, 256)
+        return _rgb_of_lab(np.stack([np.interp(places, (0, 1, 2), _SOFT[:, k]) for k in range(3)], 1))
     import pyqtgraph
 
     found = {"viridis": "viridis", "cividis": "cividis", "magma": "magma", "diverging": "CET-D1"}.get(name, "viridis")
     return np.ascontiguousarray(pyqtgraph.colormap.get(found).getLookupTable(0, 1, 256)[:, :3].astype(np.uint8))
+
+
+def _rgb_of_lab(lab: np.ndarray) -> np.ndarray:
+    """(n, 3) CIELAB (white of D65) to sRGB, uint8."""
+    y = (lab[:, 0] + 16) / 116
+    f = np.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], 1)
+    xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * (0.95047, 1.0, 1.08883)
+    to_rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    linear = np.clip(xyz @ to_rgb.T, 0, 1)
+    coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return (coded * 255 + 0.5).astype(np.uint8)
 
 
 def is_signed(low: float, high: float) -> bool:

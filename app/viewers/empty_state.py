@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app import theme
 
@@ -28,13 +28,12 @@ class EmptyState(QWidget):
         words.setWordWrap(True)
         words.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
         words.setMaximumWidth(360)
-        words.setMinimumWidth(min(300, 360))
-        words.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.MinimumExpanding)
+        words.setMinimumWidth(120)
         theme.mark(words, tone="muted")
         column.addStretch(1)
         column.addWidget(self._icon)
         column.addWidget(heading)
-        column.addWidget(words, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(words)  # centred, as wide as there is room and it may be
         column.addStretch(1)
         theme.signals.changed.connect(self._paint_icon)
         self._paint_icon()

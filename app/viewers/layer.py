@@ -192,7 +192,7 @@ class Layer:
             return
         cmap, (low, high) = colour_maps.choose(self.fine.arrays[name])
         self.cmap = self.style.cmap or cmap
-        if self.cmap == "diverging":
+        if self.cmap in colour_maps.DIVERGING:
             edge = max(abs(low), abs(high))
             low, high = -edge, edge
         low = low if self.style.low is None else self.style.low

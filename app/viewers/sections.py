@@ -158,6 +158,52 @@ def level_lines(section: Section, level: float) -> list[np.ndarray]:
     return [(line + 0.5) * scale + (left, bottom) for line in lines]
 
 
+def is_inside(values: np.ndarray, field: GridField) -> np.ndarray:
+    """Where values of a field lie inside of what its level encloses.
+
+    Logits and signed distances are positive outside by convention here; of other fields, what most of the border is
+    counts as outside.
+    """
+    level = 0.0 if field.level is None else field.level
+    if not is_signed_out(field):
+        faces = [field.values.take(end, axis) for axis in range(3) for end in (0, -1)]
+        above = np.mean([float((face > level).mean()) for face in faces])
+        if above < 0.5:
+            return values > level
+    return values < level
+
+
+def is_signed_out(field: Volume | GridField) -> bool:
+    """Whether a field is of the kind that is negative inside and positive outside."""
+    if not isinstance(field, GridField):
+        return False
+    quantity = field.quantity.lower()
+    return "logit" in quantity or "signed distance" in quantity
+
+
+def fullest(grid: Volume | GridField, axis: int) -> int:
+    """Index of the section across an axis that cuts most of what is inside; the middle if there is no inside."""
+    count = grid.values.shape[axis]
+    if not isinstance(grid, GridField):
+        return count // 2
+    thin = max(1, round((grid.values.size / 1_000_000) ** (1 / 3)))
+    steps = [slice(None, None, 1 if k == axis else thin) for k in range(3)]
+    others = tuple(k for k in range(3) if k != axis)
+    area = is_inside(grid.values[tuple(steps)], grid).mean(others)
+    good = np.flatnonzero(area >= 0.97 * area.max()) if area.max() > 0 else np.array([count // 2])
+    return int(good[np.abs(good - count // 2).argmin()])
+
+
+def fullest_plane(slices: Slices) -> int:
+    """The plane whose contours spread furthest."""
+    if not len(slices.vertices):
+        return 0
+    spread = np.zeros(slices.plane_count)
+    for plane in np.unique(slices.vertex_planes):
+        spread[plane] = np.linalg.norm(np.ptp(slices.vertices[slices.vertex_planes == plane], axis=0))
+    return int(spread.argmax())
+
+
 def sigmoid(values: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * values))  # cannot overflow
 

@@ -124,6 +124,7 @@ class ViewBar(QWidget):
         action = QAction(theme.icon(icon), title, self.host)
         action.setObjectName(name)
         action.setCheckable(checkable)
+        action.setIconVisibleInMenu(not checkable)  # an icon would stand where the check mark belongs
         action.setChecked(checked)
         tip = f"{title} ({QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)})" if key else title
         action.setToolTip(f"{tip}\n{help}" if help else tip)
@@ -231,6 +232,10 @@ class ViewBar(QWidget):
                 widget.setVisible(on and widget.parentWidget() is not self)  # on the bar, what has room is shown
                 self._arrange()
 
+    def offers(self, widget: QWidget) -> bool:
+        """Whether a widget is to be had, on the bar or behind a button."""
+        return any(item.widget is widget and item.wanted for item in self._items)
+
     # ---- room ---------------------------------------------------------------------------------------------
     def sizeHint(self) -> QSize:
         return QSize(260, HEIGHT)
@@ -271,7 +276,7 @@ class ViewBar(QWidget):
             return needed + (self.more.sizeHint().width() + SPACE if more else 0) <= room
 
         on = [item for item in self._items if item.wanted and item.widget is not None]
-        by_need = sorted(on[::-1], key=lambda item: item.keep)  # of equal ones the last goes first
+        by_need = sorted(on, key=lambda item: (item.keep, -on.index(item)))
         steps = [(item, "away") for item in on if item.kind == "text"]
         steps += [(item, "small") for item in by_need if item.words]
         steps += [(item, "small") for item in by_need if item.kind == "group"]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from app.viewers import sections
+from app.viewers.colour_maps import table
 from app.viewers.registry import Shown
+from app.viewers.slice_legend import arrange
 from app.viewers.slice_view import PLANES
 from engines.data import GridField, Volume
 from tests.viewers.conftest import ball_field, rings, two_labels
@@ -87,9 +89,9 @@ def test_planes_of_the_input_and_the_wheel_move(show):
     view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
     view.set_axis(PLANES)
     assert view.slider.maximum() == 4
-    assert view.position.text() == "Plane 1 of 5"
+    assert view.position.text() == "Plane 3 of 5"  # where the contours spread furthest
     view.graphics.wheeled.emit(1)
-    assert view.position.text() == "Plane 2 of 5"
+    assert view.position.text() == "Plane 4 of 5"
     shot = view.screenshot(300, 200)
     assert shot.shape == (200, 300, 3)
     assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
@@ -115,10 +117,10 @@ def test_labels_have_their_own_colours_and_windows_narrow_scalars(show):
     assert rgba[0, 0, 3] == 0
     assert "label 1" in view.describe(6, 10)
     assert "label 2" in view.describe(12, 10)
-    assert not view.cmaps.isVisible()
+    assert not view.bar.offers(view.colours)
     scan = Volume(values=np.random.default_rng(0).normal(100, 20, (12, 12, 12)), affine=np.eye(4))
     view.show_artifacts([Shown("v", "Scan", scan)])
-    assert view.cmaps.isVisible()
+    assert view.bar.offers(view.colours)
     before = view.image.image.copy()
     view.high.setText("105")
     view.high.setModified(True)
@@ -154,3 +156,76 @@ def test_state_comes_back(show):
     other.restore(state)
     assert json.loads(json.dumps(other.state())) == state
     assert other.slider.value() == 3
+
+
+def test_a_field_starts_where_most_of_it_is_inside(show):
+    axis = np.linspace(-1.5, 1.5, 31)
+    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
+    low = ball_field(31).replace(values=6 * (np.sqrt(x**2 + y**2 + (z + 0.7) ** 2) - 0.6))
+    assert sections.fullest(low, 2) in (8, 9)  # of nearly equal ones the nearer to the middle
+    assert sections.fullest(low, 0) == 15
+    assert sections.fullest(low.replace(quantity="density", values=-low.values), 2) in (8, 9)  # large inside, for once
+    assert sections.fullest(low.replace(values=np.ones((31, 31, 31))), 2) == 15
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", low)])
+    assert view.slider.value() in (8, 9)
+
+
+def test_the_section_fills_the_view_until_somebody_zooms(show, qtbot):
+    view = show("slice", 280, 500)
+    view.show_artifacts([Shown("f", "Field", ball_field())])
+
+    def spans():
+        return [high - low for low, high in view.plot.vb.viewRange()]
+
+    for size in ((280, 500), (700, 400), (300, 300)):
+        view.resize(*size)
+        qtbot.wait(30)
+        assert min(spans()) == pytest.approx(3.1 * 1.06, rel=0.03)
+    view.plot.vb.scaleBy((0.5, 0.5))
+    view.plot.vb.sigRangeChangedManually.emit([True, True])
+    zoomed = min(spans())
+    view.resize(340, 340)
+    qtbot.wait(30)
+    assert min(spans()) < 0.7 * 3.1
+    assert min(spans()) == pytest.approx(zoomed, rel=0.3)
+    view.fit()
+    assert min(spans()) > 3.1
+
+
+def test_colours_and_lines_are_named_below(show):
+    view = show("slice", 280, 420)
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
+    assert [entry.words for entry in view.legend.entries] == [
+        "colours from inside to outside", "Level", "Input contours",
+    ]  # fmt: skip
+    boxes, height = arrange(view.legend.entries, 280)
+    assert height <= view.legend.height() + 1
+    assert all(box.right() <= 280 for box in boxes)
+    view.contour_action.trigger()
+    assert len(view.legend.entries) == 2
+    view.sigmoid_action.trigger()
+    assert view.legend.entries[0].low.startswith("inside −")
+    view.show_artifacts([Shown("v", "Labels", two_labels())])
+    assert [entry.words for entry in view.legend.entries] == ["Label 1", "Label 2"]
+
+
+def test_vertices_of_contours_are_marked_when_near(show):
+    view = show("slice", 300, 300)
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
+    view.set_axis(PLANES)
+    view.plot.vb.setRange(xRange=(-8, 8), yRange=(-8, 8))
+    assert not len(view.lines.dots.data)
+    view.plot.vb.setRange(xRange=(0.5, 1), yRange=(0, 0.5))
+    assert len(view.lines.dots.data) == 40
+
+
+def test_the_soft_map_is_even_and_pale_in_the_middle():
+    colours = table("soft").astype(int)
+    assert colours[128].min() > 225
+    assert colours[0][2] > colours[0][0] + 60  # blue
+    assert colours[-1][0] > colours[-1][2] + 60  # red
+    lightness = colours @ [0.21, 0.72, 0.07]
+    assert lightness[0] == pytest.approx(lightness[-1], abs=14)
+    assert (np.diff(lightness)[:126] >= -0.5).all()
+    assert (np.diff(lightness)[129:] <= 0.5).all()
