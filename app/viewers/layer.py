@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty
 
 from app import theme
-from app.viewers import colour_maps
+from app.viewers import colour_maps, scalar_units
 from app.viewers.registry import Shown
 
 
@@ -150,6 +150,11 @@ class Layer:
     def scalar(self) -> str:
         """The name of the scalar that colours this layer, or ""."""
         return self.style.by if self.style.by in self.fine.arrays else ""
+
+    @property
+    def scalar_title(self) -> tuple[str, str]:
+        """What to write beside the colours of the scalar, and its unit."""
+        return scalar_units.titled(self.scalar, self.artifact)
 
     @property
     def base_colour(self) -> str:

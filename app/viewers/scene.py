@@ -9,37 +9,24 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRect, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSizeF, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QImage, QPainter
-from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from app import theme
 from app.settings import settings
 from app.viewers import layers as kinds
 from app.viewers import overlay, scene_bar
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
-from app.viewers.canvas import Canvas
-from app.viewers.empty_state import EmptyState
 from app.viewers.layer import Layer, Style
-from app.viewers.layer_panel import LayerPanel
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
+from app.viewers.scalar_units import length_unit
+from app.viewers.scene_stage import Stage
 from app.viewers.toolbar import ViewBar
 from app.viewers.tools import CLICK, Clip, Measure, away, pick
 
-MARGIN = 8
 _open: weakref.WeakSet[Scene3D] = weakref.WeakSet()
-
-
-class _Stage(QWidget):
-    """The canvas with what floats above it."""
-
-    def __init__(self, parent: QWidget, arrange) -> None:
-        super().__init__(parent)
-        self._arrange = arrange
-
-    def resizeEvent(self, event) -> None:
-        self._arrange()
 
 
 class Scene3D(QWidget):
@@ -61,25 +48,15 @@ class Scene3D(QWidget):
         self._bounds: np.ndarray | None = None
         self._framed = False  # a camera was chosen, by the user or by a saved state
         self._auto_pose: Pose | None = None  # the camera that framing gave, while nobody moved it
-        self._bars_at = (0.0, 0.0)  # height free for the colour bars, and their distance from the edge
+        self._panel_open = {"wide": True, "narrow": False}  # as the user left it in views of either kind
+        self._panel_follows = False
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self.stage = _Stage(self, self._arrange)
-        self.canvas = Canvas(self.stage)
-        self.empty = EmptyState(
-            self.stage,
-            "scene",
-            "Nothing to show yet",
-            "Choose a mesh, slices, points, a volume or a field in the project, or drop a file here.",
-        )
-        self.overlay = overlay.Overlay(self.stage, self._paint_overlay)
-        self.panel = LayerPanel(self.stage)
-        self.notice = QLabel(self.stage)
-        self.notice.setObjectName("scene-notice")
-        theme.mark(self.notice, kind="chip")
-        self.notice.hide()
+        self.stage = Stage(self, self._paint_overlay)
+        self.canvas, self.overlay, self.panel = self.stage.canvas, self.stage.overlay, self.stage.panel
+        self.empty, self.notice, self._say = self.stage.empty, self.stage.notice, self.stage.say
         self.measure = Measure(self.pick, self._tools_changed)
         self.clip = Clip(self.canvas.ray, self.canvas.project, self._clip_changed)
         self.canvas.tools = [self.clip, self]
@@ -95,6 +72,7 @@ class Scene3D(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self.stage, 1)
 
+        self.stage.resized.connect(self._arrange)
         self.panel.style_changed.connect(self._set_style)
         self.canvas.moved.connect(self._camera_moved)
         self.canvas.moving_changed.connect(self._moving_changed)
@@ -136,8 +114,15 @@ class Scene3D(QWidget):
             self.measured.emit(self.measure.distance)
 
     def set_panel(self, on: bool) -> None:
+        if not self._panel_follows:
+            kinds_of_view = [self._breadth] if self.isVisible() else list(self._panel_open)
+            self._panel_open.update(dict.fromkeys(kinds_of_view, on))
         self._arrange()
         self.overlay.update()
+
+    @property
+    def _breadth(self) -> str:
+        return "narrow" if self.stage.is_narrow else "wide"
 
     def save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog
@@ -247,7 +232,7 @@ class Scene3D(QWidget):
     @property
     def unit(self) -> str:
         """The unit of length of what is shown, if all agree."""
-        found = {_length_unit(layer.artifact) for layer in self.layers.values()} - {""}
+        found = {length_unit(layer.artifact) for layer in self.layers.values()} - {""}
         return found.pop() if len(found) == 1 else ""
 
     # ---- camera -------------------------------------------------------------------------------------------
@@ -261,8 +246,8 @@ class Scene3D(QWidget):
     def frame(self) -> None:
         """Show everything, from the same direction, beside the layer panel."""
         if self._bounds is not None:
-            covered = self.panel.width() + MARGIN if not self.panel.isHidden() else 0
-            self.set_pose(self._framing(self.pose, self.canvas.width(), self.canvas.height(), covered))
+            size = (self.canvas.width(), self.canvas.height())
+            self.set_pose(self._framing(self.pose, *size, self.stage.covered))
             self._auto_pose, self._framed = self.pose, True
 
     def _framing(self, pose: Pose, width: int, height: int, covered: int = 0) -> Pose:
@@ -337,14 +322,14 @@ class Scene3D(QWidget):
         self.measure.paint(painter, project)
         overlay.draw_axes(painter, size, pose)
         overlay.draw_scale_bar(painter, size, pose, self.unit)
-        overlay.draw_colour_bars(painter, size, self.colour_bars(), *(bars_at or self._bars_at))
+        overlay.draw_colour_bars(painter, size, self.colour_bars(), *(bars_at or self.stage.bars_at))
 
     def colour_bars(self) -> list[overlay.ColourBar]:
         found = []
         for layer in self.layers.values():
             if layer.style.visible and layer.scalar:
-                unit = _length_unit(layer.artifact) if layer.scalar == "distance" else ""
-                bar = overlay.ColourBar(layer.scalar, layer.cmap, *layer.value_range, unit)
+                title, unit = layer.scalar_title
+                bar = overlay.ColourBar(title, layer.cmap, *layer.value_range, unit)
                 if bar not in found:
                     found.append(bar)
         return found
@@ -378,27 +363,13 @@ class Scene3D(QWidget):
         return rows[:, : 3 * width].reshape(height, width, 3).copy()
 
     def _arrange(self) -> None:
-        box = self.stage.rect()
-        for widget in (self.canvas, self.overlay, self.empty):
-            widget.setGeometry(box)
-        roomy = box.width() >= 2 * self.panel.width()
-        self.panel.setVisible(self.layers_action.isChecked() and bool(self.layers) and roomy)
-        self.panel.adjustSize()
-        height = min(self.panel.sizeHint().height(), box.height() - 2 * MARGIN)
-        self.panel.setGeometry(QRect(box.width() - self.panel.width() - MARGIN, MARGIN, self.panel.width(), height))
-        self._bars_at = (float(box.height()), 0.0)
-        if not self.panel.isHidden():
-            free = box.height() - self.panel.geometry().bottom() - MARGIN
-            roomy = overlay.bar_height(box.height(), free) >= 80
-            self._bars_at = (float(free), 0.0) if roomy else (float(box.height()), float(self.panel.width() + MARGIN))
-        self.notice.move(MARGIN, MARGIN)
+        if self.layers_action.isChecked() != self._panel_open[self._breadth]:
+            self._panel_follows = True
+            self.layers_action.setChecked(self._panel_open[self._breadth])
+            self._panel_follows = False
+        self.stage.arrange(self.layers_action.isChecked() and bool(self.layers))
         if self._auto_pose is not None and self._auto_pose is self.pose:
             self.frame()  # still as framed: keep it so at the new size
-
-    def _say(self, text: str) -> None:
-        self.notice.setText(text)
-        self.notice.adjustSize()
-        self.notice.setVisible(bool(text))
 
     def _theme_changed(self) -> None:
         if self.canvas.is_closed:
@@ -423,7 +394,8 @@ class Scene3D(QWidget):
             "camera": self.pose.to_json(),
             "layers": styles,
             "clip": {"on": self.clip.active, "origin": self.clip.origin.tolist(), "normal": self.clip.normal.tolist()},
-            "panel": self.layers_action.isChecked(),
+            "panel": self._panel_open["wide"],
+            "panel_narrow": self._panel_open["narrow"],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -449,9 +421,11 @@ class Scene3D(QWidget):
                 origin = self.clip.origin.copy()
                 self.clip_action.setChecked(clip.get("on") is True)
                 self.clip.set_plane(origin, self.clip.normal)
-        if isinstance(state.get("panel"), bool):
-            self.layers_action.setChecked(state["panel"])
+        for breadth, key in (("wide", "panel"), ("narrow", "panel_narrow")):
+            if isinstance(state.get(key), bool):
+                self._panel_open[breadth] = state[key]
         self.panel.set_layers(self.layers)
+        self._arrange()
 
     # ---- end ----------------------------------------------------------------------------------------------
     def shutdown(self) -> None:
@@ -463,10 +437,6 @@ class Scene3D(QWidget):
     def closeEvent(self, event) -> None:
         self.shutdown()
         super().closeEvent(event)
-
-
-def _length_unit(artifact: Any) -> str:
-    return getattr(artifact, "length_unit", None) or ("" if hasattr(artifact, "length_unit") else artifact.unit)
 
 
 def _close_at_quit() -> None:

@@ -18,7 +18,7 @@ def test_the_registry_needs_no_vtk_and_no_plots():
 
 
 def test_every_viewer_is_empty_closes_and_takes_junk_as_state(show):
-    from app.viewers.toolbar import EmptyState
+    from app.viewers.empty_state import EmptyState
 
     for key in VIEWERS:
         viewer = show(key)
