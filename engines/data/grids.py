@@ -12,7 +12,11 @@ from engines.core import Artifact, UserError, array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Volume(Artifact):
-    """A scalar or label volume. ``affine`` takes a voxel index (i, j, k) to a position in ``unit``."""
+    """A scalar or label volume. ``affine`` takes a voxel index (i, j, k) to a position in ``unit``.
+
+    Positions of scans are RAS everywhere in the program: x grows to the patient's right, y to the front (anterior),
+    z to the head (superior), in mm. Files with another convention are converted when they are read and written.
+    """
 
     title: ClassVar[str] = "Volume"
 
@@ -50,7 +54,10 @@ class Volume(Artifact):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GridField(Artifact):
-    """A scalar field at the nodes origin + index · spacing of a regular grid."""
+    """A scalar field at the nodes origin + index · spacing of a regular grid.
+
+    Its positions are in the frame of what it was computed from: RAS mm for a scan (see :class:`Volume`).
+    """
 
     title: ClassVar[str] = "Grid field"
 

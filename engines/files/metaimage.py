@@ -1,4 +1,8 @@
-"""MetaImage volumes (``.mha``, ``.mhd`` with ``.raw`` or ``.zraw``). Positions are as the file gives them."""
+"""MetaImage volumes (``.mha``, ``.mhd`` with ``.raw`` or ``.zraw``). Positions in the file are LPS mm, as ITK has
+them, and are turned to RAS.
+
+``AnatomicalOrientation`` says once more in letters how the voxel axes run; ``TransformMatrix`` rules, as in ITK.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,8 @@ import numpy as np
 from engines.core import Param, Params
 from engines.data import GridField, Volume
 from engines.files import guard
-from engines.files.nifti import grid_of
 from engines.files.registry import Loaded, reader, writer
-from engines.files.voxels import VolumeReadOptions, data_bytes, three_axes, volume_from
+from engines.files.voxels import LPS, VolumeReadOptions, data_bytes, grid_of, in_millimetres, three_axes, volume_from
 
 TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_UINT": "u4",
@@ -51,7 +54,7 @@ def read_metaimage(path: Path, options: VolumeReadOptions) -> Loaded:
     raw = _data(path, fields, end, shape, dtype)
     values = np.frombuffer(raw, dtype).reshape(shape, order="F")
     values, problems = three_axes(path, values, options.frame)
-    return volume_from(path, values, _affine(path, fields, dims), "mm", options, problems)
+    return volume_from(path, values, LPS @ _affine(path, fields, dims), "mm", options, problems)
 
 
 def _header(path: Path, start: bytes) -> tuple[dict[str, str], int]:
@@ -134,8 +137,9 @@ def _affine(path: Path, fields: dict[str, str], dims: int) -> np.ndarray:
     options=MetaImageWriteOptions,
 )
 def write_metaimage(item: Volume | GridField, path: Path, options: MetaImageWriteOptions) -> None:
-    """A sheared affine is written as it is, though some programs expect orthogonal directions."""
-    values, affine, _ = grid_of(item)
+    """In LPS mm, as ITK expects. A sheared affine is kept, though some programs expect orthogonal directions."""
+    values, affine, unit = grid_of(item)
+    affine = LPS @ in_millimetres(affine, unit)[0]
     if values.dtype == bool:
         values = values.astype(np.uint8)
     code = values.dtype.str[1:]
@@ -152,6 +156,7 @@ def write_metaimage(item: Volume | GridField, path: Path, options: MetaImageWrit
         "TransformMatrix": _text((affine[:3, :3] / spacing).T.reshape(-1)),
         "Offset": _text(affine[:3, 3]),
         "CenterOfRotation": "0 0 0",
+        "AnatomicalOrientation": _letters(affine),
         "ElementSpacing": _text(spacing),
         "DimSize": _text(values.shape),
         "ElementType": f"MET_{NAMES[code]}",
@@ -162,6 +167,15 @@ def write_metaimage(item: Volume | GridField, path: Path, options: MetaImageWrit
     with path.open("wb") as out:
         out.write("".join(f"{k} = {v}\n" for k, v in lines.items()).encode())
         out.write(b"ElementDataFile = LOCAL\n" + raw)
+
+
+def _letters(affine: np.ndarray) -> str:
+    """Where each voxel axis starts, as ITK spells it: "RAI" for axes that run to the left, the back and the head."""
+    found = ""
+    for axis in affine[:3, :3].T:
+        main = int(np.abs(axis).argmax())
+        found += ("LR", "PA", "SI")[main][int(axis[main] > 0)]
+    return found
 
 
 def _text(values: object) -> str:

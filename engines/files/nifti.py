@@ -1,4 +1,4 @@
-"""NIfTI volumes (``.nii``, ``.nii.gz``). Positions are RAS, as the format defines them."""
+"""NIfTI volumes (``.nii``, ``.nii.gz``). Positions are RAS, as the format defines them; they are read in mm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engines.core import Param, Params
 from engines.data import GridField, Volume
 from engines.files import guard
 from engines.files.registry import Loaded, reader, writer
-from engines.files.voxels import VolumeReadOptions, data_bytes, three_axes, volume_from
+from engines.files.voxels import VolumeReadOptions, data_bytes, grid_of, three_axes, volume_from
 
 HEADER_SIZES = {348: 1, 540: 2}
 LABEL_INTENT = 1002
@@ -125,12 +125,3 @@ def write_nifti(item: Volume | GridField, path: Path, options: NiftiWriteOptions
         return
     level = 6 if options.compress else 0
     path.write_bytes(gzip.compress(image.to_bytes(), level, mtime=0))
-
-
-def grid_of(item: Volume | GridField) -> tuple[np.ndarray, np.ndarray, str]:
-    """Values, affine and length unit of a volume or a field."""
-    if isinstance(item, Volume):
-        return item.values, item.affine, item.unit
-    affine = np.diag([*item.spacing, 1.0])
-    affine[:3, 3] = item.origin
-    return item.values, affine, item.length_unit

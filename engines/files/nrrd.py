@@ -1,4 +1,7 @@
-"""NRRD volumes (``.nrrd``, ``.nhdr`` with a data file). Positions are as the file gives them."""
+"""NRRD volumes (``.nrrd``, ``.nhdr`` with a data file). Positions are turned to RAS from the space that the file names.
+
+A file that names none, or none of a body, is taken for LPS, as ITK does; the reader says so.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,9 @@ import numpy as np
 from engines.core import Param, Params
 from engines.data import GridField, Volume
 from engines.files import guard
-from engines.files.nifti import grid_of
 from engines.files.registry import Loaded, reader, writer
 from engines.files.triangles import numbers
-from engines.files.voxels import VolumeReadOptions, data_bytes, three_axes, volume_from
+from engines.files.voxels import LPS, VolumeReadOptions, data_bytes, grid_of, in_millimetres, three_axes, volume_from
 
 TYPES = {
     "signed char": "i1", "int8": "i1", "int8_t": "i1", "uchar": "u1", "unsigned char": "u1", "uint8": "u1",
@@ -28,6 +30,12 @@ TYPES = {
 }  # fmt: skip
 NAMES = {"i1": "int8", "u1": "uint8", "i2": "int16", "u2": "uint16", "i4": "int32", "u4": "uint32", "i8": "int64",
          "u8": "uint64", "f4": "float", "f8": "double"}  # fmt: skip
+
+SPACES = {
+    "left-posterior-superior": LPS,
+    "left-anterior-superior": np.diag([-1.0, 1.0, 1.0, 1.0]),
+    "right-anterior-superior": np.eye(4),
+}
 
 
 class NrrdWriteOptions(Params):
@@ -50,9 +58,11 @@ def read_nrrd(path: Path, options: VolumeReadOptions) -> Loaded:
     dtype = np.dtype((">" if header.get("endian") == "big" else "<") + TYPES[kind])
     values = _data(path, header, end, shape, dtype).reshape(shape, order="F")
     values, affine = _space(path, header, values)
+    turn, notices = _to_ras(header)
     values, problems = three_axes(path, values, options.frame)
     units = header.get("space units") or header.get("units") or []
-    return volume_from(path, values, affine, str(units[0]) if len(units) else "", options, problems)
+    unit = str(units[0]) if len(units) else "mm" if _named(header) in SPACES else ""
+    return volume_from(path, values, turn @ affine, unit, options, notices + problems)
 
 
 def _header(path: Path, start: bytes) -> tuple[dict[str, Any], int]:
@@ -123,6 +133,22 @@ def _ascii(path: Path, raw: bytes, count: int, dtype: np.dtype) -> np.ndarray:
     return values.astype(dtype)
 
 
+def _named(header: dict[str, Any]) -> str:
+    """The space of the file in full, "" when it names none."""
+    name = str(header.get("space", "")).strip().lower().removesuffix("-time").removesuffix("t")
+    short = {"lps": "left-posterior-superior", "las": "left-anterior-superior", "ras": "right-anterior-superior"}
+    return short.get(name, name)
+
+
+def _to_ras(header: dict[str, Any]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What takes the file's positions to RAS, and a notice when that had to be assumed."""
+    name = _named(header)
+    if name in SPACES:
+        return SPACES[name], ()
+    said = f"is '{name[:40]}', which is none of a body" if name else "is not given"
+    return LPS, (f"The space of its positions {said}; left-posterior-superior was assumed, as ITK does.",)
+
+
 def _space(path: Path, header: dict[str, Any], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values with the space axes first, and their affine."""
     directions = header.get("space directions")
@@ -158,7 +184,9 @@ def _space(path: Path, header: dict[str, Any], values: np.ndarray) -> tuple[np.n
 def write_nrrd(item: Volume | GridField, path: Path, options: NrrdWriteOptions) -> None:
     import nrrd
 
+    """In RAS mm: few readers look at the units that NRRD can name, so known lengths are converted."""
     values, affine, unit = grid_of(item)
+    affine, unit = in_millimetres(affine, unit)
     if values.dtype == bool:
         values = values.astype(np.uint8)
     code = values.dtype.str[1:]
@@ -168,11 +196,11 @@ def write_nrrd(item: Volume | GridField, path: Path, options: NrrdWriteOptions) 
         "type": NAMES[code],
         "encoding": "gzip" if options.compress else "raw",
         "endian": "little",
-        "space dimension": 3,
+        "space": "right-anterior-superior",
         "space directions": affine[:3, :3].T,
         "space origin": affine[:3, 3],
         "kinds": ["domain"] * 3,
     }
-    if unit and '"' not in unit and unit.isprintable():
+    if unit and '"' not in unit and unit.isascii() and unit.isprintable():
         header["space units"] = [unit] * 3
     nrrd.write(str(path), values.astype("<" + code), header, compression_level=6)

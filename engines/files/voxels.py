@@ -1,4 +1,7 @@
-"""What the volume formats share: reading options, size checks before anything is allocated, label detection."""
+"""What the volume formats share: options, size checks before anything is allocated, orientation, label detection.
+
+Positions are RAS mm in the program (x to the patient's right, y to the front, z to the head), whatever a file has.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from typing import Literal
 import numpy as np
 
 from engines.core import Param, Params
-from engines.data import Volume
+from engines.data import GridField, Volume
 from engines.files import guard
 from engines.files.registry import Loaded
 
 MOST_LABELS = 128  # an integer volume with more different values is taken for an image
 GZIP_RATIO = 1100  # deflate cannot pack tighter than about 1 : 1032
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # LPS to RAS and back: x and y turn round
+MILLIMETRES = {"m": 1e3, "cm": 10.0, "mm": 1.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "nm": 1e-6}
 
 
 class VolumeReadOptions(Params):
@@ -60,6 +65,21 @@ def three_axes(path: Path, values: np.ndarray, frame: int) -> tuple[np.ndarray, 
     return values, problems
 
 
+def in_millimetres(affine: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
+    """An affine in mm when its unit is a known length; otherwise both as they are."""
+    scale = MILLIMETRES.get(unit)
+    return (affine, unit) if scale is None else (np.diag([scale, scale, scale, 1.0]) @ affine, "mm")
+
+
+def grid_of(item: Volume | GridField) -> tuple[np.ndarray, np.ndarray, str]:
+    """Values, affine (to RAS) and length unit of a volume or a field."""
+    if isinstance(item, Volume):
+        return item.values, item.affine, item.unit
+    affine = np.diag([*item.spacing, 1.0])
+    affine[:3, 3] = item.origin
+    return item.values, affine, item.length_unit
+
+
 def volume_from(
     path: Path,
     values: np.ndarray,
@@ -69,7 +89,8 @@ def volume_from(
     problems: tuple[str, ...] = (),
     said_label: bool = False,
 ) -> Loaded:
-    """A checked :class:`Volume`; ``said_label``: the file itself says that the voxels are labels."""
+    """A checked :class:`Volume` in mm. ``affine`` leads to RAS; ``said_label``: the file says that it holds labels."""
+    affine, unit = in_millimetres(affine, unit)
     if values.dtype.kind not in "biuf":
         raise guard.refuse(
             path, "holds no plain numbers.", f"Its values are {values.dtype}.", "Convert it to real numbers."

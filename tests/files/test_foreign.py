@@ -151,9 +151,9 @@ def test_open3d_reads_our_ply(tmp_path):
 # --- volumes and fields -------------------------------------------------------------------------
 
 
-def _as_itk(item, extension):
-    """Values in ITK's order, direction times spacing, and origin as ITK should see them."""
-    flip = np.diag([-1, -1, 1]) if extension.startswith(".nii") else np.eye(3)  # NIfTI is RAS, ITK is LPS
+def _as_itk(item):
+    """Values in ITK's order, direction times spacing, and origin as ITK should see them: in LPS, ours are RAS."""
+    flip = np.diag([-1, -1, 1])
     return item.values.transpose(2, 1, 0), flip @ item.affine[:3, :3], flip @ item.affine[:3, 3]
 
 
@@ -163,7 +163,7 @@ def test_itk_reads_our_volumes(extension, dtype, tmp_path):
     item = made.volume(dtype)
     write(item, tmp_path / f"v{extension}")
     back = sitk.ReadImage(str(tmp_path / f"v{extension}"))
-    values, axes, origin = _as_itk(item, extension)
+    values, axes, origin = _as_itk(item)
     assert np.array_equal(sitk.GetArrayFromImage(back), values)
     np.testing.assert_allclose(np.reshape(back.GetDirection(), (3, 3)) * back.GetSpacing(), axes, atol=1e-6)
     np.testing.assert_allclose(back.GetOrigin(), origin, atol=1e-6)
@@ -173,7 +173,7 @@ def test_itk_reads_our_volumes(extension, dtype, tmp_path):
 @pytest.mark.parametrize("extension", [".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"])
 def test_we_read_volumes_of_itk(extension, compress, tmp_path):
     item = made.volume("int16")
-    values, axes, origin = _as_itk(item, extension)
+    values, axes, origin = _as_itk(item)
     image = sitk.GetImageFromArray(np.ascontiguousarray(values))
     spacing = np.linalg.norm(axes, axis=0)
     image.SetSpacing(spacing.tolist())
