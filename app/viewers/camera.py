@@ -32,6 +32,15 @@ def _rotate(vector: np.ndarray, axis: np.ndarray, angle: float) -> np.ndarray:
     return vector * cos + np.cross(axis, vector) * sin + axis * float(axis @ vector) * (1 - cos)
 
 
+def _centred(x: np.ndarray, depth: np.ndarray, low: float, high: float) -> float:
+    """Where to look from along one axis, so that what is seen leaves as much room at one side as at the other."""
+    at, middle = 0.0, (low + high) / 2
+    for _ in range(12):
+        seen = (x - at) / depth
+        at += (float(seen.max() + seen.min()) / 2 - middle) * float(depth.mean())
+    return at
+
+
 @dataclass(frozen=True, eq=False)
 class Pose:
     """A camera. ``focal`` (3,) is looked at from the direction ``back`` (3, unit); ``half_height`` is half
@@ -44,6 +53,8 @@ class Pose:
     up: np.ndarray
     half_height: float
     parallel: bool = False
+    pivot: np.ndarray | None = None
+    """(3,) What to turn about, while it is in view; else, and for None, the focus."""
 
     @property
     def distance(self) -> float:
@@ -69,11 +80,24 @@ class Pose:
         )
 
     def orbited(self, right: float, up: float) -> Pose:
-        """Turn about the focus by angles in radians, as if the object were dragged."""
+        """Turn about the pivot by angles in radians, as if the object were dragged."""
         back = _rotate(self.back, self.up, -right)
         side = _unit(np.cross(self.up, back))
         back = _unit(_rotate(back, side, up))
-        return replace(self, back=back, up=_unit(np.cross(back, side)))
+        turned = replace(self, back=back, up=_unit(np.cross(back, side)))
+        about = self.turning_point
+        local = [float((self.focal - about) @ axis) for axis in (self.right, self.up, self.back)]
+        focal = about + turned.right * local[0] + turned.up * local[1] + turned.back * local[2]
+        return replace(turned, focal=focal)
+
+    @property
+    def turning_point(self) -> np.ndarray:
+        """(3,) The pivot; the focus where the pivot has been zoomed or panned out of view."""
+        if self.pivot is None:
+            return self.focal
+        aside = self.pivot - self.focal
+        seen = max(abs(float(aside @ self.right)), abs(float(aside @ self.up))) <= self.half_height
+        return self.pivot if seen else self.focal
 
     def rolled(self, angle: float) -> Pose:
         return replace(self, up=_unit(_rotate(self.up, self.back, angle)))
@@ -110,15 +134,36 @@ class Pose:
         up = np.asarray(up, float)
         return replace(self, back=back, up=_unit(up - back * float(up @ back)))
 
-    def framing(self, points: np.ndarray, aspect: float = 1.0) -> Pose:
-        """The same direction, with these points (n, 3) just inside the view."""
+    def framing(
+        self, points: np.ndarray, aspect: float = 1.0, free: tuple[float, float, float, float] | None = None
+    ) -> Pose:
+        """The same direction, with these points (n, 3) as large as they can be in the middle of the view.
+
+        ``free`` is the part of the view to fill: left, right, bottom, top, in half heights from its middle.
+        """
+        left, rightmost, bottom, top = free or (-aspect, aspect, -1.0, 1.0)
+        margin = 0.05 * min(rightmost - left, top - bottom)
+        sides = ((left + margin, rightmost - margin), (bottom + margin, top - margin))
         centre = (points.min(0) + points.max(0)) / 2
         local = points - centre
-        # In perspective a point in front of the focus looks larger: |u| D / (D - b) <= h, with D = h / tan.
-        nearer = 0.0 if self.parallel else _TAN * (local @ self.back)
-        across = float((np.abs(local @ self.right) / max(aspect, 1e-3) + nearer).max())
-        along = float((np.abs(local @ self.up) + nearer).max())
-        return replace(self, focal=centre, half_height=max(1.12 * max(across, along), 1e-9))
+        flat, toward = (local @ self.right, local @ self.up), local @ self.back
+        if self.parallel:
+            half = max(float(np.ptp(x)) / (high - low) for x, (low, high) in zip(flat, sides, strict=True))
+            half = max(half, 1e-9)
+            at = [(x.max() + x.min() - half * (low + high)) / 2 for x, (low, high) in zip(flat, sides, strict=True)]
+        else:
+            # A point is seen at (x - at) / (distance - toward), which has to lie between the tangents of both sides.
+            tangents = [(_TAN * low, _TAN * high) for low, high in sides]
+            needed = [
+                float((x + high * toward).max() - (x + low * toward).min()) / (high - low)
+                for x, (low, high) in zip(flat, tangents, strict=True)
+            ]
+            distance = max(*needed, float(toward.max()) * 1.01, 1e-9 / _TAN)
+            half = distance * _TAN
+            at = [_centred(x, distance - toward, *ends) for x, ends in zip(flat, tangents, strict=True)]
+        right, up = (x if abs(x) > 0.004 * half else 0.0 for x in at)  # less is not seen
+        focal = centre + self.right * right + self.up * up
+        return replace(self, focal=focal, half_height=half, pivot=centre)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -127,6 +172,7 @@ class Pose:
             "up": self.up.tolist(),
             "half_height": float(self.half_height),
             "parallel": bool(self.parallel),
+            "pivot": None if self.pivot is None else self.pivot.tolist(),
         }
 
     @staticmethod
@@ -135,10 +181,15 @@ class Pose:
         try:
             focal, back, up = (np.array(data[k], float).reshape(3) for k in ("focal", "back", "up"))
             half = float(data["half_height"])
-            pose = Pose(focal, _unit(back), up, half, bool(data.get("parallel", False)))
+            pivot = None if data.get("pivot") is None else np.array(data["pivot"], float).reshape(3)
+            pose = Pose(focal, _unit(back), up, half, bool(data.get("parallel", False)), pivot)
         except (TypeError, KeyError, ValueError, AttributeError):
             return None
-        sound = np.isfinite([*focal, *back, *up, half]).all() and half > 0 and np.linalg.norm(np.cross(up, back)) > 1e-6
+        sound = (
+            np.isfinite([*focal, *back, *up, half, *(() if pivot is None else pivot)]).all()
+            and half > 0
+            and np.linalg.norm(np.cross(up, back)) > 1e-6
+        )
         return pose.looking_from(back, up) if sound else None
 
 

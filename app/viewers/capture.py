@@ -95,7 +95,7 @@ class _Turntable:
         self.scene, self.where, self.count, self.fps, self.size = scene, where, count, fps, size
         self.progress, self.cancelled = progress, cancelled
         self.part = _beside(where)
-        self.pose = scene.pose_for(*size)
+        self.pose = scene.pose_for(*size, turning=True)
         self.frame = 0
         self.writer: Any = None
         self.done = False

@@ -100,6 +100,7 @@ class Layer:
         self.artifact: Any = item.artifact
         self.style = Style()
         self.fine, self.coarse = Drawn(), Drawn()
+        self._extent: tuple[vtkPolyData, np.ndarray] | None = None
         self.has_coarse = False
         self.moving = False
         self.pixel_scale = 1.0
@@ -127,11 +128,14 @@ class Layer:
     def extent(self) -> np.ndarray:
         """Some points (n, 3) that span the layer; none when it is empty."""
         data = self.fine.mapper.GetInput()
-        if data.GetNumberOfPoints() == 0:
-            return np.zeros((0, 3))
-        points = vtk_to_numpy(data.GetPoints().GetData())
-        ends = np.concatenate([points.argmin(0), points.argmax(0)])
-        return np.concatenate([points[:: max(1, len(points) // 4000)], points[ends]]).astype(float)
+        if self._extent is None or self._extent[0] is not data:
+            points = np.zeros((0, 3))
+            if data.GetNumberOfPoints():
+                held = vtk_to_numpy(data.GetPoints().GetData())
+                ends = np.concatenate([held.argmin(0), held.argmax(0)])
+                points = np.concatenate([held[:: max(1, len(held) // 4000)], held[ends]]).astype(float)
+            self._extent = (data, points)
+        return self._extent[1]
 
     def hit(self, origin: np.ndarray, direction: np.ndarray, length: float) -> np.ndarray | None:
         """The first point (3,) of a surface that the ray meets, or None."""

@@ -64,9 +64,14 @@ class Overlay(QWidget):
         painter.end()
 
 
+def picture_scale(height: int) -> float:
+    """How much larger text and lines are in a picture of this height: it is laid out as a view 700 high."""
+    return max(0.5, height / 700)
+
+
 def onto_image(image: QImage, painter: Painter) -> None:
     """Paint the overlay onto a screenshot, as large as it would look on a view 700 pixels high."""
-    scale = max(0.5, image.height() / 700)
+    scale = picture_scale(image.height())
     brush = QPainter(image)
     brush.scale(scale, scale)
     painter(brush, QSizeF(image.width() / scale, image.height() / scale))
@@ -122,6 +127,8 @@ def draw_scale_bar(painter: QPainter, size: QSizeF, pose: Pose, unit: str) -> No
 BAR_HEAD = 30.0
 """Above a colour bar, for its title."""
 BAR_FOOT = 32.0
+LOWEST_BAR = 60.0
+"""Pixels; where there is less room, there is none."""
 
 
 def bar_height(view: float, free: float) -> float:
@@ -129,22 +136,43 @@ def bar_height(view: float, free: float) -> float:
     return min(220.0, view * 0.42, free - BAR_HEAD - BAR_FOOT)
 
 
+def _bar_texts(bar: ColourBar) -> tuple[str, list[str]]:
+    """Title and the five numbers, from the lowest."""
+    values = [bar.low + (bar.high - bar.low) * k / 4 for k in range(5)]
+    spread = max(abs(bar.low), abs(bar.high))
+    title = f"{bar.title[:1].upper()}{bar.title[1:]}"
+    return f"{title} ({bar.unit})" if bar.unit else title, [
+        number(0.0 if abs(v) < 1e-9 * spread else v, 3) for v in values
+    ]
+
+
+def _bar_width(bar: ColourBar, metrics: QFontMetricsF) -> float:
+    title, labels = _bar_texts(bar)
+    return max(12 + 8 + max(metrics.horizontalAdvance(text) for text in labels), metrics.horizontalAdvance(title)) + 16
+
+
+def bars_width(bars: Sequence[ColourBar], view: float, bars_at: tuple[float, float]) -> float:
+    """Pixels from the right edge of a view of this height that its colour bars take."""
+    free, right = bars_at
+    if not bars or bar_height(view, free) < LOWEST_BAR:
+        return 0.0
+    metrics = QFontMetricsF(small_font())
+    return right + sum(_bar_width(bar, metrics) for bar in bars[:2])
+
+
 def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar], free: float, right: float = 0) -> None:
     """Upright bars at the lower right, at most two, in ``free`` pixels of height, ``right`` pixels from the edge."""
     height = bar_height(size.height(), free)
-    if height < 60:
+    if height < LOWEST_BAR:
         return
     painter.save()
     painter.setFont(small_font())
     metrics = QFontMetricsF(painter.font())
     edge = size.width() - right
     for bar in bars[:2]:
-        values = [bar.low + (bar.high - bar.low) * k / 4 for k in range(5)]
-        spread = max(abs(bar.low), abs(bar.high))
-        labels = [number(0.0 if abs(v) < 1e-9 * spread else v, 3) for v in values]
-        title = f"{bar.title.capitalize()} ({bar.unit})" if bar.unit else bar.title.capitalize()
-        width = max(12 + 8 + max(metrics.horizontalAdvance(text) for text in labels), metrics.horizontalAdvance(title))
-        left, top = edge - width - 16, size.height() - height - BAR_FOOT
+        title, labels = _bar_texts(bar)
+        width = _bar_width(bar, metrics)
+        left, top = edge - width, size.height() - height - BAR_FOOT
         colours = colour_maps.table(bar.cmap)[::-1]
         strip = QImage(
             np.ascontiguousarray(np.repeat(colours[:, None], 2, 1)).data, 2, 256, 6, QImage.Format.Format_RGB888

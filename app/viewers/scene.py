@@ -16,8 +16,9 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from app import theme
 from app.settings import settings
 from app.viewers import layers as kinds
-from app.viewers import overlay, scene_bar
+from app.viewers import overlay, scene_bar, scene_state
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
+from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
@@ -44,12 +45,12 @@ class Scene3D(QWidget):
         self.layers: dict[str, Layer] = {}
         self._order: list[str] = []
         self._preparation = Preparation(self._prepared, self._prepare_failed, self)
-        self._saved_styles: dict[str, Any] = {}
-        self._bounds: np.ndarray | None = None
-        self._framed = False  # a camera was chosen, by the user or by a saved state
-        self._auto_pose: Pose | None = None  # the camera that framing gave, while nobody moved it
-        self._panel_open = {"wide": True, "narrow": False}  # as the user left it in views of either kind
+        self.saved_styles: dict[str, Any] = {}
+        """Of layers that are not there now."""
+        self.panel_open = {"wide": True, "narrow": False}
+        """As the user left the layer panel, in views of either kind."""
         self._panel_follows = False
+        self._settled: dict[str, bool] = {}  # what was there when the camera last followed, and whether it had points
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -57,6 +58,7 @@ class Scene3D(QWidget):
         self.stage = Stage(self, self._paint_overlay)
         self.canvas, self.overlay, self.panel = self.stage.canvas, self.stage.overlay, self.stage.panel
         self.empty, self.notice, self._say = self.stage.empty, self.stage.notice, self.stage.say
+        self.framing = Framing(lambda: self.pose, self.set_pose)
         self.measure = Measure(self.pick, self._tools_changed)
         self.clip = Clip(self.canvas.ray, self.canvas.project, self._clip_changed)
         self.canvas.tools = [self.clip, self]
@@ -72,7 +74,7 @@ class Scene3D(QWidget):
         column.addWidget(self.bar)
         column.addWidget(self.stage, 1)
 
-        self.stage.resized.connect(self._arrange)
+        self.stage.resized.connect(self._resized)
         self.panel.style_changed.connect(self._set_style)
         self.canvas.moved.connect(self._camera_moved)
         self.canvas.moving_changed.connect(self._moving_changed)
@@ -86,7 +88,10 @@ class Scene3D(QWidget):
 
     # ---- what the bar does ---
     def set_parallel(self, on: bool) -> None:
+        automatic = self.framing.is_automatic
         self.set_pose(replace(self.pose, parallel=on))
+        if automatic:
+            self.frame()
 
     def set_measuring(self, on: bool) -> None:
         self.measure.set_active(on)
@@ -115,9 +120,9 @@ class Scene3D(QWidget):
 
     def set_panel(self, on: bool) -> None:
         if not self._panel_follows:
-            kinds_of_view = [self._breadth] if self.isVisible() else list(self._panel_open)
-            self._panel_open.update(dict.fromkeys(kinds_of_view, on))
-        self._arrange()
+            kinds_of_view = [self._breadth] if self.isVisible() else list(self.panel_open)
+            self.panel_open.update(dict.fromkeys(kinds_of_view, on))
+        self._resized()
         self.overlay.update()
 
     @property
@@ -152,7 +157,7 @@ class Scene3D(QWidget):
 
     def _prepare(self, item: Shown) -> None:
         layer = self.layers.get(item.id)
-        level = layer.style.level if layer is not None else (self._saved_styles.get(item.id) or {}).get("level")
+        level = layer.style.level if layer is not None else (self.saved_styles.get(item.id) or {}).get("level")
         self._preparation.ask(item, float(level) if isinstance(level, int | float) else None)
         if layer is None:
             self._say(f"Preparing {item.name}…")
@@ -178,7 +183,7 @@ class Scene3D(QWidget):
         surfaces_before = sum(isinstance(other, kinds.SurfaceLayer) for other in self.layers.values())
         layer = kind(item, surfaces_before, *more)
         layer.pixel_scale = self.canvas.devicePixelRatioF()
-        layer.set_style(Style.from_json(self._saved_styles.pop(item.id, None), layer.style))
+        layer.set_style(Style.from_json(self.saved_styles.pop(item.id, None), layer.style))
         layer.set_clip(self.clip.plane if self.clip.active else None)
         for actor in layer.actors:
             self.canvas.renderer.AddActor(actor)
@@ -186,26 +191,26 @@ class Scene3D(QWidget):
 
     def _remove(self, key: str) -> None:
         layer = self.layers.pop(key)
-        self._saved_styles[key] = asdict(layer.style)
+        self.saved_styles[key] = asdict(layer.style)
         for actor in layer.actors:
             self.canvas.renderer.RemoveActor(actor)
 
     def _content_changed(self) -> None:
+        before = self._settled
         self.layers = {key: self.layers[key] for key in self._order if key in self.layers}
         boxes = [box for layer in self.layers.values() if (box := layer.bounds) is not None]
         if boxes:
-            self._bounds = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
-            self.clip.bounds = self._bounds
-            if not self._framed:
-                self.frame()
+            self.clip.bounds = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
         else:
-            self._bounds = None
-            self._framed = False
+            self.framing.forget()
         self.measure.unit = self.unit
         self.empty.setVisible(not self.layers and not self._preparation.busy)
         self.panel.set_layers(self.layers)
+        self.arrange()
+        self._settled = {key: layer.bounds is not None for key, layer in self.layers.items()}
+        if boxes and self._settled != before:  # an update of what was there leaves the camera alone
+            self.framing.follow_content(self.layers.values(), self.room)
         self._look_changed()
-        self._arrange()
         self.layers_changed.emit()
 
     def set_style(self, key: str, style: Style) -> None:
@@ -243,19 +248,17 @@ class Scene3D(QWidget):
     def set_pose(self, pose: Pose, *, moving: bool = False) -> None:
         self.canvas.set_pose(pose, moving=moving)
 
+    @property
+    def room(self) -> Room:
+        """What the picture may fill: neither under the layer panel nor under the colour bars."""
+        return Room(self.canvas.width(), self.canvas.height(), max(self.stage.covered, self._bars_width()))
+
+    def _bars_width(self) -> float:
+        return overlay.bars_width(self.colour_bars(), self.canvas.height(), self.stage.bars_at)
+
     def frame(self) -> None:
         """Show everything, from the same direction, beside the layer panel."""
-        if self._bounds is not None:
-            size = (self.canvas.width(), self.canvas.height())
-            self.set_pose(self._framing(self.pose, *size, self.stage.covered))
-            self._auto_pose, self._framed = self.pose, True
-
-    def _framing(self, pose: Pose, width: int, height: int, covered: int = 0) -> Pose:
-        """The pose that shows everything in a view of this size whose right ``covered`` pixels are taken."""
-        parts = [layer.extent() for layer in self.layers.values() if layer.style.visible]
-        points = np.concatenate([part for part in parts if len(part)] or [self._bounds])
-        height = max(height, 1)
-        return pose.framing(points, max(width - covered, 1) / height).panned(-covered / height, 0.0)
+        self.framing.frame(self.layers.values(), self.room)
 
     def look_from(self, view: int) -> None:
         """A standard view, 0 to 5 as in :data:`STANDARD_VIEWS`."""
@@ -277,7 +280,8 @@ class Scene3D(QWidget):
     def _focus_on(self, at: QPointF) -> None:
         found = self.pick(at)
         if found is not None:
-            self.set_pose(replace(self.pose, focal=found, half_height=self.pose.half_height * 0.6))
+            half = self.pose.half_height * 0.6
+            self.set_pose(replace(self.pose, focal=found, half_height=half, pivot=None))
 
     def _camera_moved(self) -> None:
         if self.parallel.isChecked() != self.pose.parallel:
@@ -334,14 +338,15 @@ class Scene3D(QWidget):
                     found.append(bar)
         return found
 
-    def pose_for(self, width: int, height: int) -> Pose:
-        """The camera for a picture: where nobody chose a view, one that fills its size."""
-        automatic = self._auto_pose is self.pose and self._bounds is not None
-        return self._framing(self.pose, width, height) if automatic else self.pose
+    def pose_for(self, width: int, height: int, *, turning: bool = False) -> Pose:
+        """The camera for a picture: where nobody chose a view, one that fills its size; ``turning``: all around."""
+        scale = overlay.picture_scale(height)
+        bars = overlay.bars_width(self.colour_bars(), height / scale, (height / scale, 0.0))
+        return self.framing.pose_for(Room(width / scale, height / scale, bars), turning=turning)
 
     def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
         """The view at any size, with axes, scale and colour bars."""
-        scale = max(0.5, height / 700)
+        scale = overlay.picture_scale(height)
         pose = pose or self.pose_for(width, height)
         was_moving = [layer.moving for layer in self.layers.values()]
         for layer in self.layers.values():
@@ -362,14 +367,17 @@ class Scene3D(QWidget):
         rows = np.frombuffer(image.constBits(), np.uint8).reshape(height, image.bytesPerLine())
         return rows[:, : 3 * width].reshape(height, width, 3).copy()
 
-    def _arrange(self) -> None:
-        if self.layers_action.isChecked() != self._panel_open[self._breadth]:
+    def arrange(self) -> None:
+        """Put the panel where it belongs at this size."""
+        if self.layers_action.isChecked() != self.panel_open[self._breadth]:
             self._panel_follows = True
-            self.layers_action.setChecked(self._panel_open[self._breadth])
+            self.layers_action.setChecked(self.panel_open[self._breadth])
             self._panel_follows = False
         self.stage.arrange(self.layers_action.isChecked() and bool(self.layers))
-        if self._auto_pose is not None and self._auto_pose is self.pose:
-            self.frame()  # still as framed: keep it so at the new size
+
+    def _resized(self) -> None:
+        self.arrange()
+        self.framing.follow_size(self.layers.values(), self.room)
 
     def _theme_changed(self) -> None:
         if self.canvas.is_closed:
@@ -389,43 +397,10 @@ class Scene3D(QWidget):
 
     # ---- state --------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
-        styles = dict(self._saved_styles) | {key: asdict(layer.style) for key, layer in self.layers.items()}
-        return {
-            "camera": self.pose.to_json(),
-            "layers": styles,
-            "clip": {"on": self.clip.active, "origin": self.clip.origin.tolist(), "normal": self.clip.normal.tolist()},
-            "panel": self._panel_open["wide"],
-            "panel_narrow": self._panel_open["narrow"],
-        }
+        return scene_state.of(self)
 
     def restore(self, state: dict[str, Any]) -> None:
-        state = state if isinstance(state, dict) else {}
-        pose = Pose.from_json(state.get("camera"))
-        if pose is not None:
-            self._framed = True
-            self.set_pose(pose)
-        styles = state.get("layers")
-        self._saved_styles = (
-            {str(k): v for k, v in styles.items() if isinstance(v, dict)} if isinstance(styles, dict) else {}
-        )
-        for key, layer in self.layers.items():
-            if key in self._saved_styles:
-                self.set_style(key, Style.from_json(self._saved_styles.pop(key), layer.style))
-        clip = state.get("clip")
-        if isinstance(clip, dict):
-            try:
-                self.clip.set_plane(clip["origin"], clip["normal"])
-            except (KeyError, TypeError, ValueError):
-                pass
-            else:
-                origin = self.clip.origin.copy()
-                self.clip_action.setChecked(clip.get("on") is True)
-                self.clip.set_plane(origin, self.clip.normal)
-        for breadth, key in (("wide", "panel"), ("narrow", "panel_narrow")):
-            if isinstance(state.get(key), bool):
-                self._panel_open[breadth] = state[key]
-        self.panel.set_layers(self.layers)
-        self._arrange()
+        scene_state.restore(self, state)
 
     # ---- end ----------------------------------------------------------------------------------------------
     def shutdown(self) -> None:
