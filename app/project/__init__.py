@@ -5,7 +5,9 @@ Layout of a ``.fieldwright`` file, version 1. It is plain HDF5 (1.10 format) and
     /                      attributes: format ("fieldwright"), version, readable_from, created, modified,
                            application, journal, journal_seq (the last journal record that the file holds)
     /artifacts/<id>        attributes: type, name, created, hash, role ("dataset" or "result"), starred, origin,
-                           summary, nbytes, order; run and output when a run made it
+                           summary, nbytes, order; run and output when a run made it;
+                           provenance (JSON: reader, options, and method, params, seed of a preparation); link (JSON:
+                           path, relative, size, hash, reader, options) when its arrays are not here but in that file
         <array field>      dataset with the field's dtype; chunked, shuffled, deflated; small ones inside the header.
                            Attribute "text": UTF-8 strings, for a numpy array of that dtype. "time": a numpy time dtype
         <dict of arrays>/  group of datasets; attribute (or dataset "%keys") "keys": JSON list of the keys in order.
@@ -29,7 +31,7 @@ Times are ISO 8601 in UTC. Strings are UTF-8 of fixed length. All links are hard
     with h5py.File("P.fieldwright") as file:
         for key, group in file["artifacts"].items():
             print(key, group.attrs["type"].decode(), group.attrs["name"].decode())
-            if group.attrs["type"] == b"Mesh":
+            if group.attrs["type"] == b"Mesh" and "link" not in group.attrs:
                 vertices, faces = group["vertices"][:], group["faces"][:]
 
 A file is never changed in place. Beside ``P.fieldwright`` may lie ``P.fieldwright.bak`` (the file before the last
@@ -42,6 +44,7 @@ from app.project.project import Project, Row
 from app.project.records import Change, Entry, LogLine, RunRecord
 from app.project.recovery import Recovery
 from app.project.saving import Saving, backup_path
+from app.project.sources import Item, Link, Provenance, link_to
 from app.project.state import LazyArray
 
 __all__ = [
@@ -49,13 +52,17 @@ __all__ = [
     "Command",
     "Entry",
     "History",
+    "Item",
     "LazyArray",
+    "Link",
     "LogLine",
     "Project",
+    "Provenance",
     "Recovery",
     "Row",
     "RunRecord",
     "Saving",
     "backup_path",
     "clean_name",
+    "link_to",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -73,6 +74,11 @@ class Content:
                 states = sorted(self.runs.values(), key=lambda state: state.order)
                 self._runs_view = MappingProxyType({state.record.id: state.record for state in states})
             return self._runs_view
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the project's file lies."""
+        return self.keeper.project.parent if self.keeper.project is not None else None
 
     @property
     def dirty(self) -> bool:
@@ -145,6 +151,31 @@ class Content:
         self._curves_dirty.add(key)
         self.revision += 1
 
+    def put_run(self, record: RunRecord) -> None:
+        with self.lock:
+            run = self.runs.get(record.id) or RunState(record, self.next_order())
+            run.record = record.replace(has_checkpoint=run.has_checkpoint, note=record.note or run.record.note)
+        self.change(runs=[run], slot=f"run-{record.id}", at_once=True)
+
+    def finish_run(self, record: RunRecord, made: list[EntryState]) -> None:
+        done = record.status == "finished"
+        with self.lock:
+            run = self.runs.get(record.id) or RunState(record, self.next_order())
+            if done:
+                run.checkpoint = run.checkpoint_stored = None
+            given = dict(run.record.outputs) | {str(s.entry.output): s.entry.id for s in made}
+            note = record.note or run.record.note
+            run.record = record.replace(outputs=given, has_checkpoint=run.has_checkpoint, note=note)
+            self.runs[record.id] = run
+        self.change(
+            put=made,
+            runs=[run],
+            whole_runs=True,
+            slot=f"finish-{record.id}",
+            drop_checkpoints=[record.id] if done else [],
+            at_once=True,
+        )
+
     def put_checkpoint(self, key: str, checkpoint: Checkpoint) -> None:
         with self.lock:
             run = self.runs[key]
@@ -173,12 +204,16 @@ class Content:
     # journal
 
     def _part(self, state: EntryState) -> EntryPart:
+        if state.entry.link is not None:
+            return EntryPart(state.entry, state.order, None)
         source = state.held if state.held is not None else state.stored
         assert source is not None
         return EntryPart(state.entry, state.order, source)
 
     def _needs_content(self, state: EntryState) -> bool:
         """Whether a recovery could find the content neither in the saved file nor in an earlier record."""
+        if state.entry.link is not None:
+            return False
         if state.stored is None or state.held is not None:
             return True
         journal = self.keeper.journal
@@ -253,6 +288,8 @@ class Content:
         with self.lock:
             self.main = main
             for state, part in zip(states, shot.entries, strict=True):
+                if part.source is None:  # linked
+                    continue
                 if state.held is not None and state.held is part.source:
                     self.cache.put(state.entry.id, state.held)
                 state.stored, state.held = Stored(main, f"/artifacts/{part.entry.id}"), None
@@ -268,6 +305,17 @@ class Content:
             upto = self.seq if revision == self.revision else shot.seq
             self._view_dirty = self.view != shot.view
         self.keeper.clear(upto)
+
+    def follow_links(self, folder: Path) -> None:
+        """The project's file now lies in ``folder``: its links lead on to the same files."""
+        with self.lock:
+            links = [(s, s.entry.link) for s in self.entries.values() if s.entry.link is not None]
+        moved = [(state, link, link.seen_from(folder, self.folder)) for state, link in links]  # looks at the disk
+        with self.lock:
+            for state, link, fresh in moved:
+                if state.entry.link is link:
+                    state.entry = replace(state.entry, link=fresh)
+            self._entries_view = None
 
 
 def _same(present: Checkpoint | Stored, taken: Checkpoint | Stored) -> bool:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.project import recovery
+from app.project import edits, recovery
 from app.project.content import Content
 from app.project.history import Command, History
 from app.project.locks import OwnerLock
 from app.project.migrations import migrated_copy
-from app.project.ownership import OPEN_ELSEWHERE, clean_name, disown, interrupt, located, own, short_name
-from app.project.records import LIVE, Change, Entry, Role, RunRecord, now
-from app.project.saving import Progress, Saving, write_file
-from app.project.state import CurveData, EntryState, Handle, LazyArray, RunState, Series, lazy_array
+from app.project.ownership import OPEN_ELSEWHERE, clean_name, disown, interrupt, located, own
+from app.project.records import Change, Entry, Role, RunRecord
+from app.project.saving import Progress, Saver, Saving, write_file
+from app.project.sources import Item, Link, LinkState, Provenance, moved_link
+from app.project.state import CurveData, Handle, LazyArray, Series, lazy_array
 from app.project.store import VERSION, Tree, check_format, read_tree
 from engines.core import Artifact, Checkpoint, Logged, UserError
 
@@ -42,7 +41,7 @@ class Project:
         self._content.keeper.project = path
         self._migrated: Path | None = None
         self._closed = False
-        self._saver: concurrent.futures.ThreadPoolExecutor | None = None
+        self._saver = Saver()
         self._save_lock = threading.Lock()
         self.history = History(lambda: self._content.tell("history"))
 
@@ -120,8 +119,7 @@ class Project:
         if self._closed:
             return
         self._closed = True
-        if self._saver is not None:
-            self._saver.shutdown(wait=True)
+        self._saver.close()
         self._content.keeper.close(keep_journal)
         if self._content.main is not None:
             self._content.main.close()
@@ -167,7 +165,7 @@ class Project:
 
     def artifact(self, key: str) -> Artifact:
         """Load an artifact; the same object while somebody holds it. Raises KeyError, or :class:`UserError` when its
-        type is unknown here or its content damaged."""
+        type is unknown here, its content damaged, or the file that it is linked to gone or changed."""
         content = self._content
         with content.lock:
             state = content.entries[key]
@@ -175,7 +173,7 @@ class Project:
             name = state.entry.name
         if cached is not None and cached.name == name:
             return cached
-        loaded = cached.replace(name=name) if cached is not None else state.load()
+        loaded = cached.replace(name=name) if cached is not None else state.load(content.folder)
         content.cache.put(key, loaded)
         return loaded
 
@@ -183,7 +181,12 @@ class Project:
         """An array of an artifact (``"vertices"``, ``"scalars/curvature"``) of which slicing reads just that part."""
         with self._content.lock:
             state = self._content.entries[key]
-        return lazy_array(state, path)
+        return LazyArray(self.artifact(key).parts()[path]) if state.entry.link is not None else lazy_array(state, path)
+
+    def link_state(self, key: str) -> LinkState | None:
+        """Whether the file that an artifact is linked to is there; None when it is embedded. By its size only."""
+        link = self.entries[key].link
+        return link.state(self._content.folder) if link is not None else None
 
     def curves(self, run_id: str) -> CurveData:
         """Name -> (steps int64 (N,), values float64 (N,)) of a run."""
@@ -211,92 +214,62 @@ class Project:
         run: str | None = None,
         output: str | None = None,
         origin: str = "",
+        provenance: Provenance | None = None,
+        link: Link | None = None,
     ) -> Entry:
-        """Add a dataset or result. It is in the journal soon; :meth:`flush` waits for it."""
-        return self._add([self._state(artifact, name or artifact.name, role, run, output, origin)], "")[0]
+        """Add a dataset or result. It is in the journal soon; :meth:`flush` waits for it.
 
-    def add_all(self, items: Iterable[tuple[Artifact, str, str]], label: str = "") -> list[Entry]:
-        """Add datasets, each with its name and origin, as one edit called ``label``."""
-        return self._add(
-            [self._state(a, name or a.name, "dataset", None, None, origin) for a, name, origin in items], label
-        )
+        With a ``link`` (see :func:`app.project.sources.link_to`) its arrays stay in their file.
+        """
+        item = Item(artifact, name or "", origin, provenance, link)
+        state = edits.new_state(self._content, item, role, run, output)
+        self._perform(edits.add(self._content, [state]))
+        return state.entry
 
-    def _add(self, states: list[EntryState], label: str) -> list[Entry]:
-        if not states:
-            return []
-        keys, content = [state.entry.id for state in states], self._content
-        one = short_name(states[0].entry.name) if len(states) == 1 else f"{len(states)} items"
-        self.history.perform(
-            Command(label or f"Add {one}", lambda: content.change(put=states), lambda: content.change(drop=keys))
-        )
+    def add_all(self, items: Iterable[Item | tuple[Artifact, str, str]], label: str = "") -> list[Entry]:
+        """Add datasets (each with its name and origin at least) as one edit called ``label``."""
+        states = [edits.new_state(self._content, Item(*item)) for item in items]
+        self._perform(edits.add(self._content, states, label) if states else None)
         return [state.entry for state in states]
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Remove artifacts. Raises KeyError when one does not exist."""
-        keys = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
-        content = self._content
-        with content.lock:
-            states = [content.entries[key] for key in keys]
-        if not states:
-            return
-        label = f"Remove {short_name(states[0].entry.name)}" if len(states) == 1 else f"Remove {len(states)} items"
-        self.history.perform(Command(label, lambda: content.change(drop=keys), lambda: content.change(put=states)))
+        self._perform(edits.remove(self._content, [ids] if isinstance(ids, str) else ids))
 
     def rename(self, key: str, name: str) -> None:
         """Raises :class:`UserError` for an empty name."""
         clean = clean_name(name)
         if not clean:
             raise UserError("The name is empty.", mend="Type a name.")
-        self._edit_entry(key, f"Rename {short_name(self.entries[key].name)}", name=clean)
+        self._perform(edits.change_entry(self._content, key, "Rename", name=clean))
 
     def star(self, key: str, starred: bool = True) -> None:
-        self._edit_entry(
-            key, f"{'Star' if starred else 'Unstar'} {short_name(self.entries[key].name)}", starred=starred
-        )
+        self._perform(edits.change_entry(self._content, key, "Star" if starred else "Unstar", starred=starred))
 
-    def _edit_entry(self, key: str, label: str, **changes: Any) -> None:
-        content = self._content
-        with content.lock:
-            old = {name: getattr(content.entries[key].entry, name) for name in changes}
-        if old == changes:
-            return
+    def embed(self, key: str) -> None:
+        """Take what is linked into the project. Raises :class:`UserError` when its file is gone or was changed."""
+        if self.entries[key].link is not None:
+            self._perform(edits.embed(self._content, key, self.artifact(key)))
 
-        def put(values: dict[str, Any]) -> None:
-            with content.lock:
-                state = content.entries[key]
-                state.entry = Entry(**(state.entry.to_json() | values))
-            content.change(put=[state])
-
-        self.history.perform(Command(label, lambda: put(changes), lambda: put(old)))
+    def relink(self, key: str, path: str | Path) -> None:
+        """Say where a linked file lies now. Raises :class:`UserError` when it holds something else or is no link."""
+        entry = self.entries[key]
+        if entry.link is None:
+            raise UserError(f"'{entry.name}' is not linked.", "The project holds all of it.")
+        moved = moved_link(entry.link, Path(path), entry.hash, self._content.folder)
+        self._perform(edits.relink(self._content, key, moved))
 
     def annotate_run(self, run_id: str, text: str) -> None:
         """Set a run's note."""
-        old = self.runs[run_id].note
-        if old == text:
-            return
-
-        def put(note: str) -> None:
-            with self._content.lock:
-                state = self._content.runs[run_id]
-                state.record = state.record.replace(note=note)
-            self._content.change(runs=[state])
-
-        self.history.perform(Command("Edit note", lambda: put(text), lambda: put(old)))
+        self._perform(edits.annotate_run(self._content, run_id, text))
 
     def remove_run(self, run_id: str) -> None:
         """Remove a run's record, curves and checkpoint; its outputs stay. Raises :class:`UserError` while it runs."""
-        content = self._content
-        with content.lock:
-            state = content.runs[run_id]
-        if state.record.status in LIVE:
-            raise UserError("This run is not over yet.", mend="Cancel it first.")
-        self.history.perform(
-            Command(
-                f"Remove run {short_name(state.record.title or state.record.method)}",
-                lambda: content.change(drop_runs=[run_id]),
-                lambda: content.change(runs=[state], whole_runs=True),
-            )
-        )
+        self._perform(edits.remove_run(self._content, run_id))
+
+    def _perform(self, command: Command | None) -> None:
+        if command is not None:
+            self.history.perform(command)
 
     def set_view(self, view: Mapping[str, Any]) -> None:
         """Layout, cameras, colour maps: anything that JSON can say. Saved with the project; not an edit."""
@@ -306,13 +279,7 @@ class Project:
 
     def put_run(self, record: RunRecord) -> None:
         """Add or update a run's record; on disk when this returns. Its note stays when the new record has none."""
-        content = self._content
-        with content.lock:
-            state = content.runs.get(record.id)
-            if state is None:
-                state = RunState(record, content.next_order())
-            state.record = record.replace(has_checkpoint=state.has_checkpoint, note=record.note or state.record.note)
-        content.change(runs=[state], slot=f"run-{record.id}", at_once=True)
+        self._content.put_run(record)
 
     def add_curve_points(self, run_id: str, rows: Iterable[Row]) -> None:
         """Points of live curves: :class:`Logged` events or (step, {name: value}). In the journal within a second."""
@@ -348,27 +315,12 @@ class Project:
         """
         title = record.title or record.method
         made = [
-            self._state(artifact, artifact.name or f"{title} {output}", role, record.id, output, "")
+            edits.new_state(
+                self._content, Item(artifact, artifact.name or f"{title} {output}"), role, record.id, output
+            )
             for output, artifact in outputs.items()
         ]
-        content, done = self._content, record.status == "finished"
-        with content.lock:
-            run = content.runs.get(record.id) or RunState(record, content.next_order())
-            if done:
-                run.checkpoint = run.checkpoint_stored = None
-            given = dict(run.record.outputs) | {str(s.entry.output): s.entry.id for s in made}
-            run.record = record.replace(
-                outputs=given, has_checkpoint=run.has_checkpoint, note=record.note or run.record.note
-            )
-            content.runs[record.id] = run
-        content.change(
-            put=made,
-            runs=[run],
-            whole_runs=True,
-            slot=f"finish-{record.id}",
-            drop_checkpoints=[record.id] if done else [],
-            at_once=True,
-        )
+        self._content.finish_run(record, made)
         return [state.entry for state in made]
 
     def flush(self) -> None:
@@ -405,6 +357,7 @@ class Project:
         content = self._content
         try:
             shot, states, runs, revision = content.snapshot()
+            shot = shot.seen_from(target.parent, content.folder)
             main = write_file(target, shot, progress, cancelled)
         except BaseException:
             if moved:
@@ -414,6 +367,7 @@ class Project:
         if moved:
             disown(self._lock_file)
             self._lock_file, self.path, self.read_only_reason = lock, target, ""
+            content.follow_links(target.parent)
             content.keeper.moved(target)
         content.tell("saved")
         content.tell("dirty")
@@ -425,41 +379,6 @@ class Project:
         on_progress: Progress | None = None,
     ) -> Saving:
         """Save on the project's one writer thread; callbacks come on it. ``on_done`` gets the error, if any."""
-        saving = Saving()
-
-        def work() -> None:
-            error: BaseException | None = None
-            try:
-                self.save(path, progress=on_progress, cancelled=lambda: saving.cancelled)
-            except BaseException as caught:
-                error = caught
-            saving.finish(error)
-            if on_done is not None:
-                on_done(error)
-
-        if self._saver is None:
-            self._saver = concurrent.futures.ThreadPoolExecutor(1, "fieldwright-save")
-        self._saver.submit(work)
-        return saving
-
-    def _state(
-        self, artifact: Artifact, name: str, role: Role, run: str | None, output: str | None, origin: str
-    ) -> EntryState:
-        try:
-            summary = artifact.summary()
-        except Exception:  # a plug-in's bug in a line of text must not keep its result out of the project
-            summary = ""
-        entry = Entry(
-            id=secrets.token_hex(6),
-            type=type(artifact).__name__,
-            name=clean_name(name) or artifact.title,
-            created=now(),
-            hash=artifact.content_hash(),
-            run=run,
-            output=output,
-            summary=summary,
-            nbytes=artifact.nbytes,
-            role=role,
-            origin=origin,
+        return self._saver.start(
+            lambda saving: self.save(path, progress=on_progress, cancelled=lambda: saving.cancelled), on_done
         )
-        return EntryState(entry, self._content.next_order(), held=artifact)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from app.project.sources import Link, Provenance
+
 Role = Literal["dataset", "result"]
 Status = Literal["queued", "running", "paused", "finished", "cancelled", "failed", "interrupted"]
 Kind = Literal["artifacts", "runs", "curves", "view", "saved", "dirty", "history"]
@@ -26,7 +28,8 @@ class Entry:
     """One artifact as the tree shows it; no array is read for it.
 
     ``hash`` is the content hash, ``run`` and ``output`` say where it came from (None for what was imported),
-    ``origin`` is the file it was imported from ("" if none), ``created`` is ISO text in UTC.
+    ``origin`` is the file it was imported from ("" if none), ``provenance`` how it was read and made from that.
+    With a ``link`` its arrays are not in the project. ``created`` is ISO text in UTC.
     """
 
     id: str
@@ -41,9 +44,12 @@ class Entry:
     role: Role = "dataset"
     starred: bool = False
     origin: str = ""
+    provenance: Provenance | None = None
+    link: Link | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return data | {key: data[key].to_json() for key in ("provenance", "link") if data[key] is not None}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Entry:
@@ -68,6 +74,8 @@ class Entry:
             role="result" if data.get("role") == "result" else "dataset",
             starred=bool(data.get("starred")),
             origin=text("origin"),
+            provenance=Provenance.from_json(data.get("provenance")),
+            link=Link.from_json(data.get("link")),
         )
 
 

@@ -217,13 +217,16 @@ def _apply(
         groups = {name: subgroup(handle.file(), name) for name in ("artifacts", "curves", "checkpoints")}
         held = {name: members(group) if group is not None else [] for name, group in groups.items()}
     for key, data in patch.get("entries", {}).items():
+        entry = Entry.from_json(data | {"id": key})
         stored = Stored(handle, f"/artifacts/{key}") if key in held["artifacts"] else None
-        if stored is None and key in pool:
+        if stored is None and key in pool and entry.link is None:
             stored = pool[key].stored
-        if stored is None:
+        if stored is None and entry.link is None:
             tree.problems.append(f"Journal: the content of '{data.get('name')}' is missing.")
             continue
-        entries[key] = pool[key] = EntryState(Entry.from_json(data | {"id": key}), int(data["order"]), stored=stored)
+        entries[key] = EntryState(entry, int(data["order"]), stored=stored)
+        if entry.link is None:  # else what it held before it was a link again may be asked for by a later record
+            pool[key] = entries[key]
     for key in patch.get("drop_entries", ()):
         entries.pop(key, None)
     for key, data in patch.get("runs", {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import errno
 import os
@@ -46,6 +47,37 @@ class Saving:
     def finish(self, error: BaseException | None) -> None:
         self.error = error
         self._done.set()
+
+
+class Saver:
+    """The one writer thread of a project, begun when first needed."""
+
+    def __init__(self) -> None:
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+    def start(self, save: Callable[[Saving], None], on_done: Callable[[BaseException | None], None] | None) -> Saving:
+        """Save when what was begun before is done; ``on_done`` comes on the writer's thread, with the error if any."""
+        saving = Saving()
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                save(saving)
+            except BaseException as caught:
+                error = caught
+            saving.finish(error)
+            if on_done is not None:
+                on_done(error)
+
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(1, "fieldwright-save")
+        self._pool.submit(work)
+        return saving
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
 
 
 def backup_path(path: Path) -> Path:

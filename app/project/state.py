@@ -19,6 +19,7 @@ import psutil
 from app.project.codec import part, read_arrays, read_artifact, read_text
 from app.project.hdf5 import LOCK, attribute, check_dataset, check_memory, damaged, open_checked, subgroup
 from app.project.records import Entry, RunRecord
+from app.project.sources import load_link
 from engines.core import Artifact, Checkpoint, UserError
 
 CurveData = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -81,13 +82,16 @@ class Stored:
 
 
 class EntryState:
-    """An entry, and its artifact: held in memory until it lies in a file."""
+    """An entry, and its artifact: held in memory until it lies in a file; neither when it is linked."""
 
     def __init__(self, entry: Entry, order: int, *, stored: Stored | None = None, held: Artifact | None = None) -> None:
         self.entry, self.order, self.stored, self.held = entry, order, stored, held
 
-    def load(self) -> Artifact:
-        stored, held = self.stored, self.held
+    def load(self, folder: Path | None) -> Artifact:
+        """``folder`` is the project's, from which a link may lead to the file."""
+        stored, held, link = self.stored, self.held, self.entry.link
+        if link is not None:
+            return load_link(link, folder, self.entry.hash, self.entry.nbytes).replace(name=self.entry.name)
         if held is not None:
             return held if held.name == self.entry.name else held.replace(name=self.entry.name)
         if stored is None:
@@ -263,7 +267,7 @@ def lazy_array(state: EntryState, path: str) -> LazyArray:
         raise KeyError(path)
     with LOCK:
         if attribute(found, "text") is not None or attribute(found, "time") is not None:
-            return LazyArray(state.load().parts()[path])  # small, and its dtype in memory is another
+            return LazyArray(state.load(None).parts()[path])  # small, and its dtype in memory is another
     return LazyArray(found, f"'{state.entry.name}', {path}")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -27,15 +29,22 @@ _RUN_JSON = ("params", "versions", "inputs", "input_hashes", "outputs", "log")
 
 @dataclass(frozen=True)
 class EntryPart:
-    """One artifact to be written: from memory, or copied from where it lies."""
+    """One artifact to be written: from memory, copied from where it lies, or (None) as a link only."""
 
     entry: Entry
     order: int
-    source: Artifact | Stored
+    source: Artifact | Stored | None
 
     @property
     def nbytes(self) -> int:
-        return max(self.entry.nbytes, 1)
+        return max(self.entry.nbytes, 1) if self.source is not None else 1
+
+    def seen_from(self, folder: Path, before: Path | None) -> EntryPart:
+        """The part with its link as a project in ``folder`` has it."""
+        link = self.entry.link
+        if link is None:
+            return self
+        return replace(self, entry=replace(self.entry, link=link.seen_from(folder, before)))
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,10 @@ class Snapshot:
     created: str
     journal: str = ""
     seq: int = 0
+
+    def seen_from(self, folder: Path, before: Path | None) -> Snapshot:
+        """The same with its links as a project in ``folder`` has them."""
+        return replace(self, entries=tuple(part.seen_from(folder, before) for part in self.entries))
 
     @property
     def nbytes(self) -> int:
@@ -114,7 +127,10 @@ def write_snapshot(file: h5py.File, snapshot: Snapshot, tick: Tick = no_tick) ->
 
 def write_entry(parent: h5py.Group, item: EntryPart, tick: Tick = no_tick) -> None:
     """An artifact's group with its entry as attributes."""
-    if isinstance(item.source, Stored):
+    if item.source is None:
+        with LOCK:
+            parent.create_group(item.entry.id)
+    elif isinstance(item.source, Stored):
         copy_group(item.source.group(), parent, item.entry.id, tick)
     else:
         write_artifact(parent, item.entry.id, item.source, tick)
@@ -122,7 +138,7 @@ def write_entry(parent: h5py.Group, item: EntryPart, tick: Tick = no_tick) -> No
         group = parent[item.entry.id]
         for key, value in item.entry.to_json().items():
             if key != "id" and value is not None:
-                put_attribute(group, key, value)
+                put_attribute(group, key, json.dumps(value) if isinstance(value, dict) else value)
         put_attribute(group, "order", item.order)
 
 
@@ -220,7 +236,8 @@ def _read_entry(parent: h5py.Group, key: str, handle: Handle) -> EntryState:
         if not isinstance(about.get("type"), str):
             raise UserError("It has no type.")
         order = int(about.get("order") or 0)
-        return EntryState(Entry.from_json(about | {"id": key}), order, stored=Stored(handle, f"/artifacts/{key}"))
+        entry = Entry.from_json(about | {"id": key})
+        return EntryState(entry, order, stored=Stored(handle, f"/artifacts/{key}") if entry.link is None else None)
 
 
 def _read_run(parent: h5py.Group, key: str, handle: Handle) -> RunState:

@@ -91,6 +91,7 @@ def volume_from(
 ) -> Loaded:
     """A checked :class:`Volume` in mm. ``affine`` leads to RAS; ``said_label``: the file says that it holds labels."""
     affine, unit = in_millimetres(affine, unit)
+    affine = affine + 0.0  # turning round makes zeros negative, and the content hash would tell them apart
     if values.dtype.kind not in "biuf":
         raise guard.refuse(
             path, "holds no plain numbers.", f"Its values are {values.dtype}.", "Convert it to real numbers."
