@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
+from app import booleans
 from app.assets import asset_path
 
 GRID = 8
@@ -280,6 +281,7 @@ def apply(app: QApplication, mode: str = "system") -> None:
     first = app.property("fieldwright_theme") is None
     _mode = mode if mode in ("system", "light", "dark") else "system"
     if first:
+        booleans.protect()  # here, because everything with a window comes by
         app.setProperty("fieldwright_theme", True)
         app.setStyle("Fusion")
         _system_font(app)
