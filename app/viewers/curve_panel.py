@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGraphicsSimpleTextItem, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import plotting
@@ -127,9 +127,12 @@ class CurvePanel(QWidget):
         self.plot.layout.setContentsMargins(0, 2, 6, 0)
         self.plot.getAxis("left").setWidth(Y_WIDTH)
         self.plot.disableAutoRange()
-        self.cross = pg.InfiniteLine(angle=90, movable=False, label="", labelOpts={"position": 0.88, "movable": False})
+        self.cross = pg.InfiniteLine(angle=90, movable=False, label="", labelOpts={"position": 0.1, "movable": False})
         self.cross.setVisible(False)
         self.plot.addItem(self.cross, ignoreBounds=True)
+        self.x_word = QGraphicsSimpleTextItem(self.plot)
+        """Names the x axis beside its numbers, where a line of its own would cost a small plot too much."""
+        self.plot.vb.sigResized.connect(lambda *_: self._place_x_word())
         self.plot.vb.sigXRangeChanged.connect(lambda *_: self.x_range_changed.emit(self))
         self.plot.vb.sigResized.connect(lambda *_: self.x_range_changed.emit(self))
         self.plot.vb.sigRangeChangedManually.connect(lambda *_: self.zoomed.emit())
@@ -150,6 +153,9 @@ class CurvePanel(QWidget):
         self.cross.label.setColor(QColor(found.text))
         self.cross.label.setFont(theme.font(0.82, numbers=True))
         self.cross.label.fill = pg.mkBrush(QColor(found.plot))
+        self.x_word.setFont(theme.font(0.82))
+        self.x_word.setBrush(QColor(found.muted))
+        self._place_x_word()
         self.heading.update()
 
     def set_logs(self, x: bool, y: bool) -> None:
@@ -164,12 +170,23 @@ class CurvePanel(QWidget):
         self.dress()
         self.set_x_numbers(self.has_x_numbers)
 
+    def set_x_word(self, word: str) -> None:
+        self.x_word.setText(word)
+        self._place_x_word()
+
+    def _place_x_word(self) -> None:
+        self.x_word.setVisible(self.has_x_numbers and not self._labelled)
+        box = self.plot.vb.geometry()
+        width = self.x_word.boundingRect().width()
+        self.x_word.setPos(max(1.0, box.left() - width - 9), box.bottom() + 2)
+
     def set_x_numbers(self, on: bool) -> None:
         """Whether the x axis has its numbers here, or leaves them to the plot below."""
         self.has_x_numbers = on
         axis = self.plot.getAxis("bottom")
         axis.setStyle(showValues=on)
         axis.setHeight((AXIS_ROOM + (18 if self._labelled else 0)) if on else 2)
+        self._place_x_word()
 
     def show_cross(self, x: float | None, *, log: bool, here: bool) -> None:
         """A line at ``x``, with its value where the cursor is."""

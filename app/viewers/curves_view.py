@@ -163,6 +163,7 @@ class CurvesView(QWidget):
 
     def _label(self, panel: CurvePanel) -> None:
         panel.set_labels(*(self._labels if self.together.isChecked() else ("", "")))
+        panel.set_x_word(self._labels[0])
 
     @property
     def series(self) -> dict[Key, tuple[np.ndarray, np.ndarray]]:
@@ -319,7 +320,7 @@ class CurvesView(QWidget):
 
     def _follow_x(self, panel: CurvePanel) -> None:
         self._range_timer.start(0)
-        if self._syncing:
+        if self._syncing or panel not in self._panels.values():  # one on its way out has nothing to say any more
             return
         self._syncing = True
         span = panel.plot.vb.viewRange()[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app import theme
 
@@ -33,7 +33,11 @@ class EmptyState(QWidget):
         column.addStretch(1)
         column.addWidget(self._icon)
         column.addWidget(heading)
-        column.addWidget(words)  # centred, as wide as there is room and it may be
+        across = QHBoxLayout()  # centred, as wide as there is room and it may be: an alignment would keep it narrow
+        across.addStretch(1)
+        across.addWidget(words, 100)
+        across.addStretch(1)
+        column.addLayout(across)
         column.addStretch(1)
         theme.signals.changed.connect(self._paint_icon)
         self._paint_icon()

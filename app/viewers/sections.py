@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,35 @@ class Section:
         j = int(np.floor((u - bottom) / height * self.values.shape[1]))
         inside = 0 <= i < self.values.shape[0] and 0 <= j < self.values.shape[1]
         return float(self.values[i, j]) if inside else None
+
+
+def refined(section: Section, pixels: int = 512) -> Section:
+    """The same section with the values between the nodes interpolated linearly, some ``pixels`` along its longer side.
+
+    Values are interpolated and not colours, so that what is drawn agrees with the lines along which they cross a level.
+    Where a node is not a number, its cell is not one either, and no other.
+    """
+    count = max(section.values.shape)
+    times = int(np.clip(round(pixels / max(count, 1)), 1, 64))
+    if times == 1:
+        return section
+    values = np.asarray(section.values, np.float32)
+    good = np.isfinite(values)
+    if good.all():
+        return replace(section, values=_linear(_linear(values, times).T, times).T)
+    weights = _linear(_linear(good.astype(np.float32), times).T, times).T
+    filled = _linear(_linear(np.where(good, values, 0).astype(np.float32), times).T, times).T
+    known = good.repeat(times, 0).repeat(times, 1)
+    return replace(section, values=np.where(known, filled / np.where(known, weights, 1), np.nan).astype(np.float32))
+
+
+def _linear(values: np.ndarray, times: int) -> np.ndarray:
+    """(n, m) to (n · times, m): cells in ``times`` parts, values at their middles."""
+    place = np.clip((np.arange(len(values) * times) + 0.5) / times - 0.5, 0, len(values) - 1)
+    below = np.minimum(place.astype(int), max(len(values) - 2, 0))
+    share = (place - below).astype(np.float32)[:, None]
+    above = np.minimum(below + 1, len(values) - 1)
+    return values[below] * (1 - share) + values[above] * share
 
 
 @dataclass(frozen=True)
@@ -99,8 +128,10 @@ def frame(normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return right, np.cross(normal, right)
 
 
-def on_plane(grid: Volume | GridField, slices: Slices, plane: int, pixels: int = 320) -> Section:
-    """The grid on one of the slices' planes, interpolated linearly; NaN outside the grid."""
+def on_plane(
+    grid: Volume | GridField, slices: Slices, plane: int, pixels: int = 320, *, smooth: bool = True
+) -> Section:
+    """The grid on one of the slices' planes, interpolated linearly (``smooth``) or not; NaN outside the grid."""
     from scipy.ndimage import map_coordinates
 
     normal = slices.normals[plane]
@@ -125,25 +156,52 @@ def on_plane(grid: Volume | GridField, slices: Slices, plane: int, pixels: int =
     index = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     labels = isinstance(grid, Volume) and grid.is_label
     values = map_coordinates(
-        grid.values, index.reshape(-1, 3).T, order=0 if labels else 1,
+        grid.values, index.reshape(-1, 3).T, order=1 if smooth and not labels else 0,
         output=np.float32, mode="constant", cval=np.nan,
     ).reshape(pixels, pixels)  # fmt: skip
     return Section(values, (-half, -half, 2 * half, 2 * half), origin, right, up)
 
 
-def contours_on(slices: Slices, section: Section, tolerance: float) -> list[np.ndarray]:
-    """(n, 2) closed loops of the planes that coincide with the section, within ``tolerance`` of it."""
+def distances(slices: Slices, section: Section) -> np.ndarray:
+    """(P,) How far each plane is from the section; infinite for planes that are not parallel to it."""
     normal = np.cross(section.right, section.up)
     normal /= np.linalg.norm(normal)
-    same = np.abs(slices.normals @ normal) > 1 - 1e-6
-    sign = np.sign(slices.normals @ normal)
-    same &= np.abs(slices.offsets * sign - float(normal @ section.origin)) <= tolerance
+    along = slices.normals @ normal
+    away = np.abs(slices.offsets * np.sign(along) - float(normal @ section.origin))
+    return np.where(np.abs(along) > 1 - 1e-6, away, np.inf)
+
+
+def _loops_of(slices: Slices, section: Section, wanted: np.ndarray) -> list[np.ndarray]:
     found = []
-    for plane, loop in slices.loops() if same.any() else ():
-        if same[plane]:
+    for plane, loop in slices.loops() if wanted.any() else ():
+        if wanted[plane]:
             local = np.stack([(loop - section.origin) @ section.right, (loop - section.origin) @ section.up], 1)
             found.append(np.concatenate([local, local[:1]]))
     return found
+
+
+def contours_on(slices: Slices, section: Section, tolerance: float) -> list[np.ndarray]:
+    """(n, 2) closed loops of the planes that coincide with the section, within ``tolerance`` of it."""
+    return _loops_of(slices, section, distances(slices, section) <= tolerance)
+
+
+def contours_near(slices: Slices, section: Section, tolerance: float) -> tuple[list[np.ndarray], float]:
+    """The loops on the section, else those of the nearest parallel plane, and how far away it is (0: on it).
+
+    None where the section lies further outside of the stack of planes than any two neighbours are apart.
+    """
+    away = distances(slices, section)
+    if not np.isfinite(away).any():
+        return [], 0.0
+    nearest = int(away.argmin())
+    if away[nearest] <= tolerance:
+        return contours_on(slices, section, tolerance), 0.0
+    normal = slices.normals[nearest]
+    parallel = np.isfinite(away)
+    places = np.unique(slices.offsets[parallel] * np.sign(slices.normals[parallel] @ normal))
+    if len(places) < 2 or away[nearest] > np.diff(places).max():
+        return [], 0.0
+    return _loops_of(slices, section, np.arange(slices.plane_count) == nearest), float(away[nearest])
 
 
 def level_lines(section: Section, level: float) -> list[np.ndarray]:

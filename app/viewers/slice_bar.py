@@ -47,6 +47,10 @@ def fill(view: SliceView) -> None:
         "sigmoid", "Probability instead of logit", "percent", lambda _: view.transform_changed(), "B",
         checkable=True, checked=True, words="Probability", shrinks=True, keep=45,
     )  # fmt: skip
+    view.smooth_action = act(
+        "smooth", "Smooth between the nodes", "opacity", lambda _: view.redraw(), "M",
+        checkable=True, checked=True, help="Off: each node or voxel is a block of its own.", keep=42,
+    )  # fmt: skip
     bar.stretch()
     row = bar.group("colours", "Colours", "palette", keep=40)
     view.colours = row.parentWidget()

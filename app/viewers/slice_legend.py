@@ -35,6 +35,7 @@ class Line:
     colour: str
     width: float
     dots: bool = False
+    dashed: bool = False
 
     @property
     def words(self) -> str:
@@ -101,7 +102,7 @@ def draw(painter: QPainter, entries: Sequence[Entry], width: float) -> None:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor("#F1F0EE"))
             painter.drawRoundedRect(QRectF(left, middle - 6, 22, 12), 3, 3)
-            painter.setPen(QPen(QColor(entry.colour), entry.width))
+            painter.setPen(QPen(QColor(entry.colour), entry.width, line_style(entry.dashed)))
             painter.drawLine(QPointF(left + 2, middle), QPointF(left + 20, middle))
             if entry.dots:
                 painter.setPen(Qt.PenStyle.NoPen)
@@ -114,6 +115,10 @@ def draw(painter: QPainter, entries: Sequence[Entry], width: float) -> None:
             painter.drawRoundedRect(QRectF(left, middle - 5, 10, 10), 2, 2)
         painter.setPen(text)
         painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, entry.title)
+
+
+def line_style(dashed: bool) -> Qt.PenStyle:
+    return Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
 
 
 def _font():

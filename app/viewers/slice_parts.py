@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QSlider, QWidget
 from app import theme
 from app.viewers import plotting, sections
 from app.viewers.plot_axis import FewTicks
+from app.viewers.slice_legend import line_style
 
 LEVEL, INPUT = "#14181D", "#00778F"
 """Of the level line and the input contours: one dark and thin, the other the accent, wider, with dots. Both lie on the
@@ -76,12 +77,17 @@ class Lines:
         self._vertices = np.zeros((0, 2))
         self._spacing = 0.0
         self._scale = 1.0
+        self._near_only = False
 
     def set_level(self, lines: Sequence[np.ndarray]) -> None:
         for item in (self.halo, self.level):
             item.setData(*sections.joined(lines))
 
-    def set_loops(self, loops: Sequence[np.ndarray]) -> None:
+    def set_loops(self, loops: Sequence[np.ndarray], near_only: bool = False) -> None:
+        """``near_only``: they are of a plane beside the section, and drawn weaker."""
+        if near_only != self._near_only:
+            self._near_only = near_only
+            self.set_pens(self._scale)
         for item in (self.loop_halo, self.loops):
             item.setData(*sections.joined(loops))
         self._vertices = np.concatenate([loop[:-1] for loop in loops]) if loops else np.zeros((0, 2))
@@ -92,7 +98,7 @@ class Lines:
     def mark_vertices(self) -> None:
         """Dots where zoomed in so far that they do not run into each other."""
         pixel = self._plot.vb.viewPixelSize()[0]
-        apart = self._spacing / pixel if pixel > 0 else 0.0
+        apart = self._spacing / pixel if pixel > 0 and not self._near_only else 0.0
         if apart >= DOTS_FROM and len(self._vertices) <= 20_000:
             self.dots.setData(self._vertices[:, 0], self._vertices[:, 1], size=6 * self._scale, brush=pg.mkBrush(INPUT))
         elif len(self.dots.data):
@@ -101,13 +107,14 @@ class Lines:
     def set_pens(self, scale: float) -> None:
         """Pens of plots are as wide in pixels of the screen at every scale: they are told the scale."""
         self._scale = scale
-        for item, colour, width in (
-            (self.loop_halo, "#FFFFFFD0", 5.0),
-            (self.loops, INPUT, 2.8),
-            (self.halo, "#FFFFFF70", 2.6),
-            (self.level, LEVEL, 1.2),
+        near = self._near_only
+        for item, colour, width, dashed in (
+            (self.loop_halo, "#FFFFFF90" if near else "#FFFFFFD0", 3.0 if near else 5.0, False),
+            (self.loops, INPUT, 1.8 if near else 2.8, near),
+            (self.halo, "#FFFFFF70", 2.6, False),
+            (self.level, LEVEL, 1.2, False),
         ):
-            item.setPen(pg.mkPen(colour, width=width * scale))
+            item.setPen(pg.mkPen(colour, width=width * scale, style=line_style(dashed)))
         self.mark_vertices()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from app import theme
 from app.viewers import colour_maps
 from engines.data import GridField, Volume
 
@@ -26,7 +27,7 @@ class Window:
     def of(self, grid: Volume | GridField, probability: bool) -> tuple[str, float, float]:
         """Colour map, lowest and highest value in use."""
         if probability:
-            name, (low, high) = "soft", (0.0, 1.0)
+            name, (low, high) = "probability-dark" if theme.colors().dark else "probability", (0.0, 1.0)
         else:
             if self._auto[0] is not grid:
                 values = np.asarray(grid.values)

@@ -13,18 +13,15 @@ from PySide6.QtGui import QAction, QColor, QImage, QPainter
 from PySide6.QtWidgets import QComboBox, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import colour_maps, plotting, sections, slice_bar, slice_legend
+from app.viewers import plotting, sections, slice_bar, slice_legend, slice_state, slice_words
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
-from app.viewers.plot_axis import short
 from app.viewers.registry import Shown
-from app.viewers.slice_parts import INPUT, LEVEL, Foot, Lines, Viewport
+from app.viewers.slice_parts import Foot, Lines, Viewport
 from app.viewers.slice_range import Window
+from app.viewers.slice_start import PLANES, start
 from app.viewers.toolbar import ViewBar, on_key
 from engines.data import GridField, Slices, Volume
-
-PLANES = 3
-"""The fourth way to cut, beside the three axes: along the planes of the input slices."""
 
 
 class SliceView(QWidget):
@@ -40,6 +37,7 @@ class SliceView(QWidget):
     line_action: QAction
     contour_action: QAction
     sigmoid_action: QAction
+    smooth_action: QAction
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,14 +45,17 @@ class SliceView(QWidget):
         self.setAccessibleName("Slice view")
         self._grids: list[Shown] = []
         self._slices: Slices | None = None
-        self._grid_id = ""
+        self.grid_id = ""
         self._axis = 2
-        self._places: dict[int, int] = {}
-        self._counts: dict[int, int] = {}
-        self._window = Window()
+        self._axis_chosen = False  # by the user or a saved state; until then the input decides
+        self.places: dict[int, int] = {}
+        self.counts: dict[int, int] = {}
+        self.window_of_values = Window()
         self._framed_for: Any = None
         self._follows = True  # the whole section is shown until the user zooms or pans
         self.section: sections.Section | None = None
+        self._drawn: sections.Section | None = None  # as finely as it is drawn
+        self._has_input, self._input_away = False, 0.0  # contours drawn, and how far their plane is from the section
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -82,7 +83,7 @@ class SliceView(QWidget):
         column.addWidget(self.foot)
         theme.signals.changed.connect(self._theme_changed)
         self._theme_changed()
-        self._content_changed()
+        self.content_changed()
 
     def _make_plot(self) -> None:
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
@@ -103,11 +104,11 @@ class SliceView(QWidget):
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         self._grids = [item for item in items if isinstance(item.artifact, Volume | GridField)]
         self._slices = next((item.artifact for item in items if isinstance(item.artifact, Slices)), None)
-        self._content_changed()
+        self.content_changed()
 
     @property
     def grid(self) -> Volume | GridField | None:
-        found = next((item.artifact for item in self._grids if item.id == self._grid_id), None)
+        found = next((item.artifact for item in self._grids if item.id == self.grid_id), None)
         return found if found is not None else (self._grids[0].artifact if self._grids else None)
 
     @property
@@ -116,14 +117,15 @@ class SliceView(QWidget):
 
     @property
     def unit(self) -> str:
-        grid = self.grid
-        return "" if grid is None else grid.length_unit if isinstance(grid, GridField) else grid.unit
+        """Of lengths: a field that does not know it was made from contours that may."""
+        return slice_words.length_unit(self.grid) or (self._slices.unit if self._slices is not None else "")
 
-    def _content_changed(self) -> None:
+    def content_changed(self) -> None:
+        """Show what there is now, with the tools that go with it."""
         self.fields.clear()
         for item in self._grids:
             self.fields.addItem(item.name, item.id)
-        self.fields.setCurrentIndex(max(0, self.fields.findData(self._grid_id)))
+        self.fields.setCurrentIndex(max(0, self.fields.findData(self.grid_id)))
         self.bar.set_shown(self.fields.parentWidget(), len(self._grids) > 1)
         grid = self.grid
         has_planes = self._slices is not None
@@ -139,12 +141,28 @@ class SliceView(QWidget):
             widget.setVisible(grid is not None)
         self._stack.setCurrentWidget(self.graphics if grid is not None else self.empty)
         if grid is not None:
+            self._choose_axis(grid)
             self._set_slider()
             self.redraw()
 
+    def _choose_axis(self, grid: Volume | GridField) -> None:
+        """Cut as the input was cut, until somebody chooses; once the input is known, this stays."""
+        if self._axis_chosen or self._slices is None:
+            return
+        self._axis_chosen = True
+        axis, index = start(grid, self._slices)
+        self._axis = axis
+        if index is not None:
+            self.places[axis] = index
+            self.counts[axis] = self._count_along(axis)
+
+    def _count_along(self, axis: int) -> int:
+        planes = axis == PLANES and self._slices is not None
+        return self._slices.plane_count if planes else self.grid.values.shape[axis]
+
     def choose_field(self, key: str) -> None:
-        self._grid_id = key
-        self._content_changed()
+        self.grid_id = key
+        self.content_changed()
 
     # ---- where the cut is ---------------------------------------------------------------------------------
     @property
@@ -155,9 +173,13 @@ class SliceView(QWidget):
     def set_axis(self, axis: int) -> None:
         if axis == self._axis or (axis == PLANES and self._slices is None):
             return
-        self._axis = axis
+        self.take_axis(axis)
         self._set_slider()
         self.redraw()
+
+    def take_axis(self, axis: int) -> None:
+        """Cut across this axis from the next drawing on, whatever the input suggests."""
+        self._axis, self._axis_chosen = axis, True
 
     def step(self, by: int) -> None:
         self.slider.setValue(self.slider.value() + by)
@@ -166,16 +188,15 @@ class SliceView(QWidget):
         self.axis_actions[self._axis].setChecked(True)
         if self.grid is None:
             return
-        planes = self._axis == PLANES and self._slices is not None
-        count = self._slices.plane_count if planes else self.grid.values.shape[self._axis]
-        if self._axis not in self._places:
+        planes, count = self._axis == PLANES and self._slices is not None, self._count_along(self._axis)
+        if self._axis not in self.places:
             # The cut through most of the object; kept while a preview grows, so that the picture does not jump.
             first = sections.fullest_plane(self._slices) if planes else sections.fullest(self.grid, self._axis)
-            self._places[self._axis], self._counts[self._axis] = first, count
-        place, before = self._places[self._axis], self._counts.get(self._axis, count)
+            self.places[self._axis], self.counts[self._axis] = first, count
+        place, before = self.places[self._axis], self.counts.get(self._axis, count)
         if before != count:
-            place = self._places[self._axis] = round(place * (count - 1) / max(before - 1, 1))  # the same position
-        self._counts[self._axis] = count
+            place = self.places[self._axis] = round(place * (count - 1) / max(before - 1, 1))  # the same position
+        self.counts[self._axis] = count
         place = min(place, count - 1)
         self.slider.blockSignals(True)
         self.slider.setRange(0, count - 1)
@@ -184,7 +205,7 @@ class SliceView(QWidget):
         self.slider.blockSignals(False)
 
     def _moved(self, place: int) -> None:
-        self._places[self._axis] = place
+        self.places[self._axis] = place
         self.redraw()
         self.slice_changed.emit()
 
@@ -198,12 +219,15 @@ class SliceView(QWidget):
         if grid is None:
             return
         if self._axis == PLANES and self._slices is not None:
-            section = sections.on_plane(grid, self._slices, self.slider.value())
+            smooth = self.smooth_action.isChecked()
+            section = sections.on_plane(grid, self._slices, self.slider.value(), smooth=smooth)
         else:
             section = sections.across(grid, self._axis, self.slider.value())
         self.section = section
-        shown = sections.sigmoid(section.values) if self._as_probability else section.values
-        name, low, high = self._window.of(grid, self._as_probability)
+        drawn = sections.refined(section) if self.smooth_action.isChecked() and not self.is_label else section
+        self._drawn = drawn
+        shown = sections.sigmoid(drawn.values) if self._as_probability else drawn.values
+        name, low, high = self.window_of_values.of(grid, self._as_probability)
         rgba = sections.label_colours(shown) if self.is_label else sections.colours(shown, name, low, high)
         self.image.setImage(rgba, autoLevels=False)
         self.image.setRect(QRectF(*section.rect))
@@ -225,43 +249,30 @@ class SliceView(QWidget):
             lines = sections.level_lines(section, level)
         self.lines.set_level(lines)
         loops: list[np.ndarray] = []
+        self._input_away = 0.0
         if self._slices is not None and self.contour_action.isChecked():
             step = abs(sections.axes_of(grid)[self._axis].step) / 2 if self._axis != PLANES else 0.0
-            size = max(section.rect[2:])
-            loops = sections.contours_on(self._slices, section, max(step, 1e-6 * size))
-        self.lines.set_loops(loops)
+            tolerance = max(step, 1e-6 * max(section.rect[2:]))
+            loops, self._input_away = sections.contours_near(self._slices, section, tolerance)
+        self._has_input = bool(loops)
+        self.lines.set_loops(loops, self._input_away > 0)
 
     def _legend_entries(self, name: str, low: float, high: float) -> list[slice_legend.Entry]:
-        grid = self.grid
-        found: list[slice_legend.Entry] = []
-        if self.is_label:
-            labels = np.unique(self.section.values[np.isfinite(self.section.values)])
-            labels = [int(label) for label in labels if label != 0][:8]
-            found += [slice_legend.Patch(f"Label {label}", colour_maps.label_colour(label)) for label in labels]
-        else:
-            ends = [short(low), short(high)]
-            unit = grid.unit if isinstance(grid, GridField) else ""
-            if self._as_probability and self._window.low is None and self._window.high is None:
-                ends = ["inside", "outside"]
-            elif sections.is_signed_out(grid) and low < 0 < high:
-                ends = [f"inside {ends[0]}", f"{ends[1]} {unit}".rstrip() + " outside"]
-            else:
-                ends[1] = f"{ends[1]} {unit}".rstrip()
-            found.append(slice_legend.Scale(name, *ends))
+        grid, window = self.grid, self.window_of_values
+        whole = self._as_probability and window.low is None and window.high is None
+        found = slice_words.colours(grid, self.section, name, low, high, probability=whole)
         if isinstance(grid, GridField) and self.line_action.isChecked():
-            found.append(slice_legend.Line("Level", LEVEL, 1.4))
-        if self._slices is not None and self.contour_action.isChecked():
-            found.append(slice_legend.Line("Input contours", INPUT, 2.8, dots=True))
+            found.append(slice_words.level_line(grid))
+        if self._has_input:
+            found.append(slice_words.input_line(self._input_away, self.unit))
         return found
 
     def _say_position(self) -> None:
         place, count = self.slider.value(), self.slider.maximum() + 1
         if self._axis == PLANES:
-            text = f"Plane {place + 1} of {count}"
+            self.position.setText(f"Plane {place + 1} of {count}")
         else:
-            at = sections.axes_of(self.grid)[self._axis].position(place)
-            text = f"{'XYZ'[self._axis]} = {number(at)} {self.unit}".rstrip() + f"   {place + 1} of {count}"
-        self.position.setText(text)
+            self.position.setText(slice_words.position(self.grid, self._axis, place, count, self.unit))
 
     def _hover(self, at: QPointF) -> None:
         if self.section is None or not self.plot.vb.sceneBoundingRect().contains(at):
@@ -276,20 +287,10 @@ class SliceView(QWidget):
 
     def describe(self, right: float, up: float, brief: bool = False) -> str:
         """Position (unless ``brief``) and value at a point of the section."""
-        value = self.section.value(right, up) if self.section is not None else None
+        value = self._drawn.value(right, up) if self._drawn is not None else None
         if value is None or np.isnan(value):
             return ""
-        if self.is_label:
-            what = f"label {round(value)}" if value else "no label"
-        elif self._as_probability:
-            outside = float(sections.sigmoid(np.array(value)))
-            side, sure = ("outside", outside) if outside > 0.5 else ("inside", 1 - outside)
-            what = f"logit {number(value, 3)}, {side} with probability {number(sure, 3)}"
-            what = what.partition(", ")[2] if brief else what
-        else:
-            name = self.grid.quantity if isinstance(self.grid, GridField) else "value"
-            unit = self.grid.unit if isinstance(self.grid, GridField) else ""
-            what = f"{name} {number(value)} {unit}".rstrip()
+        what = slice_words.value(self.grid, value, probability=self._as_probability, brief=brief)
         if brief:
             return what
         where = ", ".join(number(v, 3) for v in self.section.position(right, up))
@@ -297,11 +298,11 @@ class SliceView(QWidget):
 
     # ---- edits --------------------------------------------------------------------------------------------
     def transform_changed(self) -> None:
-        self._window.reset()
+        self.window_of_values.reset()
         self.redraw()
 
     def choose_cmap(self, name: str) -> None:
-        self._window.cmap = name
+        self.window_of_values.cmap = name
         self.redraw()
 
     def range_edited(self) -> None:
@@ -311,7 +312,7 @@ class SliceView(QWidget):
                     value = float(edit.text().replace("−", "-").replace(",", "."))
                 except ValueError:
                     value = float("nan")
-                setattr(self._window, attribute, value if np.isfinite(value) else None)
+                setattr(self.window_of_values, attribute, value if np.isfinite(value) else None)
                 edit.setModified(False)
         self.redraw()
 
@@ -321,11 +322,11 @@ class SliceView(QWidget):
             pg.ViewBox.mouseDragEvent(self.plot.vb, event, axis)
             return
         event.accept()
-        _, low, high = self._window.of(self.grid, self._as_probability)
+        _, low, high = self.window_of_values.of(self.grid, self._as_probability)
         delta = event.pos() - event.lastPos()
         width = (high - low) * float(np.exp(delta.x() / 200))
         centre = (low + high) / 2 + (high - low) * delta.y() / 300
-        self._window.low, self._window.high = centre - width / 2, centre + width / 2
+        self.window_of_values.low, self.window_of_values.high = centre - width / 2, centre + width / 2
         self.redraw()
 
     def _set_text(self, edit: QLineEdit, value: float) -> None:
@@ -341,6 +342,7 @@ class SliceView(QWidget):
     def _theme_changed(self) -> None:
         self.graphics.dress()
         self.lines.set_pens(self.devicePixelRatioF())
+        self.redraw()
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
@@ -374,33 +376,7 @@ class SliceView(QWidget):
         return plotting.pixels(self.picture(width, height))
 
     def state(self) -> dict[str, Any]:
-        return {
-            "field": self._grid_id,
-            "axis": self._axis,
-            "places": {str(axis): place for axis, place in self._places.items()},
-            "cmap": self._window.cmap,
-            "range": [self._window.low, self._window.high],
-            "probability": self.sigmoid_action.isChecked(),
-            "line": self.line_action.isChecked(),
-            "contours": self.contour_action.isChecked(),
-        }
+        return slice_state.of(self)
 
     def restore(self, state: dict[str, Any]) -> None:
-        state = state if isinstance(state, dict) else {}
-        self._grid_id = str(state.get("field", ""))
-        places = state.get("places")
-        if isinstance(places, dict):
-            self._places = {
-                int(k): max(0, v) for k, v in places.items() if str(k) in "0123" and k and isinstance(v, int)
-            }
-            self._counts.clear()
-        if isinstance(state.get("probability"), bool):
-            self.sigmoid_action.setChecked(state["probability"])
-        self._window.restore(state.get("cmap"), state.get("range"))
-        self.cmaps.setCurrentIndex(max(0, self.cmaps.findData(self._window.cmap)))
-        for key, action in (("line", self.line_action), ("contours", self.contour_action)):
-            if isinstance(state.get(key), bool):
-                action.setChecked(state[key])
-        if state.get("axis") in (0, 1, 2) or (state.get("axis") == PLANES and self._slices is not None):
-            self._axis = state["axis"]
-        self._content_changed()
+        slice_state.restore(self, state)

@@ -160,3 +160,53 @@ def test_axes_have_few_round_numbers():
     assert nice_powers(-5, -2, 4) == [-5, -4, -3, -2]
     assert [10**v for v in nice_powers(0.1, 0.9, 3)] == pytest.approx([2, 5])
     assert [short(v) for v in (0, 0.25, 1500, 1.18e-5, -2e7)] == ["0", "0.25", "1500", "1.18e−5", "−2e7"]
+
+
+def test_the_x_axis_is_named_where_its_numbers_are(show, qtbot):
+    view = show("curves", 270, 300)
+    for name in ("bce", "hinge", "iou"):
+        view.set_series(name, np.arange(100), np.arange(100.0))
+    qtbot.wait(100)
+    panels = view.grid.panels
+    assert [p.x_word.isVisible() for p in panels] == [p.has_x_numbers for p in panels]
+    last = panels[-1]
+    assert last.x_word.text() == "step"
+    word = last.x_word.sceneBoundingRect()
+    assert word.right() < last.plot.vb.sceneBoundingRect().left()
+    assert last.graphics.sceneRect().contains(word)
+    view.together.setChecked(True)
+    assert not view.grid.panels[0].x_word.isVisible()
+    assert view.plot.getAxis("bottom").labelText == "step"
+
+
+def test_all_in_one_plot_shows_everything_at_once(show, qtbot):
+    view = show("curves", 600, 300)
+    for name in ("bce", "hinge"):
+        view.set_series(name, np.arange(1600), np.linspace(0, 14, 1600))
+    view.smoothing_slider.setValue(45)
+    view.together.setChecked(True)  # before the plots have been drawn once
+    qtbot.wait(200)
+    (low, high), (bottom, top) = view.plot.vb.viewRange()
+    assert low <= 0 < 1599 <= high < 1800
+    assert bottom <= 0
+    assert top > 12
+
+
+def test_points_that_cannot_be_drawn_do_no_harm(show, qtbot):
+    view = show("curves", 600, 300)
+    view.set_series("none", [], [])
+    view.set_series("single", [5], [0.3])
+    view.set_series("unknown", [1, 2, 3], [np.nan] * 3)
+    view.set_series("endless", [1, 2, 3], [1, np.inf, 3])
+    view.set_series("negative", [1, 2, 3], [-1, -2, -3])
+    for log in (False, True):
+        view.y_log.setChecked(log)
+        view.x_log.setChecked(log)
+        for together in (False, True):
+            view.together.setChecked(together)
+            view.smoothing_slider.setValue(40 if together else 0)
+            qtbot.wait(90)
+            for panel in view.grid.panels:
+                assert np.isfinite(panel.plot.vb.viewRange()).all()
+            view.show_values_at(2.0)
+            assert view.screenshot(300, 200).shape == (200, 300, 3)

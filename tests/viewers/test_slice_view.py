@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +8,17 @@ from app.viewers import sections
 from app.viewers.colour_maps import table
 from app.viewers.registry import Shown
 from app.viewers.slice_legend import arrange
-from app.viewers.slice_view import PLANES
+from app.viewers.slice_start import PLANES
 from engines.data import GridField, Volume
 from tests.viewers.conftest import ball_field, rings, two_labels
+
+
+def pixel(view, right, up):
+    """What is drawn at a point of the section: (4,) RGBA."""
+    left, bottom, width, height = view.section.rect
+    rows, columns = view.image.image.shape[:2]
+    place = int((up - bottom) / height * rows), int((right - left) / width * columns)
+    return view.image.image[place].astype(int)
 
 
 def test_section_values_and_positions_match_the_grid():
@@ -66,8 +75,8 @@ def test_a_field_shows_inside_and_outside_in_two_colours(show):
     view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
     view.set_axis(2)
     view.slider.setValue(16)
-    rgb = view.image.image
-    centre, corner = rgb[16, 16].astype(int), rgb[1, 1].astype(int)
+    centre, corner = pixel(view, 0, 0), pixel(view, -1.45, -1.45)
+    assert corner[:3].min() > 170  # the outside takes most of the picture and stays pale
     assert centre[2] > centre[0] + 60
     assert corner[0] > corner[2] + 60
     assert "probability" in view.describe(0, 0)
@@ -135,8 +144,10 @@ def test_values_that_are_no_numbers_are_transparent(show):
     values[2, 3, 4] = np.nan
     view.show_artifacts([Shown("v", "Scan", Volume(values=values, affine=np.eye(4)))])
     view.slider.setValue(4)
-    assert view.image.image[3, 2, 3] == 0
-    assert view.image.image[0, 0, 3] == 255
+    for smooth in (True, False):
+        view.smooth_action.setChecked(smooth)
+        assert pixel(view, 2, 3)[3] == pixel(view, 2.45, 2.55)[3] == 0
+        assert pixel(view, 0, 0)[3] == pixel(view, 2.55, 3)[3] == 255
     assert view.describe(2, 3) == ""
 
 
@@ -197,7 +208,7 @@ def test_colours_and_lines_are_named_below(show):
     view = show("slice", 280, 420)
     view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "Slices", rings())])
     assert [entry.words for entry in view.legend.entries] == [
-        "colours from inside to outside", "Level", "Input contours",
+        "colours from inside to outside", "Surface", "Input contours",
     ]  # fmt: skip
     boxes, height = arrange(view.legend.entries, 280)
     assert height <= view.legend.height() + 1
@@ -229,3 +240,90 @@ def test_the_soft_map_is_even_and_pale_in_the_middle():
     assert lightness[0] == pytest.approx(lightness[-1], abs=14)
     assert (np.diff(lightness)[:126] >= -0.5).all()
     assert (np.diff(lightness)[129:] <= 0.5).all()
+
+
+def test_values_between_nodes_are_smooth_and_agree_with_the_level_line(show):
+    field = ball_field(9)
+    section = sections.across(field, 2, 4)
+    fine = sections.refined(section, 300)
+    assert fine.rect == section.rect
+    assert fine.values.shape[0] >= 270
+    assert np.abs(np.diff(fine.values, axis=0)).max() < 0.2 * np.abs(np.diff(section.values, axis=0)).max()
+    nodes = [-1.125, -0.375, 0.0, 0.75]
+    for r in nodes:
+        for u in nodes:
+            assert fine.value(r, u) == pytest.approx(section.value(r, u), abs=0.2)
+    for line in sections.level_lines(section, 0.0):
+        assert max(abs(fine.value(r, u)) for r, u in line) < 0.25  # a pixel is 0.15 in these values
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", field)])
+    colours = len(np.unique(view.image.image.reshape(-1, 4), axis=0))
+    view.smooth_action.trigger()
+    assert view.image.image.shape[:2] == (9, 9)
+    assert len(np.unique(view.image.image.reshape(-1, 4), axis=0)) < colours / 3
+
+
+def test_a_plane_between_two_nodes_that_are_nan_and_not(show):
+    values = np.ones((2, 1, 1), np.float32)
+    section = sections.Section(values[:, :, 0], (0, 0, 2, 1), np.zeros(3), np.eye(3)[0], np.eye(3)[1])
+    assert np.allclose(sections.refined(section).values, 1)
+    broken = sections.refined(replace(section, values=np.array([[1.0], [np.nan]], np.float32)))
+    assert np.allclose(broken.values[: len(broken.values) // 2], 1)
+    assert np.isnan(broken.values[len(broken.values) // 2 :]).all()
+
+
+def turned(slices, axis):
+    """The rings stacked along another axis."""
+    order = {0: [2, 0, 1], 1: [0, 2, 1], 2: [0, 1, 2]}[axis]
+    return slices.replace(vertices=slices.vertices[:, order], normals=slices.normals[:, order])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_it_starts_on_the_input_plane_in_the_middle_of_the_stack(show, axis):
+    view = show("slice", 420, 360)
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "S", turned(rings(4), axis))])
+    assert view.axis == axis
+    assert abs(view.section.origin[axis]) == pytest.approx(0.8 / 3, abs=0.05)
+    assert len(view.loops.getData()[0]) > 20
+    assert view.legend.entries[-1].words == "Input contours"
+    view.set_axis((axis + 1) % 3)
+    view.show_artifacts([Shown("f", "Field", ball_field(17)), Shown("s", "S", turned(rings(4), axis))])
+    assert view.axis == (axis + 1) % 3  # what was chosen stays
+
+
+def test_oblique_planes_are_followed(show):
+    slices = rings()
+    c, s = np.cos(0.4), np.sin(0.4)
+    turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    oblique = slices.replace(vertices=slices.vertices @ turn.T, normals=slices.normals @ turn.T)
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", ball_field()), Shown("s", "S", oblique)])
+    assert view.axis == PLANES
+    assert view.position.text() == "Plane 3 of 5"
+
+
+def test_between_two_planes_the_nearest_contour_is_drawn_weaker_and_named(show):
+    field = ball_field(61)
+    slices = rings()
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", field), Shown("s", "S", slices)])
+    assert view.legend.entries[-1].words == "Input contours"
+    view.slider.setValue(view.slider.value() + 3)  # 0.15 above the plane at 0; the next is at 0.4
+    assert view.legend.entries[-1].words == "Nearest input, 0.15 mm away"
+    assert np.nanmax(view.loops.getData()[0]) == pytest.approx(1.0, abs=0.01)
+    view.slider.setValue(0)  # far below the lowest plane
+    assert view.legend.entries[-1].words == "Surface"
+    assert view.loops.getData()[0] is None or not len(view.loops.getData()[0])
+    assert sections.distances(slices, sections.across(field, 0, 3)).min() == np.inf
+
+
+def test_the_picture_follows_the_theme(show, app):
+    from app import theme
+
+    view = show("slice")
+    view.show_artifacts([Shown("f", "Field", ball_field())])
+    light = pixel(view, -1.4, -1.4)
+    theme.apply(app, "dark")
+    dark = pixel(view, -1.4, -1.4)
+    theme.apply(app, "light")
+    assert dark[:3].max() < 90 < 170 < light[:3].min()
