@@ -20,7 +20,7 @@ import typer
 from app.terminal import BAD_INPUT, BUG, CANCELLED, FINE, Terminal, artifact_facts
 from engines.core import UserError
 
-COMMANDS = ("methods", "info", "import", "run", "resume", "export", "sample")
+COMMANDS = ("methods", "info", "import", "run", "resume", "export", "relink", "embed", "sample")
 OWN_OPTIONS = ("--help", "--version", "--selftest", "--install-completion", "--show-completion", "-h")
 
 cli = typer.Typer(
@@ -91,10 +91,11 @@ def import_command(
     project: Annotated[Path, typer.Option("--project", "-p", help="Project file; made when missing.")],
     options: Settings = None,
     format: Annotated[str | None, typer.Option(help="Read as this format.")] = None,
+    link: Annotated[bool, typer.Option("--link", help="Leave the data in their files and link to them.")] = False,
     machine: Machine = False,
 ) -> None:
     """Load files into a project. Nothing is added unless all can be read."""
-    from app.headless import opened
+    from app.headless import items_of, opened
 
     terminal = Terminal(machine)
     loaded = [(file, _read(file, options, format)) for file in files]
@@ -102,8 +103,8 @@ def import_command(
         for file, found in loaded:
             for problem in found.problems:
                 terminal.warn(f"{file.name}: {problem}")
-            for artifact in found.artifacts:
-                entry = target.add(artifact, name=artifact.name or file.stem, origin=str(file.resolve()))
+            for item in items_of(file, found, _reader(file, format), _pairs(options), link=link):
+                (entry,), artifact = target.add_all([item], f"Import {file.name}"), item.artifact
                 if machine:
                     terminal.json({"event": "added", "id": entry.id, "name": entry.name, **artifact_facts(artifact)})
                 else:
@@ -192,6 +193,34 @@ def export_command(
         terminal.say(f"Wrote {out}")
 
 
+@cli.command("relink")
+def relink_command(
+    project: Path,
+    artifact: Annotated[str, typer.Argument(help="Name or id of a linked artifact.")],
+    file: Annotated[Path, typer.Argument(help="Where its file lies now.")],
+) -> None:
+    """Say where the file of a linked artifact lies now."""
+    from app.headless import find_entry, opened
+
+    with opened(_existing(project), Terminal(False)) as target:
+        target.relink(find_entry(target, artifact).id, file)
+        target.save()
+
+
+@cli.command("embed")
+def embed_command(
+    project: Path,
+    artifacts: Annotated[list[str], typer.Argument(help="Names or ids of linked artifacts.")],
+) -> None:
+    """Take linked artifacts into the project, so that it no longer needs their files."""
+    from app.headless import find_entry, opened
+
+    with opened(_existing(project), Terminal(False)) as target:
+        for text in artifacts:
+            target.embed(find_entry(target, text).id)
+        target.save()
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import PackageNotFoundError, version
@@ -233,6 +262,12 @@ def _pairs(texts: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"'{text}' should read NAME=VALUE.")
         found[name.strip()] = value
     return found
+
+
+def _reader(file: Path, format: str | None) -> str:
+    from engines.files import readers_for
+
+    return format or readers_for(file)[0].key
 
 
 def _read(file: Path, options: list[str] | None, format: str | None) -> Any:

@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.jobs import Job, JobQueue, JobSpec
 from app.jobs.command import is_a
 from app.jobs.curves import curves_artifact
 from app.jobs.recorder import Recorder, resume_spec
-from app.project import Entry, Project
+from app.project import Entry, Item, Project, Provenance, link_to
 from app.terminal import BAD_INPUT, BUG, CANCELLED, FINE, Terminal, artifact_facts, finite, table_rows, watch
 from app.window.wording import duration_text
 from engines.core import Artifact, Catalog, InputSpec, Method, Params, UserError, catalog
 from engines.data import Curve, Table
+
+if TYPE_CHECKING:
+    from engines.files import Loaded
 
 CURVES = "curves"
 
@@ -206,7 +209,23 @@ def _placed(project: Project, artifact: Artifact, path: Path) -> Entry:
     for entry in project.entries.values():
         if entry.hash == digest and entry.type == type(artifact).__name__:
             return entry
-    return project.add(artifact, name=artifact.name or path.stem, origin=str(path.resolve()))
+    from engines.files import readers_for
+
+    how = Provenance(reader=readers_for(path)[0].key)
+    return project.add(artifact, name=artifact.name or path.stem, origin=str(path.resolve()), provenance=how)
+
+
+def items_of(path: Path, loaded: Loaded, reader: str, options: Mapping[str, str], *, link: bool) -> list[Item]:
+    """What a file held, as it is added to a project: with how it was read, and linked if asked for."""
+    from engines.files import READERS
+
+    kind = READERS[reader].options
+    how = Provenance(reader=reader, options=kind.parse(options).model_dump(mode="json"))
+    where = path.resolve()
+    return [
+        Item(a, a.name or path.stem, str(where), how, link_to(where, reader, how.options, index) if link else None)
+        for index, a in enumerate(loaded.artifacts)
+    ]
 
 
 def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) -> Artifact:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.project import Project
+from app.project import Project, Provenance
 from app.terminal import Terminal, artifact_facts
 from app.window.wording import duration_text, size_text
 from engines.core import FAMILIES, Catalog, Method, ParamSpec
@@ -117,12 +118,43 @@ def show_project(project: Project, terminal: Terminal) -> None:
             }
             for r in runs
         ]
-        artifacts = [dataclasses.asdict(entry) for entry in entries]
+        artifacts = [entry.to_json() | {"link_state": project.link_state(entry.id)} for entry in entries]
         terminal.json({"path": str(project.path), "artifacts": artifacts, "runs": records})
         return
     rows = [[e.id, e.name, e.type, e.role, e.summary, size_text(e.nbytes)] for e in entries]
     terminal.grid("Artifacts", ["Id", "Name", "Type", "Role", "Content", "Size"], rows)
+    show_origins(project, terminal)
     lines = [[r.id, r.title, r.status, str(r.seed), r.device, duration_text(r.seconds)] for r in runs]
     terminal.grid("Runs", ["Id", "Title", "Status", "Seed", "Device", "Time"], lines)
     if not rows and not lines:
         terminal.say("The project is empty.")
+
+
+def show_origins(project: Project, terminal: Terminal) -> None:
+    """How datasets were made outside of runs, and which of them lie in files outside of the project."""
+    entries = list(project.entries.values())
+    made = [(e, e.provenance) for e in entries if e.provenance is not None or e.origin]
+    rows = [
+        [e.name, p.role, p.method, str(p.seed), _settings_text(p.params), _file_text(e.origin, p)]
+        if p is not None and p.method
+        else [e.name, "", "", "", "", _file_text(e.origin, p)]
+        for e, p in made
+    ]
+    terminal.grid("Origins", ["Name", "Role", "Method", "Seed", "Settings", "From"], rows)
+    links = [(e, e.link) for e in entries if e.link is not None]
+    if links:
+        total = size_text(sum(link.size for _, link in links))
+        terminal.grid(
+            f"Linked: {len(links)} of {len(entries)} artifacts, {total} outside of the project",
+            ["Name", "File", "Size", "State"],
+            [[e.name, link.path, size_text(link.size), project.link_state(e.id) or ""] for e, link in links],
+        )
+
+
+def _settings_text(values: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={_shown(value)}" for key, value in values.items() if value != "")
+
+
+def _file_text(origin: str, how: Provenance | None) -> str:
+    read = f"read as {how.reader} {_settings_text(how.options)}".strip() if how is not None and how.reader else ""
+    return ", ".join(part for part in (origin, read) if part)

@@ -133,6 +133,36 @@ def test_files_are_imported_and_used_as_inputs(machine, points, tmp_path):
     assert kept["artifacts"][0]["origin"].endswith("cloud.ply")
 
 
+def test_files_are_linked_located_anew_and_embedded(fieldwright, machine, tmp_path):
+    import numpy as np
+
+    np.save(tmp_path / "scan.npy", np.zeros((20, 21, 22), np.int16))
+    words = ("import", "scan.npy", "--link", "-s", "spacing=1,2,3", "-s", "unit=mm", "-p", "p.fieldwright")
+    assert machine(*words)[0] == 0
+    _, (project,) = machine("info", "p.fieldwright")
+    (scan,) = project["artifacts"]
+    assert scan["provenance"]["options"] == {"kind": "auto", "frame": 0, "spacing": [1.0, 2.0, 3.0], "unit": "mm"}
+    assert (scan["link"]["relative"], scan["link_state"]) == ("scan.npy", "there")
+    said = " ".join(fieldwright("info", "p.fieldwright")[1].split())
+    assert "Linked: 1 of 1 artifacts, 19 kB outside of the project" in said
+    assert "read as npy kind=auto frame=0 spacing=1.0,2.0,3.0 unit=mm" in said
+    (tmp_path / "scan.npy").rename(tmp_path / "other.npy")
+    assert "missing" in fieldwright("info", "p.fieldwright")[1]
+    code, _, err = fieldwright("export", "p.fieldwright", "scan", "out.nii")
+    assert code == 3
+    assert "'scan.npy' is gone" in err
+    np.save(tmp_path / "wrong.npy", np.ones((20, 21, 22), np.int16))
+    assert fieldwright("relink", "p.fieldwright", "scan", "wrong.npy")[0] == 3
+    assert fieldwright("relink", "p.fieldwright", "scan", "other.npy")[0] == 0
+    assert fieldwright("export", "p.fieldwright", "scan", "out.nii")[0] == 0
+    assert fieldwright("embed", "p.fieldwright", "scan")[0] == 0
+    (tmp_path / "other.npy").unlink()
+    assert fieldwright("export", "p.fieldwright", "scan", "again.nii")[0] == 0
+    assert (tmp_path / "again.nii").read_bytes() == (tmp_path / "out.nii").read_bytes()
+    _, (project,) = machine("info", "p.fieldwright")
+    assert (project["artifacts"][0]["link"], project["artifacts"][0]["link_state"]) == (None, None)
+
+
 def test_a_file_of_another_kind_is_refused_with_a_way_out(fieldwright, tmp_path):
     import numpy as np
 
