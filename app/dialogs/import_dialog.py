@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.background import run_in_background
-from app.dialogs.adding import Addition, add_together
+from app.dialogs.adding import add_together
 from app.dialogs.frame import Dialog, ask_open_paths, column, size_text
 from app.dialogs.import_item import KEEP, ImportItem
 from app.dialogs.import_page import ImportPage
@@ -271,7 +271,7 @@ class ImportDialog(Dialog):
     def add(self) -> None:
         """Add all that is ready to the project."""
         ready = [item for item in self.items if item.state == "ready"]
-        additions = [Addition(a.name, a.artifact, item.path.name) for item in ready for a in item.additions()]
+        additions = [a for item in ready for a in item.additions()]
         if not additions:
             return
         label = f"Import {ready[0].path.name}" if len(ready) == 1 else f"Import {len(ready)} files"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import logging
 import os
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("fieldwright.import")
 
 State = Literal["reading", "ready", "preparing", "refused", "cancelled"]
+LINK_BYTES = 50_000_000
+"""Files over this size may be linked to instead of embedded."""
 KEEP = "keep"
 """The plan that adds what was read as it is."""
 
@@ -84,6 +88,7 @@ class ImportItem(QObject):
         self.seed = 0
         self.unit: str | None = None
         self.keep_source = False
+        self.link = False
         self.answer: Answer | None = None
         self.file_bytes = _size(self.path)
         self._format: str | None = None
@@ -239,23 +244,56 @@ class ImportItem(QObject):
         source = self.source
         return {} if source is None else {"": source}
 
+    @property
+    def can_link(self) -> bool:
+        """Whether something will be added that is in the file as it is, and large enough to stay there."""
+        as_it_is = self.plan == KEEP or self.keep_source
+        return self.state == "ready" and as_it_is and (self.file_bytes or 0) > LINK_BYTES
+
+    def _as_read(self, name: str, index: int) -> Addition:
+        """One of the artifacts that the file holds, linked if that was chosen."""
+        from app.project import Provenance, link_to
+
+        assert self.found is not None
+        reader, read = self.found.reader, self.found.loaded.artifacts[index]
+        options = (self.options or reader.options()).model_dump(mode="json")
+        artifact = self._in_unit(read)
+        unit = None if artifact is read else self.unit
+        link = functools.partial(link_to, self.path, reader.key, options, index, unit)
+        how = Provenance(reader=reader.key, options=options)
+        return Addition(name, artifact, self._origin, how, link=link if self.link and self.can_link else None)
+
+    @property
+    def _origin(self) -> str:
+        return str(self.path.absolute())
+
     def additions(self) -> list[Addition]:
         """Empty unless the item is ready."""
         if self.state != "ready" or self.found is None:
             return []
         name = self.name.strip() or stem(self.path.name)
         if self.plan == KEEP:
-            arts = [self._in_unit(a) for a in self.found.loaded.artifacts]
+            arts = self.found.loaded.artifacts
             if len(arts) == 1:
-                return [Addition(name, arts[0])]
-            return [Addition(f"{name} ({a.name or i + 1})", a) for i, a in enumerate(arts)]
+                return [self._as_read(name, 0)]
+            return [self._as_read(f"{name} ({a.name or i + 1})", i) for i, a in enumerate(arts)]
+        source, how = self.source, self._as_read(name, 0).provenance
+        asked = self.answer.request if self.answer is not None else None
+        if how is not None and asked is not None:
+            params = asked.params.model_dump(mode="json") if asked.params is not None else {}
+            how = dataclasses.replace(how, role="preparation", method=asked.method, params=params, seed=asked.seed)
         made = [
-            Addition(name if i == 0 else f"{name} ({key.replace('/', ' ')})", a)
-            for i, (key, a) in enumerate(self.outputs().items())
+            Addition(
+                name if i == 0 else f"{name} ({key.replace('/', ' ')})",
+                artifact,
+                self._origin,
+                dataclasses.replace(how, output=key) if how is not None else None,
+                source,
+            )
+            for i, (key, artifact) in enumerate(self.outputs().items())
         ]
-        source = self.source
         if self.keep_source and source is not None:
-            made.append(Addition(f"{name} ({source.title.lower()})", source))
+            made.append(self._as_read(f"{name} ({source.title.lower()})", 0))
         return made
 
     def _in_unit(self, artifact: Artifact) -> Artifact:

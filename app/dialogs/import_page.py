@@ -68,6 +68,11 @@ class ImportPage(QScrollArea):
         self._column.addWidget(self._facts)
         self._plan_box = _section(self._column)
         self._form_box = _section(self._column)
+        self.link = QCheckBox(objectName="import_link")
+        self.link.setToolTip("The project stays small, and needs the file whenever the data are used.")
+        self.link.setChecked(item.link)
+        self.link.toggled.connect(lambda on: setattr(item, "link", on))
+        self._column.addWidget(self.link)
         self._reader_box = _section(self._column)
         self._column.addStretch(1)
         self._read_again = QTimer(self, singleShot=True, interval=400)
@@ -120,6 +125,10 @@ class ImportPage(QScrollArea):
         else:
             self.error.clear()
         self._show_problems()
+        self.link.setVisible(item.can_link)
+        if item.can_link:
+            self.link.setText(f"Keep in its file and link to it ({size_text(item.file_bytes)})")
+            self.link.setAccessibleName(self.link.text())
         now = (id(item.found), item.methods_known, item.plan)
         if now != self._built_for:
             self._built_for = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -187,13 +188,17 @@ class NewDatasetDialog(Dialog):
 
     def add(self) -> None:
         """Add what the preview shows, in one step of undo."""
+        from app.project import Provenance
+
         method, answer = self.current, self._answer
         if method is None or answer is None or self._adding:
             return
         name = self.name.text().strip() or method.title
         origin = f"{method.title}, seed {answer.request.seed}"
+        asked, params = answer.request, self._params[method.key]
+        how = Provenance("source", asked.method, (asked.params or params).model_dump(mode="json"), asked.seed)
         additions = [
-            Addition(name if i == 0 else f"{name} ({key})", artifact, origin)
+            Addition(name if i == 0 else f"{name} ({key})", artifact, origin, dataclasses.replace(how, output=key))
             for i, (key, artifact) in enumerate(answer.outputs.items())
         ]
         self._adding = True

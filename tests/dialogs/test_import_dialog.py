@@ -74,7 +74,7 @@ def test_csl(open_dialog, csl_file, project, qtbot):
     unit.activated.emit(unit.currentIndex())
     (key,) = add(qtbot, dialog)
     entry = project.entries[key]
-    assert (entry.name, entry.origin, entry.type) == ("My cylinder", "small_cylinder.csl", "Slices")
+    assert (entry.name, entry.origin, entry.type) == ("My cylinder", str(csl_file), "Slices")
     assert project.artifact(key).unit == "mm"
     assert settings().folder() == str(csl_file.parent)
 
