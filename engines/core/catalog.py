@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import Any
 
-from engines.core.artifact import Artifact
 from engines.core.errors import UserError
 from engines.core.method import Method
 
@@ -65,15 +65,6 @@ class Catalog:
             raise UserError(f"There is no method '{key}'.", mend=f"Did you mean: {', '.join(near)}?")
         return self._methods[key]
 
-    def accepting(self, kinds: Iterable[type[Artifact]]) -> list[Method]:
-        """Methods all of whose required inputs can be filled from artifacts of these types."""
-        have = tuple(kinds)
-        return [
-            m
-            for m in self
-            if m.inputs and all(s.optional or any(issubclass(k, s.type) for k in have) for s in m.inputs)
-        ]
-
     def search(self, text: str) -> list[Method]:
         """Methods whose title, key, job, tags or paper contain every word."""
         words = text.lower().split()
@@ -100,15 +91,15 @@ def catalog() -> Catalog:
             except (Exception, SystemExit):
                 broken.append(Broken(info.name, traceback.format_exc()))
                 continue
-            methods += [v for v in vars(module).values() if isinstance(v, Method) and v.module == info.name]
+            methods += [found for found in _methods_of(module) if found.module == info.name]
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:
-            loaded = point.load()
-            methods += (
-                [v for v in vars(loaded).values() if isinstance(v, Method)]
-                if not isinstance(loaded, Method)
-                else [loaded]
-            )
+            methods += _methods_of(point.load())
         except (Exception, SystemExit):
             broken.append(Broken(point.name, traceback.format_exc()))
     return Catalog(methods, broken)
+
+
+def _methods_of(found: Any) -> list[Method]:
+    """The methods of a module, or the one that was named itself."""
+    return [m for m in ([found] if isinstance(found, Method) else vars(found).values()) if isinstance(m, Method)]

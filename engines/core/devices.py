@@ -37,7 +37,7 @@ def resolve(device: str) -> str:
         return device  # without importing torch
     keys = [d.key for d in devices()]
     if device == "auto":
-        return keys[-1] if len(keys) == 1 else keys[1]
+        return keys[1] if len(keys) > 1 else "cpu"
     wanted = "cuda:0" if device == "cuda" else device
     if wanted not in keys:
         raise UserError(f"There is no device '{device}'.", mend=f"Use auto or one of: {', '.join(keys)}.")

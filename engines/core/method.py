@@ -32,13 +32,8 @@ class Paper:
     def bibtex(self) -> str:
         first = re.sub(r"\W", "", self.authors.split(" and ")[0].split(",")[0].split()[-1]).lower()
         word = re.sub(r"\W", "", self.title.split()[0]).lower()
-        rows = {
-            "title": f"{{{self.title}}}",
-            "author": self.authors,
-            "year": self.year,
-            "booktitle": self.venue,
-            "url": self.url,
-        }
+        title = f"{{{self.title}}}"  # in braces of its own, so that its capitals stay
+        rows = {"title": title, "author": self.authors, "year": self.year, "booktitle": self.venue, "url": self.url}
         body = ",\n".join(f"  {key} = {{{value}}}" for key, value in rows.items() if value)
         return f"@inproceedings{{{first}{self.year}{word},\n{body}\n}}"
 
@@ -161,14 +156,8 @@ class Method:
         found: dict[str, Artifact] = {}
         for spec in self.outputs:
             value = result if single else getattr(result, spec.name)
-            if spec.many and len(value) > 1:
-                found |= {f"{spec.name}/{i + 1}": item for i, item in enumerate(value)}
-            elif spec.many and value:
-                found[spec.name] = value[0]
-            elif spec.many:
-                continue
-            elif value is not None:
-                found[spec.name] = value
+            items = value if spec.many else [] if value is None else [value]
+            found |= {f"{spec.name}/{i}" if len(items) > 1 else spec.name: item for i, item in enumerate(items, 1)}
         return found
 
 

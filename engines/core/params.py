@@ -36,20 +36,12 @@ def Param(
     ``advanced`` hides the field until the user asks for all of them. For a tuple the bounds hold
     for each element.
     """
-    extra: dict[str, Any] = {
-        "unit": unit,
-        "source": source,
-        "label": label,
-        "log": log,
-        "advanced": advanced,
-        "ge": ge,
-        "gt": gt,
-        "le": le,
-        "lt": lt,
-    }
-    bounds: dict[str, Any] = {} if isinstance(default, (tuple, list)) else {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    bounds = {key: bound for key, bound in bounds.items() if bound is not None}
-    return Field(default, description=help, json_schema_extra=extra, **bounds)
+    bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+    extra: dict[str, Any] = {"unit": unit, "source": source, "label": label, "log": log, "advanced": advanced, **bounds}
+    whole: dict[str, Any] = (
+        {} if isinstance(default, (tuple, list)) else {k: b for k, b in bounds.items() if b is not None}
+    )
+    return Field(default, description=help, json_schema_extra=extra, **whole)
 
 
 @dataclass(frozen=True)

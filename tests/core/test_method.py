@@ -116,8 +116,6 @@ def test_the_catalog_searches_suggests_and_filters():
     assert "toy-walk" in toys
     assert toys.search("RANDOM walk") == [walk]
     assert toys.search("nothing like it") == []
-    assert toys.accepting([PointCloud]) == [walk]
-    assert toys.accepting([Mesh]) == []
     with pytest.raises(UserError, match="Did you mean: toy-walk"):
         toys.get("toy-wolk")
 
