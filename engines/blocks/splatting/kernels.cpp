@@ -1,0 +1,730 @@
+// Rendering of anisotropic Gaussians on a CPU, and its derivative (Kerbl et al. 2023; sheet 00).
+//
+// A pixel sees, front to back, alpha_i = min(0.99, o_i exp(-q_i / 2)) with q_i = a dx^2 + 2 b dx dy + c dy^2:
+//
+//     F = sum_i T_i alpha_i f_i,   T_{i+1} = T_i (1 - alpha_i),   A = 1 - T_end
+//
+// Gaussians with alpha < 1/255 are left out, and a pixel ends before T would fall below 1e-4. The image is cut into
+// tiles of 16 x 16 pixels; each tile has its own list of Gaussians by depth. A row of a tile is one or two vectors.
+// No atomics: the derivative of each (tile, Gaussian) pair has its own slot, and slots are summed in a fixed order, so
+// the result is the same, bit for bit, with any number of threads.
+//
+// Plain C entry points, called through ctypes. Arrays are float32 and contiguous, owned by the caller.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace {
+
+constexpr int kTile = 16;
+constexpr int kPixels = kTile * kTile;
+constexpr float kLeastAlpha = 1.0f / 255.0f;
+constexpr float kMostAlpha = 0.99f;
+constexpr float kLeastTransmittance = 1e-4f;
+
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
+struct Splats {
+    int64_t count;
+    const float* means;      // (N, 2) pixels
+    const float* conics;     // (N, 3) a, b, c
+    const float* opacities;  // (N)
+    const float* features;   // (N, C)
+    const float* extents;    // (N, 3) see Extent
+};
+
+struct Tiles {
+    int width, height;      // of the image
+    int across, down;       // tiles
+    const int64_t* starts;  // (tiles + 1)
+    const int32_t* ids;     // (P) Gaussians of each tile by depth
+    const int64_t* slots;   // (P) where the derivatives of the pair go
+};
+
+// exp for -20 < x <= 0, to about 1e-7 of the value.
+INLINE float exponential(float x) {
+    const float y = std::max(x, -20.0f) * 1.44269504088896f;
+    const int whole = static_cast<int>(y - 0.5f);
+    const float f = (y - static_cast<float>(whole)) * 0.69314718055995f;
+    const float e = 1.0f + f * (1.0f + f * (0.5f + f * (0.166666667f + f * (0.0416666667f + f * (0.00833333333f + f * 0.00138888889f)))));
+    return e * std::bit_cast<float>((whole + 127) << 23);
+}
+
+// The ellipse q = reach, on which alpha falls to 1/255. Half width -1: nothing to be seen.
+struct Extent {
+    float reach, half_width, half_height;
+};
+
+INLINE Extent extent(const float* conic, float opacity) {
+    const float a = conic[0], b = conic[1], c = conic[2];
+    const float det = a * c - b * b;
+    const float reach = 2.0f * std::log(255.0f * opacity);
+    if (!(det > 0.0f) || !(a > 0.0f) || !(reach > 0.0f)) return {0.0f, -1.0f, -1.0f};
+    return {reach, std::sqrt(reach * c / det), std::sqrt(reach * a / det)};
+}
+
+// Calls visit(tile) for each tile that the ellipse touches, in the order of the tiles.
+template <class Visit>
+INLINE void each_tile(const float* mean, const float* conic, const Extent& e, int across, int down, Visit visit) {
+    const float size = kTile;
+    const auto first = [&](float low) { return static_cast<int>(std::floor(std::clamp(low / size, -1.0f, 1e6f))); };
+    const int top = std::max(0, first(mean[1] - e.half_height));
+    const int bottom = std::min(down - 1, first(mean[1] + e.half_height));
+    const float a = conic[0], b = conic[1], c = conic[2];
+    // The ellipse is furthest right where dx = half_width, at dy = -b/c dx; rows beside that are bounded by its edge.
+    const float right_dy = -b / c * e.half_width;
+    for (int row = top; row <= bottom; ++row) {
+        const float low = row * size - mean[1], high = low + size;
+        const auto edge = [&](float dy, float side) {
+            const float root = b * b * dy * dy - a * (c * dy * dy - e.reach);
+            return (-b * dy + side * std::sqrt(std::max(root, 0.0f))) / a;
+        };
+        const float reach_low = std::max(low, -e.half_height), reach_high = std::min(high, e.half_height);
+        const float right = edge(std::clamp(right_dy, reach_low, std::max(reach_low, reach_high)), 1.0f);
+        const float left = edge(std::clamp(-right_dy, reach_low, std::max(reach_low, reach_high)), -1.0f);
+        const int begin = std::max(0, first(mean[0] + left));
+        const int end = std::min(across - 1, first(mean[0] + right));
+        for (int column = begin; column <= end; ++column) visit(row * across + column);
+    }
+}
+
+struct Rows {
+    int begin, end;
+};
+
+INLINE Rows rows_of(float mean_y, float half_height, int top) {
+    const float low = mean_y - half_height - 0.5f - static_cast<float>(top);
+    const float high = mean_y + half_height - 0.5f - static_cast<float>(top);
+    return {std::max(0, static_cast<int>(std::ceil(std::max(low, -1.0f)))),
+            std::min(kTile - 1, static_cast<int>(std::floor(std::min(high, 16.0f)))) + 1};
+}
+
+template <int C>
+INLINE void forward_tile(const Splats& g, const Tiles& t, int tile, float* image, float* transmittance, int32_t* last) {
+    const int left = tile % t.across * kTile, top = tile / t.across * kTile;
+    const int wide = std::min(kTile, t.width - left), high = std::min(kTile, t.height - top);
+    alignas(64) float T[kPixels], F[C][kPixels];
+    alignas(64) int32_t open[kPixels], seen[kPixels];
+    for (int i = 0; i < kPixels; ++i) {
+        T[i] = 1.0f;
+        seen[i] = 0;
+        open[i] = i % kTile < wide && i / kTile < high;
+    }
+    std::memset(F, 0, sizeof F);
+    const int64_t begin = t.starts[tile], end = t.starts[tile + 1];
+    for (int64_t pair = begin; pair < end; ++pair) {
+        if ((pair - begin) % 16 == 0) {
+            int any = 0;
+            for (int i = 0; i < kPixels; ++i) any |= open[i];
+            if (!any) break;
+        }
+        const int64_t id = t.ids[pair];
+        const float mx = g.means[2 * id] - static_cast<float>(left) - 0.5f, my = g.means[2 * id + 1] - static_cast<float>(top) - 0.5f;
+        const float a = g.conics[3 * id], b = g.conics[3 * id + 1], c = g.conics[3 * id + 2], o = g.opacities[id];
+        float f[C];
+        for (int k = 0; k < C; ++k) f[k] = g.features[C * id + k];
+        const Rows rows = rows_of(g.means[2 * id + 1], g.extents[3 * id + 2], top);
+        const int32_t number = static_cast<int32_t>(pair - begin) + 1;
+        for (int y = rows.begin; y < rows.end; ++y) {
+            const float dy = my - static_cast<float>(y);
+            const float cdy = c * dy * dy, bdy = 2.0f * b * dy;
+            float* T_row = T + y * kTile;
+            int32_t *open_row = open + y * kTile, *seen_row = seen + y * kTile;
+#pragma omp simd
+            for (int x = 0; x < kTile; ++x) {
+                const float dx = mx - static_cast<float>(x);
+                const float power = -0.5f * (dx * (a * dx + bdy) + cdy);
+                const float alpha = std::min(kMostAlpha, o * exponential(std::min(power, 0.0f)));
+                const float next = T_row[x] * (1.0f - alpha);
+                const bool counts = (power <= 0.0f) & (alpha >= kLeastAlpha) & (open_row[x] != 0);
+                const bool ends = next < kLeastTransmittance;
+                const float weight = counts & !ends ? T_row[x] * alpha : 0.0f;
+                open_row[x] = counts & ends ? 0 : open_row[x];
+                T_row[x] = counts & !ends ? next : T_row[x];
+                seen_row[x] = counts & !ends ? number : seen_row[x];
+                for (int k = 0; k < C; ++k) F[k][y * kTile + x] += weight * f[k];
+            }
+        }
+    }
+    for (int y = 0; y < high; ++y) {
+        const int64_t at = static_cast<int64_t>(top + y) * t.width + left;
+        const int64_t plane = static_cast<int64_t>(t.width) * t.height;
+        for (int k = 0; k < C; ++k) std::memcpy(image + k * plane + at, F[k] + y * kTile, wide * sizeof(float));
+        std::memcpy(transmittance + at, T + y * kTile, wide * sizeof(float));
+        std::memcpy(last + at, seen + y * kTile, wide * sizeof(int32_t));
+    }
+}
+
+// d_pairs: (P, 6 + C): mean x, y; conic a, b, c; opacity; features.
+template <int C>
+INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float* transmittance, const int32_t* last,
+                          const float* d_image, const float* d_transmittance, float* d_pairs) {
+    const int left = tile % t.across * kTile, top = tile / t.across * kTile;
+    const int wide = std::min(kTile, t.width - left), high = std::min(kTile, t.height - top);
+    const int64_t plane = static_cast<int64_t>(t.width) * t.height;
+    alignas(64) float T[kPixels], S[kPixels], D[C][kPixels];
+    alignas(64) int32_t seen[kPixels];
+    std::memset(T, 0, sizeof T);
+    std::memset(S, 0, sizeof S);
+    std::memset(D, 0, sizeof D);
+    std::memset(seen, 0, sizeof seen);
+    int32_t most = 0;
+    for (int y = 0; y < high; ++y)
+        for (int x = 0; x < wide; ++x) {
+            const int64_t at = static_cast<int64_t>(top + y) * t.width + left + x;
+            const int i = y * kTile + x;
+            T[i] = transmittance[at];
+            S[i] = transmittance[at] * d_transmittance[at];
+            seen[i] = last[at];
+            most = std::max(most, last[at]);
+            for (int k = 0; k < C; ++k) D[k][i] = d_image[k * plane + at];
+        }
+    const int64_t begin = t.starts[tile];
+    for (int64_t pair = begin + most - 1; pair >= begin; --pair) {
+        const int64_t id = t.ids[pair];
+        const float mx = g.means[2 * id] - static_cast<float>(left) - 0.5f, my = g.means[2 * id + 1] - static_cast<float>(top) - 0.5f;
+        const float a = g.conics[3 * id], b = g.conics[3 * id + 1], c = g.conics[3 * id + 2], o = g.opacities[id];
+        float f[C];
+        for (int k = 0; k < C; ++k) f[k] = g.features[C * id + k];
+        const Rows rows = rows_of(g.means[2 * id + 1], g.extents[3 * id + 2], top);
+        const int32_t number = static_cast<int32_t>(pair - begin) + 1;
+        float sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0, so = 0, sf[C] = {};
+        for (int y = rows.begin; y < rows.end; ++y) {
+            const float dy = my - static_cast<float>(y);
+            const float cdy = c * dy * dy, bdy = 2.0f * b * dy;
+            float *T_row = T + y * kTile, *S_row = S + y * kTile;
+            const int32_t* seen_row = seen + y * kTile;
+            float row_x = 0, row_0 = 0, row_xx = 0, row_o = 0;
+#pragma omp simd reduction(+ : row_x, row_0, row_xx, row_o, sf[:C])
+            for (int x = 0; x < kTile; ++x) {
+                const float dx = mx - static_cast<float>(x);
+                const float power = -0.5f * (dx * (a * dx + bdy) + cdy);
+                const float e = exponential(std::min(power, 0.0f));
+                const float raw = o * e;
+                const bool counts = (power <= 0.0f) & (raw >= kLeastAlpha) & (number <= seen_row[x]);
+                const float alpha = counts ? std::min(kMostAlpha, raw) : 0.0f;
+                const float inverse = 1.0f / (1.0f - alpha);
+                const float before = T_row[x] * inverse;
+                const float weight = alpha * before;
+                float along = 0.0f;
+                for (int k = 0; k < C; ++k) {
+                    along += f[k] * D[k][y * kTile + x];
+                    sf[k] += weight * D[k][y * kTile + x];
+                }
+                const float d_alpha = counts & (raw <= kMostAlpha) ? before * along - S_row[x] * inverse : 0.0f;
+                S_row[x] += weight * along;
+                T_row[x] = before;
+                const float d_power = raw * d_alpha;
+                row_o += e * d_alpha;
+                row_0 += d_power;
+                row_x += d_power * dx;
+                row_xx += d_power * dx * dx;
+            }
+            so += row_o;
+            sx += row_x;
+            sy += row_0 * dy;
+            sxx += row_xx;
+            sxy += row_x * dy;
+            syy += row_0 * dy * dy;
+        }
+        float* out = d_pairs + t.slots[pair] * (6 + C);
+        out[0] = -(a * sx + b * sy);
+        out[1] = -(b * sx + c * sy);
+        out[2] = -0.5f * sxx;
+        out[3] = -sxy;
+        out[4] = -0.5f * syy;
+        out[5] = so;
+        for (int k = 0; k < C; ++k) out[6 + k] = sf[k];
+    }
+}
+
+// One build of both loops for each instruction set; the widest that the machine has is taken at run time.
+#if defined(__GNUC__) && defined(__x86_64__)
+#define WIDE __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")))
+#define AVX2 __attribute__((target("avx2,fma")))
+#define HAS_WIDER 1
+#else
+#define HAS_WIDER 0
+#endif
+
+#define LOOPS(NAME, TARGET)                                                                                         \
+    template <int C>                                                                                                \
+    TARGET void forward_##NAME(const Splats& g, const Tiles& t, int i, float* f, float* T, int32_t* n) {            \
+        forward_tile<C>(g, t, i, f, T, n);                                                                          \
+    }                                                                                                               \
+    template <int C>                                                                                                \
+    TARGET void backward_##NAME(const Splats& g, const Tiles& t, int i, const float* T, const int32_t* n,           \
+                                const float* df, const float* dT, float* d) {                                       \
+        backward_tile<C>(g, t, i, T, n, df, dT, d);                                                                 \
+    }
+
+LOOPS(plain, )
+#if HAS_WIDER
+LOOPS(avx2, AVX2)
+LOOPS(avx512, WIDE)
+#endif
+
+int vector_width() {
+#if HAS_WIDER
+    static const int width = [] {
+        __builtin_cpu_init();
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+            __builtin_cpu_supports("avx512bw"))
+            return 512;
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 256 : 128;
+    }();
+    return width;
+#else
+    return 128;
+#endif
+}
+
+int limited(int widest) { return widest > 0 ? std::min(widest, vector_width()) : vector_width(); }
+
+template <int C>
+auto forward_for(int width) {
+#if HAS_WIDER
+    if (width >= 512) return forward_avx512<C>;
+    if (width >= 256) return forward_avx2<C>;
+#endif
+    (void)width;
+    return forward_plain<C>;
+}
+
+template <int C>
+auto backward_for(int width) {
+#if HAS_WIDER
+    if (width >= 512) return backward_avx512<C>;
+    if (width >= 256) return backward_avx2<C>;
+#endif
+    (void)width;
+    return backward_plain<C>;
+}
+
+// Calls use.template operator()<C>() for the number of features. False when there is no such build.
+template <class Use>
+bool with_channels(int channels, Use use) {
+    switch (channels) {
+        case 1: use.template operator()<1>(); return true;
+        case 3: use.template operator()<3>(); return true;
+        case 4: use.template operator()<4>(); return true;
+        case 6: use.template operator()<6>(); return true;
+        case 7: use.template operator()<7>(); return true;
+        default: return false;
+    }
+}
+
+// Indices of the visible Gaussians, nearest first; equal depths keep their order.
+std::vector<int32_t> by_depth(const float* depths, const std::vector<int32_t>& visible) {
+    const size_t n = visible.size();
+    std::vector<uint32_t> keys(n), other_keys(n);
+    std::vector<int32_t> order(visible), other(n);
+    for (size_t i = 0; i < n; ++i) keys[i] = std::bit_cast<uint32_t>(depths[visible[i]]);  // positive: bits sort as floats
+    for (int shift = 0; shift < 33; shift += 11) {
+        size_t starts[2049] = {};
+        for (size_t i = 0; i < n; ++i) ++starts[((keys[i] >> shift) & 2047) + 1];
+        for (int k = 0; k < 2048; ++k) starts[k + 1] += starts[k];
+        for (size_t i = 0; i < n; ++i) {
+            const size_t to = starts[(keys[i] >> shift) & 2047]++;
+            other_keys[to] = keys[i];
+            other[to] = order[i];
+        }
+        keys.swap(other_keys);
+        order.swap(other);
+    }
+    return order;
+}
+
+// ---- projection -------------------------------------------------------------------------------------------------
+
+struct Camera {
+    float R[9], t[3];      // world to camera
+    float fx, fy, cx, cy;  // pixels
+    float width, height, near, blur;
+    int anti_aliased;
+};
+
+constexpr float kC0 = 0.28209479177387814f, kC1 = 0.4886025119029199f;
+constexpr float kC2[5] = {1.0925484305920792f, -1.0925484305920792f, 0.31539156525252005f, -1.0925484305920792f,
+                          0.5462742152960396f};
+constexpr float kC3[7] = {-0.5900435899266435f, 2.890611442640554f, -0.4570457994644658f, 0.3731763325901154f,
+                          -0.4570457994644658f, 1.445305721320277f, -0.5900435899266435f};
+constexpr float kLeastCompensation = 2.5e-5f;
+
+// Real spherical harmonics with the Condon-Shortley phase at a unit vector, and their derivatives by x, y, z.
+INLINE void harmonics(int degree, float x, float y, float z, float* Y, float (*dY)[3]) {
+    const auto set = [&](int k, float value, float dx, float dy, float dz) {
+        Y[k] = value;
+        dY[k][0] = dx;
+        dY[k][1] = dy;
+        dY[k][2] = dz;
+    };
+    set(0, kC0, 0, 0, 0);
+    if (degree < 1) return;
+    set(1, -kC1 * y, 0, -kC1, 0);
+    set(2, kC1 * z, 0, 0, kC1);
+    set(3, -kC1 * x, -kC1, 0, 0);
+    if (degree < 2) return;
+    const float xx = x * x, yy = y * y, zz = z * z;
+    set(4, kC2[0] * x * y, kC2[0] * y, kC2[0] * x, 0);
+    set(5, kC2[1] * y * z, 0, kC2[1] * z, kC2[1] * y);
+    set(6, kC2[2] * (2 * zz - xx - yy), -2 * kC2[2] * x, -2 * kC2[2] * y, 4 * kC2[2] * z);
+    set(7, kC2[3] * x * z, kC2[3] * z, 0, kC2[3] * x);
+    set(8, kC2[4] * (xx - yy), 2 * kC2[4] * x, -2 * kC2[4] * y, 0);
+    if (degree < 3) return;
+    set(9, kC3[0] * y * (3 * xx - yy), kC3[0] * 6 * x * y, kC3[0] * 3 * (xx - yy), 0);
+    set(10, kC3[1] * x * y * z, kC3[1] * y * z, kC3[1] * x * z, kC3[1] * x * y);
+    set(11, kC3[2] * y * (4 * zz - xx - yy), -2 * kC3[2] * x * y, kC3[2] * (4 * zz - xx - 3 * yy), 8 * kC3[2] * y * z);
+    set(12, kC3[3] * z * (2 * zz - 3 * xx - 3 * yy), -6 * kC3[3] * x * z, -6 * kC3[3] * y * z,
+        kC3[3] * (6 * zz - 3 * xx - 3 * yy));
+    set(13, kC3[4] * x * (4 * zz - xx - yy), kC3[4] * (4 * zz - 3 * xx - yy), -2 * kC3[4] * x * y, 8 * kC3[4] * x * z);
+    set(14, kC3[5] * z * (xx - yy), 2 * kC3[5] * x * z, -2 * kC3[5] * y * z, kC3[5] * (xx - yy));
+    set(15, kC3[6] * x * (xx - 3 * yy), kC3[6] * 3 * (xx - yy), -6 * kC3[6] * x * y, 0);
+}
+
+// What both directions need of one Gaussian.
+struct Projected {
+    float p[3];              // in the camera's frame
+    float inverse_z, limited[2];
+    bool inside[2];          // the slope was not limited
+    float q[4], norm;        // unit quaternion w, x, y, z, and the length it had
+    float A[9], scales[3];   // A = R(q) diag(s)
+    float M[6], B[6];        // M = J W, B = M A
+    float xx, xy, yy, det, det_sharp, compensation;
+    float offset[3], distance;  // unit vector from the camera's centre, and how far
+};
+
+INLINE float dot3(const float* u, const float* v) { return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]; }
+
+INLINE bool finite(float x) { return (std::bit_cast<uint32_t>(x) & 0x7f800000u) != 0x7f800000u; }
+
+// False when the Gaussian is not before the camera, or not finite.
+INLINE bool project_one(const Camera& cam, const float* centre, const float* mean, const float* quaternion,
+                        const float* log_scale, Projected& o) {
+    for (int i = 0; i < 3; ++i) o.p[i] = dot3(cam.R + 3 * i, mean) + cam.t[i];
+    bool good = finite(o.p[0]) & finite(o.p[1]) & finite(o.p[2]) & (o.p[2] > cam.near);
+    for (int i = 0; i < 3; ++i) good &= finite(log_scale[i]) & (log_scale[i] < 40.0f);
+    o.norm = std::sqrt(quaternion[0] * quaternion[0] + dot3(quaternion + 1, quaternion + 1));
+    good &= finite(o.norm) & (o.norm > 0.0f);
+    if (!good) return false;
+    for (int i = 0; i < 4; ++i) o.q[i] = quaternion[i] / o.norm;
+    const float w = o.q[0], x = o.q[1], y = o.q[2], z = o.q[3];
+    const float R[9] = {1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                        2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                        2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y)};
+    for (int k = 0; k < 3; ++k) o.scales[k] = std::exp(log_scale[k]);
+    for (int i = 0; i < 9; ++i) o.A[i] = R[i] * o.scales[i % 3];
+    o.inverse_z = 1.0f / o.p[2];
+    // The affine approximation fails far outside of the view: its slope is limited there.
+    const float reach[2] = {0.15f * cam.width / cam.fx, 0.15f * cam.height / cam.fy};
+    const float low[2] = {-cam.cx / cam.fx - reach[0], -cam.cy / cam.fy - reach[1]};
+    const float high[2] = {(cam.width - cam.cx) / cam.fx + reach[0], (cam.height - cam.cy) / cam.fy + reach[1]};
+    for (int i = 0; i < 2; ++i) {
+        const float slope = o.p[i] * o.inverse_z;
+        o.limited[i] = std::clamp(slope, low[i], high[i]);
+        o.inside[i] = o.limited[i] == slope;
+    }
+    const float along = cam.fx * o.inverse_z, across = cam.fy * o.inverse_z;
+    for (int k = 0; k < 3; ++k) {
+        o.M[k] = along * (cam.R[k] - o.limited[0] * cam.R[6 + k]);
+        o.M[3 + k] = across * (cam.R[3 + k] - o.limited[1] * cam.R[6 + k]);
+    }
+    for (int k = 0; k < 3; ++k) {
+        o.B[k] = o.M[0] * o.A[k] + o.M[1] * o.A[3 + k] + o.M[2] * o.A[6 + k];
+        o.B[3 + k] = o.M[3] * o.A[k] + o.M[4] * o.A[3 + k] + o.M[5] * o.A[6 + k];
+    }
+    const float sharp_xx = dot3(o.B, o.B), sharp_yy = dot3(o.B + 3, o.B + 3);
+    o.xy = dot3(o.B, o.B + 3);
+    o.xx = sharp_xx + cam.blur;
+    o.yy = sharp_yy + cam.blur;
+    o.det_sharp = sharp_xx * sharp_yy - o.xy * o.xy;
+    o.det = o.xx * o.yy - o.xy * o.xy;
+    if (!finite(o.det) || !(o.det > 0.0f)) return false;
+    o.compensation = cam.anti_aliased ? std::sqrt(std::max(o.det_sharp / o.det, kLeastCompensation)) : 1.0f;
+    for (int i = 0; i < 3; ++i) o.offset[i] = mean[i] - centre[i];
+    o.distance = std::sqrt(dot3(o.offset, o.offset));
+    for (int i = 0; i < 3; ++i) o.offset[i] /= std::max(o.distance, 1e-20f);
+    return true;
+}
+
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+INLINE void centre_of(const Camera& cam, float* centre) {
+    for (int k = 0; k < 3; ++k) centre[k] = -(cam.R[k] * cam.t[0] + cam.R[3 + k] * cam.t[1] + cam.R[6 + k] * cam.t[2]);
+}
+
+}  // namespace
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+extern "C" {
+
+// Bits of a vector register that this machine offers to the loops.
+EXPORT int splat_vector_width() { return vector_width(); }
+
+// How many tiles each Gaussian touches, written to counts (N); 0 where it is not to be seen (depth <= 0 or too faint).
+// Their extents (N, 3) are written too. Returns the sum of the counts.
+EXPORT int64_t splat_count(int64_t n, const float* means, const float* conics, const float* opacities, const float* depths,
+                    int width, int height, int32_t* counts, float* extents, int threads) {
+    const int across = (width + kTile - 1) / kTile, down = (height + kTile - 1) / kTile;
+    int64_t total = 0;
+#pragma omp parallel for schedule(static) num_threads(threads) reduction(+ : total)
+    for (int64_t i = 0; i < n; ++i) {
+        int32_t count = 0;
+        Extent e{0.0f, -1.0f, -1.0f};
+        if (depths[i] > 0.0f) {
+            e = extent(conics + 3 * i, opacities[i]);
+            if (e.half_width >= 0.0f) each_tile(means + 2 * i, conics + 3 * i, e, across, down, [&](int) { ++count; });
+        }
+        extents[3 * i] = e.reach;
+        extents[3 * i + 1] = e.half_width;
+        extents[3 * i + 2] = e.half_height;
+        counts[i] = count;
+        total += count;
+    }
+    return total;
+}
+
+// Lists of the tiles: starts (tiles + 1), and for each pair its Gaussian and its slot. Slots of a Gaussian follow each
+// other, in the order of the Gaussians, so that they can be summed without an index.
+EXPORT void splat_bin(int64_t n, const float* means, const float* conics, const float* extents, const float* depths, int width,
+               int height, const int32_t* counts, int64_t* starts, int32_t* ids, int64_t* slots, int threads) {
+    const int across = (width + kTile - 1) / kTile, down = (height + kTile - 1) / kTile, tiles = across * down;
+    std::vector<int32_t> visible;
+    std::vector<int64_t> first(n);
+    visible.reserve(n);
+    int64_t sum = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        first[i] = sum;
+        sum += counts[i];
+        if (counts[i]) visible.push_back(static_cast<int32_t>(i));
+    }
+    const std::vector<int32_t> order = by_depth(depths, visible);
+    // A counting sort by tile in parallel: each part of the order counts, then writes where the parts before it end.
+    const int64_t parts = std::max(1, threads), size = static_cast<int64_t>(order.size());
+    std::vector<int64_t> next(parts * tiles, 0);
+    const auto visit_part = [&](int64_t part, auto visit) {
+        for (int64_t k = size * part / parts; k < size * (part + 1) / parts; ++k) {
+            const int32_t i = order[k];
+            const Extent e{extents[3 * i], extents[3 * i + 1], extents[3 * i + 2]};
+            int64_t slot = first[i];
+            each_tile(means + 2 * i, conics + 3 * i, e, across, down, [&](int tile) { visit(tile, i, slot++); });
+        }
+    };
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int64_t part = 0; part < parts; ++part)
+        visit_part(part, [&](int tile, int32_t, int64_t) { ++next[part * tiles + tile]; });
+    sum = 0;
+    for (int tile = 0; tile < tiles; ++tile) {
+        starts[tile] = sum;
+        for (int64_t part = 0; part < parts; ++part) {
+            const int64_t here = next[part * tiles + tile];
+            next[part * tiles + tile] = sum;
+            sum += here;
+        }
+    }
+    starts[tiles] = sum;
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+    for (int64_t part = 0; part < parts; ++part)
+        visit_part(part, [&](int tile, int32_t i, int64_t slot) {
+            int64_t& at = next[part * tiles + tile];
+            ids[at] = i;
+            slots[at++] = slot;
+        });
+}
+
+// image (C, H, W), transmittance (H, W), last (H, W): how many of its tile's Gaussians a pixel saw. Returns 0, or 1 for
+// a number of features without a build.
+EXPORT int splat_forward(int64_t n, int channels, const float* means, const float* conics, const float* opacities,
+                  const float* features, const float* extents, int width, int height, const int64_t* starts,
+                  const int32_t* ids, float* image, float* transmittance, int32_t* last, int threads, int widest) {
+    const Splats g{n, means, conics, opacities, features, extents};
+    const int across = (width + kTile - 1) / kTile, down = (height + kTile - 1) / kTile;
+    const Tiles t{width, height, across, down, starts, ids, nullptr};
+    return !with_channels(channels, [&]<int C>() {
+        const auto loop = forward_for<C>(limited(widest));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+        for (int tile = 0; tile < across * down; ++tile) loop(g, t, tile, image, transmittance, last);
+    });
+}
+
+// d_pairs (P, 6 + C) is room to work in. Gradients (N, 2), (N, 3), (N), (N, C) are overwritten.
+EXPORT int splat_backward(int64_t n, int channels, const float* means, const float* conics, const float* opacities,
+                   const float* features, const float* extents, int width, int height, const int32_t* counts,
+                   const int64_t* starts, const int32_t* ids, const int64_t* slots, const float* transmittance,
+                   const int32_t* last, const float* d_image, const float* d_transmittance, float* d_pairs,
+                   float* d_means, float* d_conics, float* d_opacities, float* d_features, int threads, int widest) {
+    const Splats g{n, means, conics, opacities, features, extents};
+    const int across = (width + kTile - 1) / kTile, down = (height + kTile - 1) / kTile;
+    const Tiles t{width, height, across, down, starts, ids, slots};
+    const int size = 6 + channels;
+    std::vector<int64_t> first(n + 1);
+    for (int64_t i = 0; i < n; ++i) first[i + 1] = first[i] + counts[i];
+    std::memset(d_pairs, 0, sizeof(float) * size * first[n]);
+    const bool known = with_channels(channels, [&]<int C>() {
+        const auto loop = backward_for<C>(limited(widest));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+        for (int tile = 0; tile < across * down; ++tile)
+            loop(g, t, tile, transmittance, last, d_image, d_transmittance, d_pairs);
+    });
+    if (!known) return 1;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; ++i) {
+        float sum[16] = {};
+        for (int64_t pair = first[i]; pair < first[i + 1]; ++pair)
+            for (int k = 0; k < size; ++k) sum[k] += d_pairs[pair * size + k];
+        std::copy(sum, sum + 2, d_means + 2 * i);
+        std::copy(sum + 2, sum + 5, d_conics + 3 * i);
+        d_opacities[i] = sum[5];
+        std::copy(sum + 6, sum + size, d_features + static_cast<int64_t>(channels) * i);
+    }
+    return 0;
+}
+
+// From the parameters of N Gaussians to their pictures: means (N, 2), conics (N, 3), opacities (N), colours (N, 3) and
+// depths (N), 0 where there is nothing to be seen. harmonics: (N, coefficients, 3), of which (degree + 1)^2 count.
+EXPORT void splat_project(int64_t n, const float* means, const float* quaternions, const float* log_scales,
+                   const float* opacity_logits, const float* sh, int coefficients, int degree, const Camera* camera,
+                   float* means_2d, float* conics, float* opacities, float* colours, float* depths, int threads) {
+    const Camera cam = *camera;
+    float centre[3];
+    centre_of(cam, centre);
+    const int count = (degree + 1) * (degree + 1);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; ++i) {
+        Projected o;
+        float Y[16], dY[16][3];
+        const bool seen = finite(opacity_logits[i]) && project_one(cam, centre, means + 3 * i, quaternions + 4 * i, log_scales + 3 * i, o);
+        float *mean = means_2d + 2 * i, *conic = conics + 3 * i, *colour = colours + 3 * i;
+        depths[i] = opacities[i] = 0.0f;
+        std::fill(mean, mean + 2, 0.0f);
+        std::fill(conic, conic + 3, 0.0f);
+        std::fill(colour, colour + 3, 0.0f);
+        if (!seen) continue;
+        depths[i] = o.p[2];
+        mean[0] = cam.fx * o.p[0] * o.inverse_z + cam.cx;
+        mean[1] = cam.fy * o.p[1] * o.inverse_z + cam.cy;
+        conic[0] = o.yy / o.det;
+        conic[1] = -o.xy / o.det;
+        conic[2] = o.xx / o.det;
+        opacities[i] = sigmoid(opacity_logits[i]) * o.compensation;
+        harmonics(degree, o.offset[0], o.offset[1], o.offset[2], Y, dY);
+        const float* k = sh + static_cast<int64_t>(coefficients) * 3 * i;
+        for (int c = 0; c < 3; ++c) {
+            float sum = 0.5f;
+            for (int j = 0; j < count; ++j) sum += Y[j] * k[3 * j + c];
+            colour[c] = std::max(0.0f, sum);
+        }
+    }
+}
+
+EXPORT void splat_project_backward(int64_t n, const float* means, const float* quaternions, const float* log_scales,
+                            const float* opacity_logits, const float* sh, int coefficients, int degree,
+                            const Camera* camera, const float* depths, const float* d_means_2d, const float* d_conics,
+                            const float* d_opacities, const float* d_colours, const float* d_depths, float* d_means,
+                            float* d_quaternions, float* d_log_scales, float* d_opacity_logits, float* d_sh,
+                            int threads) {
+    const Camera cam = *camera;
+    float centre[3];
+    centre_of(cam, centre);
+    const int count = (degree + 1) * (degree + 1);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; ++i) {
+        float* to_sh = d_sh + static_cast<int64_t>(coefficients) * 3 * i;
+        std::fill(to_sh, to_sh + 3 * coefficients, 0.0f);
+        std::fill(d_means + 3 * i, d_means + 3 * i + 3, 0.0f);
+        std::fill(d_quaternions + 4 * i, d_quaternions + 4 * i + 4, 0.0f);
+        std::fill(d_log_scales + 3 * i, d_log_scales + 3 * i + 3, 0.0f);
+        d_opacity_logits[i] = 0.0f;
+        Projected o;
+        if (!(depths[i] > 0.0f) || !project_one(cam, centre, means + 3 * i, quaternions + 4 * i, log_scales + 3 * i, o)) continue;
+        float dp[3] = {0.0f, 0.0f, d_depths[i]}, d_mean[3] = {};
+
+        // Colour and opacity.
+        float Y[16], dY[16][3], d_offset[3] = {};
+        harmonics(degree, o.offset[0], o.offset[1], o.offset[2], Y, dY);
+        const float* k = sh + static_cast<int64_t>(coefficients) * 3 * i;
+        for (int c = 0; c < 3; ++c) {
+            float sum = 0.5f;
+            for (int j = 0; j < count; ++j) sum += Y[j] * k[3 * j + c];
+            const float d = sum > 0.0f ? d_colours[3 * i + c] : 0.0f;
+            for (int j = 0; j < count; ++j) {
+                to_sh[3 * j + c] = Y[j] * d;
+                for (int axis = 0; axis < 3; ++axis) d_offset[axis] += d * k[3 * j + c] * dY[j][axis];
+            }
+        }
+        const float radial = dot3(d_offset, o.offset);
+        for (int a = 0; a < 3; ++a) d_mean[a] += (d_offset[a] - radial * o.offset[a]) / std::max(o.distance, 1e-20f);
+        const float opacity = sigmoid(opacity_logits[i]);
+        d_opacity_logits[i] = d_opacities[i] * o.compensation * opacity * (1.0f - opacity);
+
+        // Conic = inverse of the covariance C: dC = -C^-1 dQ C^-1; xy stands for two entries.
+        const float a = o.yy / o.det, b = -o.xy / o.det, c = o.xx / o.det;
+        const float da = d_conics[3 * i], db = 0.5f * d_conics[3 * i + 1], dc = d_conics[3 * i + 2];
+        float d_xx = -(a * a * da + 2 * a * b * db + b * b * dc);
+        float d_xy = -2.0f * (a * b * da + (a * c + b * b) * db + b * c * dc);
+        float d_yy = -(b * b * da + 2 * b * c * db + c * c * dc);
+        if (cam.anti_aliased && o.det_sharp / o.det > kLeastCompensation) {
+            const float d_ratio = d_opacities[i] * opacity / (2.0f * o.compensation);
+            const float d_sharp = d_ratio / o.det, d_det = -d_ratio * o.det_sharp / (o.det * o.det);
+            d_xx += d_sharp * (o.yy - cam.blur) + d_det * o.yy;
+            d_yy += d_sharp * (o.xx - cam.blur) + d_det * o.xx;
+            d_xy -= 2.0f * o.xy * (d_sharp + d_det);
+        }
+        // C = B B^T + blur, B = M A, A = R diag(s), M = J W.
+        float dB[6], dM[6], dA[9];
+        for (int j = 0; j < 3; ++j) {
+            dB[j] = 2 * d_xx * o.B[j] + d_xy * o.B[3 + j];
+            dB[3 + j] = d_xy * o.B[j] + 2 * d_yy * o.B[3 + j];
+        }
+        for (int r = 0; r < 3; ++r)
+            for (int j = 0; j < 3; ++j) dA[3 * r + j] = o.M[r] * dB[j] + o.M[3 + r] * dB[3 + j];
+        for (int r = 0; r < 3; ++r) {
+            dM[r] = dot3(dB, o.A + 3 * r);
+            dM[3 + r] = dot3(dB + 3, o.A + 3 * r);
+        }
+        for (int j = 0; j < 3; ++j) {
+            d_log_scales[3 * i + j] = dA[j] * o.A[j] + dA[3 + j] * o.A[3 + j] + dA[6 + j] * o.A[6 + j];
+            for (int r = 0; r < 3; ++r) dA[3 * r + j] *= o.scales[j];  // now by R
+        }
+        const float w = o.q[0], x = o.q[1], y = o.q[2], z = o.q[3];
+        const float* g = dA;
+        float dq[4] = {2 * (x * (g[7] - g[5]) + y * (g[2] - g[6]) + z * (g[3] - g[1])),
+                       2 * (y * (g[1] + g[3]) + z * (g[2] + g[6]) + w * (g[7] - g[5]) - 2 * x * (g[4] + g[8])),
+                       2 * (x * (g[1] + g[3]) + z * (g[5] + g[7]) + w * (g[2] - g[6]) - 2 * y * (g[0] + g[8])),
+                       2 * (x * (g[2] + g[6]) + y * (g[5] + g[7]) + w * (g[3] - g[1]) - 2 * z * (g[0] + g[4]))};
+        const float along_q = o.q[0] * dq[0] + dot3(o.q + 1, dq + 1);
+        for (int j = 0; j < 4; ++j) d_quaternions[4 * i + j] = (dq[j] - along_q * o.q[j]) / o.norm;
+
+        // J's first column of row i is f / z, its last -f slope / z; where the slope is limited it does not move.
+        const float focal[2] = {cam.fx, cam.fy};
+        for (int r = 0; r < 2; ++r) {
+            const float iz = o.inverse_z, f = focal[r], slope = o.p[r] * iz;
+            const float d_first = dot3(dM + 3 * r, cam.R + 3 * r), d_last = dot3(dM + 3 * r, cam.R + 6);
+            dp[2] += -f * iz * iz * d_first + f * o.limited[r] * iz * iz * d_last;
+            if (o.inside[r]) {
+                dp[r] += -f * iz * iz * d_last;
+                dp[2] += f * slope * iz * iz * d_last;
+            }
+            const float d_pixel = d_means_2d[2 * i + r];
+            dp[r] += f * iz * d_pixel;
+            dp[2] += -f * slope * iz * d_pixel;
+        }
+        for (int j = 0; j < 3; ++j)
+            d_means[3 * i + j] = d_mean[j] + cam.R[j] * dp[0] + cam.R[3 + j] * dp[1] + cam.R[6 + j] * dp[2];
+    }
+}
+
+}  // extern "C"

@@ -1,0 +1,141 @@
+"""Make the pictures of the README anew: the real window, driven through its own actions, in light and dark.
+
+xvfb-run -a -s "-screen 0 1600x1000x24" python packaging/make_pictures.py light
+xvfb-run -a -s "-screen 0 1600x1000x24" python packaging/make_pictures.py dark
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+FOLDER = ROOT / "assets" / "pictures"
+SIZE = (1440, 900)
+
+
+def live(seconds: float) -> None:
+    """Let the window live."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    QTimer.singleShot(int(1000 * seconds), loop.quit)
+    loop.exec()  # QTest.qWait would keep Python's lock: no thread could work
+
+
+def wait(ready: Callable[[], object], seconds: float = 120) -> None:
+    """Let the window live until ``ready()``; RuntimeError when that takes too long."""
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise RuntimeError("the window did not get there")
+        live(0.05)
+
+
+class Photographer:
+    def __init__(self, theme_name: str, folder: Path) -> None:
+        from PySide6.QtCore import QCoreApplication
+        from PySide6.QtWidgets import QApplication
+
+        self.suffix, self.folder = theme_name, folder
+        self.app = QApplication([sys.argv[0]])
+        QCoreApplication.setApplicationName("Fieldwright")
+        from app import theme
+        from app.window.main_window import MainWindow
+
+        theme.apply(self.app, theme_name)
+        self.window = MainWindow()
+        self.window.resize(*SIZE)
+        self.window.move(0, 0)
+        self.window.show()
+        self.bench = self.window.bench
+        self.bench.load_catalog()
+        wait(lambda: self.bench.catalog is not None)
+
+    def take(self, name: str) -> None:
+        """The window with the dialogs above it, as the screen shows them."""
+        from PySide6.QtWidgets import QApplication
+
+        picture = self.window.screen().grabWindow(0, 0, 0, *SIZE)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        picture.save(str(self.folder / f"{name}-{self.suffix}.png"))
+        QApplication.processEvents()
+        print(name, flush=True)
+
+    def ended(self, count: int) -> bool:
+        runs = list(self.bench.project.runs.values())
+        return len(runs) >= count and all(r.status in ("finished", "failed", "cancelled") for r in runs)
+
+    def add_sample(self, key: str) -> dict[str, str]:
+        """Ids of what the sample holds, by input name."""
+        from app.samples import sample
+
+        chosen = sample(key)
+        ids = {}
+        for file, artifact in zip(chosen.files, chosen.load().values(), strict=True):
+            ids[file.input] = self.bench.project.add(artifact, origin={"file": file.path.name}).id
+        return ids
+
+    def run(self, key: str, inputs: dict[str, str], preset: str = "standard") -> None:
+        from app.window.workbench import Request
+
+        method = self.bench.method(key)
+        assert method is not None
+        self.window.method_panel.open_request(Request(method, inputs, method.preset(preset), preset=preset))
+        live(0.5)
+        self.window.method_panel.run_current()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("theme", choices=("light", "dark"))
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    chosen = parser.parse_args()
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # nobody's settings, nobody's recent projects
+    shoot(Photographer(chosen.theme, chosen.folder))
+
+
+def shoot(at: Photographer) -> None:
+    from app.samples import sample
+
+    live(1.5)
+    at.take("home")
+    mesh = next(f.path for f in sample("cortex").files if f.input == "reference")
+    at.window.file_acts.new_project()
+    live(1.5)
+    at.window.file_acts.dropped([str(mesh)])
+    live(6)
+    at.take("import")
+    for dialog in at.app.topLevelWidgets():
+        if dialog is not at.window and dialog.isVisible():
+            dialog.close()
+    live(1.5)
+    at.window.file_acts.open_sample("cortex", run=True)
+    wait(lambda: bool(at.bench.project.runs))
+    live(14)
+    at.take("training")
+    wait(lambda: at.ended(1), 300)
+    live(8)
+    at.take("results")
+    at.window.method_panel.show_gallery()
+    live(1.5)
+    at.take("gallery")
+    inputs = {name: i for r in at.bench.project.runs.values() for name, i in r.inputs.items()}
+    at.run("poisson-contours", inputs)
+    wait(lambda: at.ended(2), 120)
+    live(2)
+    at.window.run_acts.compare(list(at.bench.project.runs))
+    live(10)
+    at.take("comparison")
+    at.window.leave()
+    live(1)
+
+
+if __name__ == "__main__":
+    main()
