@@ -90,6 +90,9 @@ def choose(values: np.ndarray) -> tuple[str, tuple[float, float]]:
         return "diverging", (-edge, edge)
     if high <= low:
         low, high = float(finite.min()), float(finite.max())
+    # An end that is nearly zero is meant to be zero.
+    low = 0.0 if 0 < low < 0.01 * high else low
+    high = 0.0 if 0.01 * low < high < 0 else high
     return "viridis", (low, high if high > low else low + (abs(low) or 1.0))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkLookupTable
 from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData
-from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProperty
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProp3D, vtkProperty
 
 from app import theme
 from app.viewers import colour_maps, scalar_units
@@ -35,6 +35,8 @@ class Style:
     point_size: float = 4.0
     line_width: float = 3.0
     level: float | None = None
+    volume: bool = False
+    """The values of a grid as a cloud instead of a surface."""
 
     @classmethod
     def from_json(cls, data: Any, default: Style) -> Style:
@@ -104,6 +106,8 @@ class Layer:
         self.has_coarse = False
         self.moving = False
         self.pixel_scale = 1.0
+        self.software = True
+        """Whether the view draws without a graphics card."""
         self.clip: vtkPlane | None = None
         self.lut = vtkLookupTable()
         self.value_range = (0.0, 1.0)
@@ -147,7 +151,7 @@ class Layer:
 
     # ---- the same for all ---
     @property
-    def actors(self) -> list[vtkActor]:
+    def actors(self) -> list[vtkProp3D]:
         return [self.fine.actor, self.coarse.actor]
 
     @property
@@ -195,11 +199,15 @@ class Layer:
         for drawn in (self.fine, self.coarse) if self.has_coarse else (self.fine,):
             self._apply_to(drawn)
 
+    def _coloured_values(self) -> np.ndarray | None:
+        """The values that the colours stand for; None where there are none."""
+        return self.fine.arrays[self.scalar] if self.scalar else None
+
     def _choose_range(self) -> None:
-        name = self.scalar
-        if not name:
+        values = self._coloured_values()
+        if values is None:
             return
-        cmap, (low, high) = colour_maps.choose(self.fine.arrays[name])
+        cmap, (low, high) = colour_maps.choose(values)
         self.cmap = self.style.cmap or cmap
         if self.cmap in colour_maps.DIVERGING:
             edge = max(abs(low), abs(high))

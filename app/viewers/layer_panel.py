@@ -121,6 +121,11 @@ class LayerPanel(QFrame):
         self.line_width.valueChanged.connect(lambda v: self._set(line_width=float(v)))
         self.point_size = self._slider("point-size", "Point size", 1, 20)
         self.point_size.valueChanged.connect(lambda v: self._set(point_size=float(v)))
+        self.volume = self._check("volume", "Volume rendering")
+        self.volume.setToolTip(
+            "All values as a translucent cloud instead of one surface; slow without a graphics card."
+        )
+        self.volume.toggled.connect(lambda on: self._set(volume=on))
         self.wireframe = self._check("wireframe", "Wireframe")
         self.wireframe.toggled.connect(lambda on: self._set(wireframe=on))
         self.flat = self._check("flat", "Flat shading")
@@ -128,6 +133,7 @@ class LayerPanel(QFrame):
         self._fields: dict[str, QWidget] = {
             "by": self.by, "color": self.color, "level": self.level, "opacity": self.opacity, "flat": self.flat,
             "line_width": self.line_width, "point_size": self.point_size, "wireframe": self.wireframe,
+            "volume": self.volume,
         }  # fmt: skip
 
     def _combo(self, name: str, title: str) -> QComboBox:
@@ -227,15 +233,16 @@ class LayerPanel(QFrame):
             self.by.addItem(title, key)
         self.by.setCurrentIndex(max(0, self.by.findData(style.by)))
         self.form.setRowVisible(self.color, "color" in layer.uses and not style.by)
-        self.form.setRowVisible(self.by, self.by.count() > 1)
+        self.form.setRowVisible(self.by, "by" in layer.uses and self.by.count() > 1)
         self.cmap.setCurrentIndex(max(0, self.cmap.findData(layer.cmap)))
-        self.low.setText(number(layer.value_range[0]).replace("−", "-"))
-        self.high.setText(number(layer.value_range[1]).replace("−", "-"))
+        self.low.setText(number(layer.value_range[0], 3).replace("−", "-"))
+        self.high.setText(number(layer.value_range[1], 3).replace("−", "-"))
         self.color.setIcon(swatch(layer.base_colour))
         self.color.setText(layer.base_colour.upper())
         self.opacity.setValue(round(style.opacity * 100))
         self.line_width.setValue(round(style.line_width))
         self.point_size.setValue(round(style.point_size))
+        self.volume.setChecked(style.volume)
         self.wireframe.setChecked(style.wireframe)
         self.flat.setChecked(style.flat)
         if "level" in layer.uses:
@@ -243,8 +250,6 @@ class LayerPanel(QFrame):
             level = layer.level if style.level is None else style.level  # type: ignore[attr-defined]
             self.level.setValue(round(1000 * (level - low) / (high - low)))
             self.level.setToolTip(number(level))
-            labels = getattr(layer.artifact, "is_label", False)
-            self.form.setRowVisible(self.level, not labels)
 
     # ---- edits ---
     def _set(self, **changes: Any) -> None:
@@ -255,7 +260,7 @@ class LayerPanel(QFrame):
         if style != layer.style:
             self.style_changed.emit(layer.id, style)
             self._refresh()
-            if changes.keys() & {"by", "cmap", "color", "low", "high"}:
+            if changes.keys() & {"by", "cmap", "color", "low", "high", "volume"}:
                 self._show_current()
             if "level" in changes:
                 self.level.setToolTip(number(changes["level"]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from vtkmodules.vtkCommonDataModel import vtkPlane
+from vtkmodules.vtkRenderingCore import vtkProp3D
 
 from app import theme
 from app.viewers import colour_maps, surfaces
@@ -12,6 +14,9 @@ from app.viewers.layer import Drawn, Layer
 from app.viewers.registry import Shown
 from app.viewers.surfaces import Surface
 from engines.data import GridField, Mesh, PointCloud, Slices, Volume
+
+if TYPE_CHECKING:
+    from app.viewers.ray_cast import RayCast
 
 COARSE_POINTS = 60_000
 
@@ -115,11 +120,12 @@ class MeshLayer(SurfaceLayer):
 class IsosurfaceLayer(SurfaceLayer):
     kind = "isosurface"
     icon = "GridField"
-    uses = ("level", "by", "color", "opacity", "wireframe", "flat")
 
     def __init__(self, item: Shown, index: int, surface: Surface | None = None) -> None:
         grid = item.artifact
         self.level = default_level(grid)
+        self.ray: RayCast | None = None
+        """Made when it is first wanted."""
         super().__init__(item, index, surface or surfaces.isosurface(grid, self.level))
         if isinstance(grid, Volume) and grid.is_label:
             self.style.by = "label"
@@ -129,6 +135,71 @@ class IsosurfaceLayer(SurfaceLayer):
         self.artifact = artifact
         level = self.level if self.style.level is None else self.style.level
         self.set_surface(surface or surfaces.isosurface(artifact, level))
+
+    @property
+    def uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        if self.is_label:
+            return "by", "color", "opacity", "wireframe", "flat"
+        surface = ("level", "by", "color", "opacity", "wireframe", "flat")
+        return ("volume", "opacity") if self.style.volume else ("volume", *surface)
+
+    @property
+    def is_label(self) -> bool:
+        return isinstance(self.artifact, Volume) and self.artifact.is_label
+
+    # ---- as a cloud ---
+    @property
+    def is_cloud(self) -> bool:
+        return self.style.volume and not self.is_label and min(self.artifact.values.shape) > 1
+
+    @property
+    def actors(self) -> list[vtkProp3D]:
+        return [*super().actors, *([self.ray.actor] if self.ray is not None else [])]
+
+    @property
+    def scalar(self) -> str:
+        return (getattr(self.artifact, "quantity", "") or "value") if self.is_cloud else super().scalar
+
+    @property
+    def scalar_title(self) -> tuple[str, str]:
+        return (self.scalar, getattr(self.artifact, "unit", "")) if self._is_field_cloud else super().scalar_title
+
+    @property
+    def _is_field_cloud(self) -> bool:
+        return self.is_cloud and isinstance(self.artifact, GridField)
+
+    def _coloured_values(self) -> np.ndarray | None:
+        if not self.is_cloud:
+            return super()._coloured_values()
+        from app.viewers.ray_cast import inner_values
+
+        return inner_values(self.artifact)
+
+    def apply(self) -> None:
+        if self.is_cloud:
+            if self.ray is None:
+                from app.viewers.ray_cast import RayCast
+
+                self.ray = RayCast(self.software)
+                self.ray.set_clip(self.clip)
+            self.ray.give(self.artifact)
+        super().apply()
+        if self.is_cloud:
+            self.ray.dress(self.cmap, *self.value_range, self.style.opacity)
+
+    def set_clip(self, plane: vtkPlane | None) -> None:
+        if self.ray is not None:
+            self.ray.set_clip(plane)
+        super().set_clip(plane)
+
+    def _show(self) -> None:
+        super()._show()
+        if self.is_cloud:
+            self.fine.actor.VisibilityOff()
+            self.coarse.actor.VisibilityOff()
+        if self.ray is not None:
+            self.ray.actor.SetVisibility(self.style.visible and self.is_cloud)
+            self.ray.set_moving(self.moving)
 
     @property
     def level_range(self) -> tuple[float, float]:

@@ -182,18 +182,21 @@ class Scene3D(QWidget):
         kind = kinds.LAYERS[type(item.artifact)]
         surfaces_before = sum(isinstance(other, kinds.SurfaceLayer) for other in self.layers.values())
         layer = kind(item, surfaces_before, *more)
-        layer.pixel_scale = self.canvas.devicePixelRatioF()
+        layer.pixel_scale, layer.software = self.canvas.devicePixelRatioF(), self.canvas.software
         layer.set_style(Style.from_json(self.saved_styles.pop(item.id, None), layer.style))
         layer.set_clip(self.clip.plane if self.clip.active else None)
-        for actor in layer.actors:
-            self.canvas.renderer.AddActor(actor)
+        self._add_actors(layer)
         self.layers[item.id] = layer
+
+    def _add_actors(self, layer: Layer) -> None:
+        for actor in layer.actors:  # some come with a change of style; those that are there stay
+            self.canvas.renderer.AddViewProp(actor)
 
     def _remove(self, key: str) -> None:
         layer = self.layers.pop(key)
         self.saved_styles[key] = asdict(layer.style)
         for actor in layer.actors:
-            self.canvas.renderer.RemoveActor(actor)
+            self.canvas.renderer.RemoveViewProp(actor)
 
     def _content_changed(self) -> None:
         before = self._settled
@@ -224,6 +227,7 @@ class Scene3D(QWidget):
             return
         level_changed = style.level != layer.style.level
         layer.set_style(style)
+        self._add_actors(layer)
         if level_changed and isinstance(layer, kinds.IsosurfaceLayer):
             self._prepare(Shown(layer.id, layer.name, layer.artifact))
         self._look_changed()
