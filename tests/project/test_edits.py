@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.project import Change, Project, RunRecord
+from app.project import Change, Project, RunRecord, link_to
 from engines.core import Checkpoint, Logged, UserError
+from engines.files import read, write
 from tests.project.samples import mesh
 
 
@@ -29,7 +32,11 @@ def picture(project: Project):
         for key, run in project.runs.items()
     }
     contents = {key: project.artifact(key).content_hash() for key in project.entries}
-    return list(project.entries.values()), runs, contents
+    entries = [  # the way from the project to a linked file is not edited, it follows where the project is saved
+        entry if entry.link is None else replace(entry, link=replace(entry.link, relative=""))
+        for entry in project.entries.values()
+    ]
+    return entries, runs, contents
 
 
 def checkpoint(project: Project, key: str):
@@ -57,12 +64,14 @@ class Editor:
     def edit(self) -> None:
         """One edit of any kind; some change nothing, and then leave no trace in the history."""
         project, entry, run = self.project, self.any(self.project.entries), self.any(self.project.runs)
-        edits = [lambda: project.add(mesh(int(self.draw.integers(1, 9)))), self.add_two]
+        edits = [lambda: project.add(mesh(int(self.draw.integers(1, 9)))), self.add_two, self.add_linked]
         if entry:
             edits += [
                 lambda: project.remove([entry, self.any(project.entries)]),
                 lambda: project.rename(entry, self.any(["x", "ünï", "long " * 300])),
                 lambda: project.star(entry, bool(self.draw.integers(2))),
+                lambda: project.embed(entry),
+                lambda: self.relink(entry),
             ]
         if run:
             edits += [
@@ -78,6 +87,19 @@ class Editor:
     def add_two(self) -> None:
         self.project.add_all([(mesh(3), "a", "a.ply"), (mesh(4), "b", "b.ply")], "Import two files")
         assert self.project.history.undo_label == "Import two files"
+
+    def add_linked(self) -> None:
+        path = self.folder / f"{self.draw.integers(3)}.ply"
+        if not path.exists():
+            write(mesh(6), path)
+        self.project.add(read(path).artifacts[0], link=link_to(path, "ply"))
+
+    def relink(self, entry: str) -> None:
+        link = self.project.entries[entry].link
+        if link is not None:
+            copy = self.folder / f"{self.draw.integers(3)} copy.ply"
+            copy.write_bytes(Path(link.path).read_bytes())
+            self.project.relink(entry, copy)
 
     def undo(self) -> None:
         assert self.project.history.undo() == (self.at > 0)
