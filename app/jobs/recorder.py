@@ -124,9 +124,19 @@ class Recorder:
             return
         self._earlier.pop(job.id, None)
         if event.status == "finished":
-            self.project.finish_run(record, job.outputs or {}, role=self._role(job))
+            self._finish(record, job.outputs or {}, self._role(job))
         else:
-            self.project.finish_run(record, job.latest_preview or {})
+            self._finish(record, job.latest_preview or {}, "result")
+
+    def _finish(self, record: RunRecord, outputs: Mapping[str, Artifact], role: Literal["dataset", "result"]) -> None:
+        """End a run. What it gives replaces the previews that are left of the part before it was resumed."""
+        earlier = dict(record.outputs) if outputs or record.status == "finished" else {}
+        if earlier:
+            self.project.put_run(record.replace(status="running", outputs={}))
+        self.project.finish_run(record.replace(outputs={}) if earlier else record, outputs, role=role)
+        entries = self.project.entries
+        # One with a star was meant to be kept. The others go last, so that a crash in between costs nothing.
+        self.project.remove(i for i in earlier.values() if i in entries and not entries[i].starred)
 
     def _role(self, job: Job) -> Literal["dataset", "result"]:
         """Sources and preparations give datasets; what measures (a table, a curve) gives results."""

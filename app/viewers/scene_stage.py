@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSizeF, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QRect, QSizeF, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QPainter
 from PySide6.QtWidgets import QLabel, QWidget
 
 from app import theme
@@ -39,6 +39,12 @@ class Stage(QWidget):
         self.notice.hide()
         self.bars_at = (0.0, 0.0)
         """Height free for the colour bars, and their distance from the right edge."""
+        if QGuiApplication.platformName() == "xcb":
+            # Around a widget that OpenGL draws, Qt puts the whole window together with OpenGL, anew for every
+            # repaint of any label or curve in it: 60 ms of a core in software GL. A native window of its own keeps
+            # that to this widget. (What is to lie over it must be its child, or native as well.)
+            self.setAttribute(Qt.WidgetAttribute.WA_DontCreateNativeAncestors)
+            self.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
 
     def _paint_above(self, painter: QPainter, size: QSizeF) -> None:
         self._paint(painter, size)
@@ -58,7 +64,7 @@ class Stage(QWidget):
             widget.setGeometry(box)
         panel = self.panel
         panel.setVisible(with_panel and box.width() >= panel.width())
-        panel.adjustSize()
+        panel.fit_height(box.height() - 2 * MARGIN)
         height = min(panel.sizeHint().height(), box.height() - 2 * MARGIN)
         panel.setGeometry(QRect(max(0, box.width() - panel.width() - MARGIN), MARGIN, panel.width(), height))
         self.bars_at = (float(box.height()), 0.0)

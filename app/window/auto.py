@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.background import run_in_background
-from app.window.workbench import Note
+from app.window.requests import Note
 
 if TYPE_CHECKING:
     from app.window.main_window import MainWindow

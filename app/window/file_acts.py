@@ -17,7 +17,7 @@ from app import theme
 from app.background import run_in_background
 from app.project import Project
 from app.settings import settings
-from app.window.workbench import Note
+from app.window.requests import Note
 
 if TYPE_CHECKING:
     from app.samples import Sample
@@ -104,7 +104,7 @@ class FileActs(QObject):
     def _loss(self) -> str:
         """What would be lost by closing now, or ""."""
         running = sum(not j.ended for j in self.bench.queue.jobs)
-        if running:
+        if running and settings().get("confirm_quit_with_jobs"):
             jobs = "A job is" if running == 1 else f"{running} jobs are"
             return f"{jobs} still at work and would be cancelled. A run can be resumed from its last checkpoint."
         dirty = self.bench.project.dirty and (self.bench.project.entries or self.bench.project.runs)

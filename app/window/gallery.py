@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.window.widgets import Busy, EmptyState, name
+from app.window.wording import with_article
 from app.window.workbench import Workbench
 from engines.core import FAMILIES, Artifact, Catalog, Method
 
@@ -49,12 +50,12 @@ def missing_input(method: Method, chosen: Sequence[type[Artifact]], others: Sequ
     if not method.inputs:
         return ""
     if chosen and not any(method.accepts(kind) for kind in chosen):
-        wanted = " or ".join(dict.fromkeys(s.type.title.lower() for s in method.inputs if not s.optional))
+        wanted = " or ".join(dict.fromkeys(with_article(s.type.title) for s in method.inputs if not s.optional))
         return f"Takes {wanted}, not {chosen[0].title.lower()}"
     have = (*chosen, *others)
     for spec in method.inputs:
         if not spec.optional and not any(issubclass(kind, spec.type) for kind in have):
-            return f"Needs {spec.type.title.lower()} as '{spec.name}'"
+            return f"Needs {with_article(spec.type.title)}"
     return ""
 
 

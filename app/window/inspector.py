@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.background import run_in_background
-from app.forms import number_text
+from app.form_field import number_text
 from app.project import RunRecord
 from app.window.frames import Frame
 from app.window.job_detail import CommandBox, ErrorBox, LogText, lines_of

@@ -29,13 +29,13 @@ TONES = {"paused": "muted", "queued": "muted", "failed": "bad", "cancelled": "mu
 
 
 def status_text(job: Job, place: int = 0) -> str:
-    """One line about a job, such as ``"Fitting the field · 41 % · 2 min 10 s left"``."""
+    """One line about a job, such as ``"41 % · 2 min 10 s left · Fitting the field"``: what changes stands first."""
     if job.status == "queued":
         return "Next in the queue" if place <= 1 else f"Queued, number {place}"
     progress = job.progress
     if job.status in ("running", "paused") and progress is not None:
-        parts = [progress.label, f"{progress.fraction:.0%}".replace("%", " %")]
-        parts += [left_text(progress.seconds_left) if job.status == "running" else "paused"]
+        parts = [f"{progress.fraction:.0%}".replace("%", " %")]
+        parts += [left_text(progress.seconds_left) if job.status == "running" else "paused", progress.label]
         return " · ".join(p for p in parts if p)
     if job.status == "running":
         return "Starting"

@@ -21,7 +21,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--reset-settings", action="store_true", help="forget layout and settings")
     parser.add_argument("--theme", choices=("system", "light", "dark"), help="for this session")
     parser.add_argument("--timing", action="store_true", help="print how long the start took")
-    return parser.parse_args(list(argv))
+    chosen = parser.parse_args(list(argv))
+    if chosen.sample is not None:
+        from app.samples import samples
+
+        keys = [s.key for s in samples()]
+        if chosen.sample not in keys:
+            parser.error(f"there is no sample '{chosen.sample}'; choose one of: {', '.join(keys)}")
+    elif chosen.auto:
+        parser.error("--auto needs --sample KEY")
+    return chosen
 
 
 def launch(argv: Sequence[str]) -> int:

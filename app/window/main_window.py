@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QMenu, QMenuBar, QStackedWidget, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QMenuBar, QStackedWidget, QVBoxLayout, QWidget
 
 from app import theme
 from app.background import wait_for_all
@@ -16,7 +15,9 @@ from app.dialogs.log import LogModel
 from app.project import Project
 from app.settings import settings
 from app.window.actions import Actions
-from app.window.chrome import DockTitle, MenuRow, StatusStrip, TopCorner
+from app.window.banner import ProjectBanner
+from app.window.chrome import MenuRow, StatusStrip, TopCorner
+from app.window.edit_acts import EditActs
 from app.window.file_acts import FileActs
 from app.window.frames import Frame
 from app.window.home import HomePage
@@ -25,20 +26,13 @@ from app.window.log_panel import LogPanel
 from app.window.method_panel import MethodPanel
 from app.window.notices import NoticeCorner
 from app.window.palette import Command, CommandPalette, commands_of
+from app.window.panels import Panels
 from app.window.run_acts import RunActs
 from app.window.tree import ProjectPanel
+from app.window.view_acts import ViewActs
 from app.window.views import ViewArea
 from app.window.widgets import Busy, name
 from app.window.workbench import Workbench
-
-log = logging.getLogger("fieldwright.window")
-LAYOUT_VERSION = 3
-PANELS = (
-    ("project", "Project", Qt.DockWidgetArea.LeftDockWidgetArea),
-    ("method", "Method", Qt.DockWidgetArea.RightDockWidgetArea),
-    ("jobs", "Jobs", Qt.DockWidgetArea.BottomDockWidgetArea),
-    ("log", "Log", Qt.DockWidgetArea.BottomDockWidgetArea),
-)
 
 
 class MainWindow(QMainWindow):
@@ -47,6 +41,8 @@ class MainWindow(QMainWindow):
 
     def __init__(self, project: Project | None = None, log_model: LogModel | None = None) -> None:
         super().__init__()
+        # 3D views are native windows of their own; what stands beside them need not be.
+        QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontCreateNativeWidgetSiblings)
         name(self, "Fieldwright", "MainWindow")
         self.setWindowIcon(theme.app_icon())
         self.setAcceptDrops(True)
@@ -55,30 +51,36 @@ class MainWindow(QMainWindow):
         name(self._menu_bar, "Menus")
         self.bench = Workbench(project, self)
         self._closing = False
-        self._panels_hidden: list[str] | None = None
         self.home = HomePage()
         self.views = ViewArea(self.bench)
         self._busy = Busy()
         self._centre = QStackedWidget()
         for page in (self.home, self.views, self._busy):
             self._centre.addWidget(page)
-        self.setCentralWidget(self._centre)
         self.project_panel = ProjectPanel(self.bench)
         self.method_panel = MethodPanel(self.bench)
         self.jobs_panel = JobsPanel(self.bench)
         self.log_panel = LogPanel(log_model or LogModel(self))
-        self._docks: dict[str, QDockWidget] = {}
-        self._build_docks()
+        content = {
+            "project": self.project_panel,
+            "method": self.method_panel,
+            "jobs": self.jobs_panel,
+            "log": self.log_panel,
+        }
+        self.panels = Panels(self, content)
         self.file_acts = FileActs(self)
         self.run_acts = RunActs(self)
-        self.actions_ = Actions(self, self.file_acts, self.run_acts)
+        self.edit_acts = EditActs(self)
+        self.view_acts = ViewActs(self)
+        self.actions_ = Actions(self, self.file_acts, self.run_acts, self.edit_acts, self.view_acts)
+        self._build_centre()
         self._build_menus()
         self._strip = StatusStrip(self.bench)
         self.setStatusBar(self._strip)
         self.setMenuWidget(MenuRow(self._menu_bar, TopCorner(self)))
-        self.notices = NoticeCorner(self, self._centre)
+        self.notices = NoticeCorner(self, (self.project_panel, self.method_panel, self._centre))
         self._connect()
-        self._restore_layout()
+        self.panels.restore()
         self.show_home() if project is None else self.show_workspace()
         self._project_replaced()
 
@@ -87,52 +89,27 @@ class MainWindow(QMainWindow):
 
     # --- building ---
 
-    def _build_docks(self) -> None:
-        self.setDockOptions(
-            QMainWindow.DockOption.AnimatedDocks
-            | QMainWindow.DockOption.AllowTabbedDocks
-            | QMainWindow.DockOption.AllowNestedDocks
-        )
-        for corner, side in (
-            (Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea),
-            (Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea),
-        ):
-            self.setCorner(corner, side)
-        content: dict[str, QWidget] = {
-            "project": self.project_panel,
-            "method": self.method_panel,
-            "jobs": self.jobs_panel,
-            "log": self.log_panel,
+    def _build_centre(self) -> None:
+        """The pages, and above them what is the matter with the project."""
+        offers = {
+            "save": ("Save", self.file_acts.save),
+            "save-as": ("Save as…", self.file_acts.save_as),
+            "log": ("Show the log", lambda: self.show_panel("log")),
         }
-        for key, title, area in PANELS:
-            dock = QDockWidget(title, self)
-            dock.setObjectName(f"dock:{key}")
-            dock.setAccessibleName(f"{title} panel")
-            dock.setWidget(content[key])
-            dock.setTitleBarWidget(DockTitle(dock, title))
-            self.addDockWidget(area, dock)
-            self._docks[key] = dock
-        self._default_layout()
-
-    def _default_layout(self) -> None:
-        for key, _, area in PANELS:
-            dock = self._docks[key]
-            dock.setFloating(False)
-            self.addDockWidget(area, dock)
-            dock.show()
-        self.tabifyDockWidget(self._docks["jobs"], self._docks["log"])
-        self._docks["log"].hide()
-        self._docks["jobs"].raise_()
-        self.resizeDocks([self._docks["project"], self._docks["method"]], [280, 344], Qt.Orientation.Horizontal)
-        self.resizeDocks([self._docks["jobs"]], [252], Qt.Orientation.Vertical)
+        middle = QWidget()
+        name(middle, "Centre")
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.banner = ProjectBanner(self.bench, offers)
+        column.addWidget(self.banner)
+        column.addWidget(self._centre, 1)
+        self.setCentralWidget(middle)
 
     def _build_menus(self) -> None:
         menus = self.actions_.menus
         menus["recent"].aboutToShow.connect(lambda: self.file_acts.fill_recent(menus["recent"]))
-        for number, (key, _, _) in enumerate(PANELS, 1):
-            action = self._docks[key].toggleViewAction()
-            action.setShortcut(f"Ctrl+{number}")
-            menus["panels"].addAction(action)
+        self.panels.fill_menu(menus["panels"])
         self._theme_actions = {}
         for key, title in (("system", "As the system"), ("light", "Light"), ("dark", "Dark")):
             action = menus["theme"].addAction(title, lambda key=key: settings().set("theme", key))
@@ -148,9 +125,9 @@ class MainWindow(QMainWindow):
         bench.noticed.connect(self.notices.show)
         bench.saved.connect(self.refresh_title)
         panel.selection_changed.connect(self._selection_changed)
-        panel.show_wanted.connect(lambda ids, key: self._show_artifacts(ids, key))
-        panel.add_to_view_wanted.connect(self._add_to_view)
-        panel.use_wanted.connect(self._use)
+        panel.show_wanted.connect(self.view_acts.show_artifacts)
+        panel.add_to_view_wanted.connect(self.view_acts.add_artifacts)
+        panel.use_wanted.connect(self.edit_acts.use)
         panel.run_wanted.connect(self.run_acts.show_run)
         panel.inspect_wanted.connect(self.run_acts.inspect)
         panel.again_wanted.connect(self.run_acts.again)
@@ -161,7 +138,7 @@ class MainWindow(QMainWindow):
         panel.sample_wanted.connect(self.show_home)
         self.method_panel.run_started.connect(self.run_acts.started)
         self.method_panel.page_changed.connect(self.actions_.refresh)
-        self.method_panel.undo_changed.connect(self._show_undo)
+        self.method_panel.undo_changed.connect(self.edit_acts.show_undo)
         self.jobs_panel.show_wanted.connect(self.run_acts.show_run)
         self.jobs_panel.inspect_wanted.connect(self.run_acts.inspect)
         self.jobs_panel.resume_wanted.connect(self.run_acts.resume)
@@ -179,10 +156,7 @@ class MainWindow(QMainWindow):
 
     def show_home(self) -> None:
         """The home page; the panels step aside."""
-        if self._panels_hidden is None:
-            self._panels_hidden = [k for k, dock in self._docks.items() if not dock.isHidden()]
-            for dock in self._docks.values():
-                dock.hide()
+        self.panels.step_aside()
         self.home.refresh()
         self._centre.setCurrentWidget(self.home)
         self.home.setFocus()
@@ -190,10 +164,7 @@ class MainWindow(QMainWindow):
     def show_workspace(self) -> None:
         """Tree, views, method and jobs."""
         self._centre.setCurrentWidget(self.views)
-        if self._panels_hidden is not None:
-            for key in self._panels_hidden:
-                self._docks[key].show()
-            self._panels_hidden = None
+        self.panels.come_back()
         self.actions_.refresh()
 
     def show_busy(self, text: str) -> None:
@@ -206,8 +177,7 @@ class MainWindow(QMainWindow):
 
     def show_panel(self, key: str) -> None:
         self.show_workspace()
-        self._docks[key].show()
-        self._docks[key].raise_()
+        self.panels.show(key)
 
     def after_sync(self, act: Callable[[], object]) -> None:
         """Call ``act`` after the changes that were told so far have reached the panels."""
@@ -219,7 +189,7 @@ class MainWindow(QMainWindow):
         self.notices_clear()
         self.views.restore(self.bench.project.view.get("views"))
         self.refresh_title()
-        self._show_undo()
+        self.edit_acts.show_undo()
 
     def notices_clear(self) -> None:
         for box in self.notices.boxes():
@@ -229,7 +199,7 @@ class MainWindow(QMainWindow):
         if kind in ("dirty", "saved", "artifacts", "runs"):
             self.refresh_title()
         if kind in ("history", "artifacts", "runs"):
-            self._show_undo()
+            self.edit_acts.show_undo()
             self.actions_.refresh()
 
     def refresh_title(self) -> None:
@@ -238,112 +208,11 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{self.file_acts.project_name}{tail}[*] - Fieldwright")
         self.setWindowModified(bool(project.dirty))
 
-    # --- undo ---
-
-    def can_undo(self) -> bool:
-        stack = self.method_panel.focused_undo_stack()
-        return stack.canUndo() if stack is not None else self.bench.project.history.can_undo
-
-    def can_redo(self) -> bool:
-        stack = self.method_panel.focused_undo_stack()
-        return stack.canRedo() if stack is not None else self.bench.project.history.can_redo
-
-    def _show_undo(self) -> None:
-        stack = self.method_panel.focused_undo_stack()
-        history = self.bench.project.history
-        undo = stack.undoText() if stack is not None else history.undo_label
-        redo = stack.redoText() if stack is not None else history.redo_label
-        for key, words, label in (("undo", "&Undo", undo), ("redo", "&Redo", redo)):
-            shown = f"{words} {label[:1].lower()}{label[1:]}" if label else words
-            self.actions_[key].setText(shown)
-        self.actions_["undo"].setEnabled(self.can_undo())
-        self.actions_["redo"].setEnabled(self.can_redo())
-
-    def undo(self) -> None:
-        stack = self.method_panel.focused_undo_stack()
-        stack.undo() if stack is not None else self.bench.project.history.undo()
-        self._show_undo()
-
-    def redo(self) -> None:
-        stack = self.method_panel.focused_undo_stack()
-        stack.redo() if stack is not None else self.bench.project.history.redo()
-        self._show_undo()
-
-    # --- selection ---
-
-    def has_artifacts(self) -> bool:
-        return bool(self.project_panel.selected_artifacts())
-
-    def has_selection(self) -> bool:
-        return self.has_artifacts() or bool(self.project_panel.selected_runs())
+    # --- selection and views ---
 
     def _selection_changed(self) -> None:
         self.method_panel.set_selection(self.project_panel.selected_artifacts())
         self.actions_.refresh()
-
-    def _show_artifacts(self, ids: list[str], key: str = "") -> None:
-        self.show_workspace()
-        self.views.show_artifacts(ids, key)
-
-    def show_selected(self) -> None:
-        self.project_panel.open_selected()
-
-    def _add_to_view(self, ids: list[str]) -> None:
-        if not self.views.add_to_current(ids):
-            self._show_artifacts(ids)
-
-    def add_to_view(self) -> None:
-        self._add_to_view(self.project_panel.selected_artifacts())
-
-    def _use(self, entry_id: str) -> None:
-        self.show_panel("method")
-        self.method_panel.set_selection([entry_id])
-        if self.method_panel.page is None:
-            self.method_panel.gallery.list.setFocus()
-
-    def rename(self) -> None:
-        self.project_panel.rename_selected()
-
-    def star(self) -> None:
-        self.project_panel.star_selected()
-
-    def remove(self) -> None:
-        self.project_panel.remove_selected()
-
-    def focus_filter(self) -> None:
-        self.show_panel("project")
-        self.project_panel.filter.setFocus()
-        self.project_panel.filter.selectAll()
-
-    def focus_methods(self) -> None:
-        self.show_panel("method")
-        self.method_panel.show_gallery()
-        self.method_panel.gallery.search.setFocus()
-
-    # --- views ---
-
-    def has_view(self) -> bool:
-        return self.views.current is not None
-
-    def split_right(self) -> None:
-        self.views.split("right")
-
-    def split_below(self) -> None:
-        self.views.split("bottom")
-
-    def detach_view(self) -> None:
-        self.views.detach()
-
-    def close_view(self) -> None:
-        self.views.close_frame()
-
-    def next_view(self) -> None:
-        frames = [f for pane in self.views.panes() for f in pane.frames()]
-        if frames and self.views.current in frames:
-            self.views.reveal(frames[(frames.index(self.views.current) + 1) % len(frames)])
-
-    def link_cameras(self, linked: bool) -> None:
-        self.views.link_cameras(linked)
 
     def _fill_view_menu(self, menu: QMenu, frame: Frame) -> None:
         menu.addAction(self.actions_["link"])
@@ -354,36 +223,16 @@ class MainWindow(QMainWindow):
 
     # --- layout ---
 
-    def _restore_layout(self) -> None:
-        store = settings()
-        geometry, state = store.get("window/geometry"), store.get("window/state")
-        if not (geometry and self.restoreGeometry(geometry)):
-            self._default_size()
-        if state:
-            try:
-                restored = self.restoreState(state, LAYOUT_VERSION)
-            except Exception:
-                restored = False
-            if not restored or all(dock.isHidden() for dock in self._docks.values()):
-                self._default_layout()
-
-    def _default_size(self) -> None:
-        screen = QGuiApplication.primaryScreen()
-        room = screen.availableSize() if screen is not None else QSize(1440, 900)
-        self.resize(min(1520, room.width() - 40), min(960, room.height() - 48))
-
     def _keep_layout(self) -> None:
         at_home = self.at_home
         self.show_workspace()  # panels that step aside for the home page are not meant to be remembered as closed
-        settings().set("window/geometry", self.saveGeometry())
-        settings().set("window/state", self.saveState(LAYOUT_VERSION))
-        settings().sync()
+        self.panels.keep()
         if at_home:
             self.show_home()
 
     def reset_layout(self) -> None:
         self.show_workspace()
-        self._default_layout()
+        self.panels.reset()
 
     def full_screen(self, on: bool) -> None:
         self.showFullScreen() if on else self.showNormal()
@@ -397,7 +246,7 @@ class MainWindow(QMainWindow):
             self._apply_theme()
 
     def _focus_changed(self, old: QWidget | None, new: QWidget | None) -> None:
-        self._show_undo()
+        self.edit_acts.show_undo()
 
     def _apply_theme(self) -> None:
         theme.apply(QApplication.instance(), settings().get("theme"))  # type: ignore[arg-type]
@@ -407,21 +256,25 @@ class MainWindow(QMainWindow):
 
     def show_palette(self) -> None:
         self.actions_.refresh()
-        commands = commands_of(self.actions_.listed())
-        for method in self.bench.catalog or ():
-            act = lambda key=method.key: (self.show_panel("method"), self.method_panel.open_method(key))  # noqa: E731
-            commands.append(Command(method.title, "Method", act, theme.icon("method")))
-        for entry in self.bench.project.entries.values():
-            act = lambda i=entry.id: self._show_artifacts([i])  # noqa: E731
-            commands.append(
-                Command(entry.name, "Result" if entry.role == "result" else "Data", act, theme.icon(entry.type))
-            )
-        for run in self.bench.project.runs.values():
-            act = lambda i=run.id: self.run_acts.inspect(i)  # noqa: E731
-            commands.append(Command(run.title, "Run", act, theme.icon(run.status)))
+        commands = [*commands_of(self.actions_.listed()), *self._things()]
         self.palette_dialog = CommandPalette(commands, self)
         self.palette_dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.palette_dialog.show()
+
+    def _things(self) -> Iterator[Command]:
+        """Methods, artifacts and runs for the palette."""
+        bench = self.bench
+        for method in bench.catalog or ():
+            act = lambda key=method.key: (self.show_panel("method"), self.method_panel.open_method(key))  # noqa: E731
+            yield Command(method.title, "Method", act, theme.icon("method"))
+        for entry in bench.project.entries.values():
+            act = lambda i=entry.id: self.view_acts.show_artifacts([i])  # noqa: E731
+            run = bench.project.runs.get(entry.run or "")
+            group = ("Data" if entry.role == "dataset" else "Result") if run is None else f"Result of {run.title}"
+            yield Command(entry.name, group, act, theme.icon(entry.type))
+        for run in bench.project.runs.values():
+            act = lambda i=run.id: self.run_acts.inspect(i)  # noqa: E731
+            yield Command(run.title, "Run", act, theme.icon(run.status))
 
     def show_settings(self) -> None:
         from app.dialogs.settings_dialog import SettingsDialog

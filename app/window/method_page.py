@@ -27,9 +27,10 @@ from app.settings import settings
 from app.window.card import MethodCard
 from app.window.gallery import ROLE_WORDS
 from app.window.inputs import InputPicker, proposed
+from app.window.requests import Current, Estimate, Request
 from app.window.widgets import ElidedLabel, Glyph, chip, label, line, name, push_button, tool_button
-from app.window.wording import size_text
-from app.window.workbench import Current, Estimate, Request, Workbench
+from app.window.wording import size_text, with_article
+from app.window.workbench import Workbench
 from engines.core import Method, UserError
 
 ESTIMATE_AFTER_MS = 300
@@ -248,8 +249,8 @@ class MethodPage(QWidget):
         for spec in self.method.inputs:
             if not spec.optional and spec.name not in chosen:
                 return UserError(
-                    f"{self.method.title} needs a {spec.type.title.lower()}.",
-                    mend="Import one, open a sample or make one with a source method.",
+                    f"{self.method.title} needs {with_article(spec.type.title)}.",
+                    mend="Import data, open a sample or generate some (Ctrl+Shift+N).",
                 )
         return None
 

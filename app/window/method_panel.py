@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QApplication, QStackedWidget, QVBoxLayout, QWidget
 
 from app.window.gallery import Gallery
 from app.window.method_page import MethodPage
+from app.window.requests import Current, Request
 from app.window.widgets import name
-from app.window.workbench import Current, Request, Workbench
+from app.window.workbench import Workbench
 
 
 class MethodPanel(QWidget):

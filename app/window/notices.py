@@ -1,18 +1,33 @@
-"""Quiet notices in the corner of the window: they come, offer a button, and go by themselves."""
+"""Quiet notices at the foot of the project panel: they come, offer a button, and fade by themselves.
+
+There they lie beside the results that they tell of, and over nothing that one reads while a method works.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPropertyAnimation, Qt, QTimer
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFrame, QGraphicsDropShadowEffect, QHBoxLayout, QVBoxLayout, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPropertyAnimation, QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QPainterPath, QRegion
+from PySide6.QtWidgets import (
+    QFrame,
+    QGraphicsDropShadowEffect,
+    QGraphicsOpacityEffect,
+    QHBoxLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app import theme
+from app.window.requests import Note
 from app.window.widgets import Glyph, label, name, push_button, tool_button
-from app.window.workbench import Note
 
 ICONS = {"good": "ok", "warn": "warning", "bad": "error", "info": "info"}
 ROLES = {"good": "good", "warn": "warn", "bad": "bad", "info": "accent"}
 STAY_MS = {"good": 9000, "info": 6000, "warn": 12000, "bad": 20000}
+FADE_MS = 260
+WIDTHS = (240, 352)
+RADIUS = 8
 LIMIT = 4
 
 
@@ -23,7 +38,6 @@ class NoticeBox(QFrame):
         self.setProperty("kind", "notice")
         name(self, note.text, "Notice")
         self.setAccessibleDescription(note.detail)
-        self.setFixedWidth(352)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 12, 8, 12)
         row.setSpacing(10)
@@ -46,8 +60,19 @@ class NoticeBox(QFrame):
         shadow.setColor(QColor(0, 0, 0, 110 if theme.colors().dark else 50))
         self.setGraphicsEffect(shadow)
         self._timer = QTimer(self, singleShot=True, interval=STAY_MS.get(note.tone, 6000))
-        self._timer.timeout.connect(self.dismiss)
+        self._timer.timeout.connect(self._fade)
         self._timer.start()
+        self._fading: QPropertyAnimation | None = None
+
+    def go_above_views(self) -> None:
+        """3D views are native windows; only another one lies over them. It has no shadow, and its corners are cut."""
+        if not self.testAttribute(Qt.WidgetAttribute.WA_NativeWindow):
+            self.setGraphicsEffect(None)  # type: ignore[arg-type]
+            self.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
+            self.show()
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)
+        self.setMask(QRegion(shape.toFillPolygon().toPolygon()))
 
     def _press(self) -> None:
         act = self.note.act
@@ -55,8 +80,23 @@ class NoticeBox(QFrame):
         if act is not None:
             act()
 
+    def _fade(self) -> None:
+        effect = QGraphicsOpacityEffect(self)
+        self.setGraphicsEffect(effect)  # instead of the shadow: a widget has one effect
+        self._fading = QPropertyAnimation(effect, b"opacity", self)
+        self._fading.setDuration(FADE_MS)
+        self._fading.setStartValue(1.0)
+        self._fading.setEndValue(0.0)
+        self._fading.finished.connect(self.dismiss)
+        self._fading.start()
+
     def enterEvent(self, event: QEvent) -> None:  # type: ignore[override]
+        """Who reads it or goes for its button has all the time."""
         self._timer.stop()
+        if self._fading is not None:
+            self._fading.stop()
+            self._fading = None
+            self.setGraphicsEffect(None)  # type: ignore[arg-type]
 
     def leaveEvent(self, event: QEvent) -> None:
         self._timer.start()
@@ -68,13 +108,14 @@ class NoticeBox(QFrame):
 
 
 class NoticeCorner(QObject):
-    """Stacks notices over the lower right corner of ``place``, a widget inside ``host``."""
+    """Stacks notices at the foot of the first of ``places`` that can be seen in ``host``; the last one always can."""
 
-    def __init__(self, host: QWidget, place: QWidget) -> None:
+    def __init__(self, host: QWidget, places: Sequence[QWidget]) -> None:
         super().__init__(host)
-        self._host, self._place = host, place
+        self._host, self._places = host, list(places)
         self._boxes: list[NoticeBox] = []
-        place.installEventFilter(self)
+        for widget in places:
+            widget.installEventFilter(self)
 
     def boxes(self) -> list[NoticeBox]:
         from shiboken6 import isValid
@@ -95,7 +136,7 @@ class NoticeCorner(QObject):
         self.arrange()
         fade = QPropertyAnimation(box, b"pos", box)
         fade.setDuration(140)
-        fade.setStartValue(box.pos() + _down())
+        fade.setStartValue(box.pos() + QPoint(0, 16))
         fade.setEndValue(box.pos())
         fade.start()
         return box
@@ -105,21 +146,20 @@ class NoticeCorner(QObject):
 
         if not isValid(self._host):
             return
-        corner = self._place.mapTo(self._host, self._place.rect().bottomRight())
-        y = corner.y() - 8
+        seen = [p for p in self._places if p.isVisible() and p.window() is self._host]
+        place = seen[0] if seen else self._places[-1]
+        corner = place.mapTo(self._host, place.rect().bottomRight())
+        width = max(WIDTHS[0], min(WIDTHS[1], place.width() - 16))
+        left, y = max(8, corner.x() - width - 8), corner.y()
         for box in reversed(self.boxes()):
-            box.resize(box.width(), max(box.layout().heightForWidth(box.width()), box.minimumSizeHint().height()))
+            box.resize(width, max(box.layout().heightForWidth(width), box.minimumSizeHint().height()))
             y -= box.height() + 8
-            box.move(corner.x() - box.width() - 16, y)
+            box.move(left, y)
+            if place is self._places[-1]:
+                box.go_above_views()
             box.raise_()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
-            self.arrange()
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide):
+            QTimer.singleShot(0, self, self.arrange)  # once the layout has settled
         return False
-
-
-def _down():  # type: ignore[no-untyped-def]
-    from PySide6.QtCore import QPoint
-
-    return QPoint(0, 16)

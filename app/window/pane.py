@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QRegion,
 )
 from PySide6.QtWidgets import (
     QApplication,
@@ -45,15 +46,20 @@ def zone_at(size: QSize, at: QPoint) -> Zone:
     return nearest if edges[nearest] < 0.25 else "centre"
 
 
+MARK = 4
+
+
 class DropMark(QWidget):
-    """Shows where a dragged thing would land."""
+    """Shows where a dragged thing would land: a frame, native so that it lies over 3D views too."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setAttribute(Qt.WidgetAttribute.WA_DontCreateNativeAncestors)
         self.hide()
 
     def show_zone(self, zone: Zone, area: QRect) -> None:
+        self.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
         box = QRect(area)
         half_width, half_height = area.width() // 2, area.height() // 2
         if zone in ("left", "right"):
@@ -65,16 +71,14 @@ class DropMark(QWidget):
         if zone == "bottom":
             box.moveTop(area.top() + area.height() - half_height)
         self.setGeometry(box)
+        inner = self.rect().adjusted(MARK, MARK, -MARK, -MARK)
+        self.setMask(QRegion(self.rect()).subtracted(QRegion(inner)))  # a native child cannot be translucent
         self.raise_()
         self.show()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        fill = QColor(theme.colors().accent)
-        painter.setPen(fill)
-        fill.setAlpha(48)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(self.rect().adjusted(2, 2, -3, -3), 6, 6)
+        painter.fillRect(self.rect(), QColor(theme.colors().accent))
         painter.end()
 
 

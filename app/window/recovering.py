@@ -9,6 +9,7 @@ from app.background import run_in_background
 from app.project import Project, Recovery
 
 if TYPE_CHECKING:
+    from app.dialogs.recovery_dialog import RecoveryDialog
     from app.window.main_window import MainWindow
 
 log = logging.getLogger("fieldwright.window")
@@ -19,8 +20,13 @@ def offer(window: MainWindow, hooks: Any = None) -> None:
 
     def found(recoveries: list[Recovery]) -> None:
         if recoveries:
-            _ask(window, recoveries)
-        elif hooks is not None:
+            _ask(window, recoveries).finished.connect(lambda _: report())
+        else:
+            report()
+
+    def report() -> None:
+        """Why the last session ended; after its work was offered back, which matters more."""
+        if hooks is not None:
             from app.dialogs.crash import offer_previous
 
             offer_previous(hooks, window)
@@ -33,7 +39,7 @@ def offer(window: MainWindow, hooks: Any = None) -> None:
     )
 
 
-def _ask(window: MainWindow, recoveries: list[Recovery]) -> None:
+def _ask(window: MainWindow, recoveries: list[Recovery]) -> RecoveryDialog:
     from app.dialogs.recovery_dialog import RecoveryDialog
 
     def recovered(project: Project) -> None:
@@ -43,3 +49,4 @@ def _ask(window: MainWindow, recoveries: list[Recovery]) -> None:
     dialog = RecoveryDialog(recoveries, window)
     dialog.recovered.connect(recovered)
     dialog.open()
+    return dialog

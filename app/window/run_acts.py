@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer
 
+from app.jobs import Job
 from app.project import RunRecord
 from app.settings import settings
 from app.window.inspector import InspectorFrame
+from app.window.requests import Note
 from app.window.run_frame import RunFrame
 from app.window.tree import resumable
 from app.window.wording import count_text, duration_text
-from app.window.workbench import Note
 from engines.core import UserError
 
 if TYPE_CHECKING:
@@ -122,7 +123,15 @@ class RunActs(QObject):
             self.again(run_id)
 
     def resume(self, run_id: str) -> None:
-        self.bench.resume(run_id, lambda job: self.started(job.id))
+        """Go on with a run; the job that ended makes room on the list for the one that goes on."""
+        earlier = self.bench.job_of(run_id)
+
+        def done(job: Job) -> None:
+            if earlier is not None:
+                self.bench.queue.remove(earlier)
+            self.started(job.id)
+
+        self.bench.resume(run_id, done)
 
     def resume_selected(self) -> None:
         for run_id in self._selected_runs()[:1]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
 from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout, QWidget
 from shiboken6 import isValid
@@ -203,6 +203,11 @@ class RunFrame(Frame):
             if made:
                 self.layers_changed.emit()
         self._left.setVisible(bool(space) or not slices)
+        # In a turn of its own, so that events come between the two: each takes some 20 ms.
+        QTimer.singleShot(0, self, self._show_slices)
+
+    def _show_slices(self) -> None:
+        _, slices = split_by_view(self._inputs, self._outputs)
         if slices:
             if self._slice is None:
                 self._slice = create("slice", self)

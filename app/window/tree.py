@@ -23,11 +23,15 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.project import RunRecord
 from app.viewers.registry import viewers_for
+from app.window.requests import Note
 from app.window.tree_model import ID_ROLE, KIND_ROLE, MARK_ROLE, SECTIONS, ProjectModel, TreeFilter
 from app.window.widgets import EmptyState, name, tool_button
 from app.window.wording import count_text
-from app.window.workbench import Note, Workbench
+from app.window.workbench import Workbench
 from engines.core import Artifact
+
+FACTS_WIDTH = 136
+"""The second column is as wide as its words, but takes no more than this from the names."""
 
 
 class _RowDelegate(QStyledItemDelegate):
@@ -53,7 +57,8 @@ class _RowDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # type: ignore[override]
         hint = super().sizeHint(option, index)
-        return QSize(hint.width() + 18 * len(index.data(MARK_ROLE) or []), max(hint.height(), 26))
+        width = hint.width() + 18 * len(index.data(MARK_ROLE) or [])
+        return QSize(min(width, FACTS_WIDTH) if index.column() == 1 else width, max(hint.height(), 26))
 
 
 class ProjectTree(QTreeView):
@@ -119,8 +124,8 @@ class ProjectPanel(QWidget):
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(60)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(1, 88)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        header.setResizeContentsPrecision(-1)  # all rows: the column must not jump while one scrolls
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter")
         self.filter.setClearButtonEnabled(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont
 
 from app import theme
+from app.project import Entry
 from app.window.pane import ARTIFACT_MIME
 from app.window.wording import STATUS_WORDS, age_text, count_text, duration_text, moment, size_text, time_text
 from app.window.workbench import Workbench
@@ -52,7 +54,7 @@ class Node:
 
 
 class ProjectModel(QAbstractItemModel):
-    """Two columns: the name, and what it is in a few muted words."""
+    """Two columns: the name, and a few muted words: what a dataset holds, how a run went, whose a result is."""
 
     rename_wanted = Signal(str, str, str)  # kind, id, name
 
@@ -215,7 +217,7 @@ class ProjectModel(QAbstractItemModel):
         if entry is None:
             return None
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return entry.name if index.column() == 0 else entry.summary
+            return entry.name if index.column() == 0 else self._few_words(entry)
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             return theme.icon(entry.type if entry.type in theme.ICONS else "artifact")
         if role == MARK_ROLE and index.column() == 0:
@@ -235,6 +237,13 @@ class ProjectModel(QAbstractItemModel):
             return entry.name + tail + (", out of date" if self._stale.get(entry_id) else "")
         return None
 
+    def _few_words(self, entry: Entry) -> str:
+        """A result's run; of other data the first of its facts. The tooltip has them all."""
+        run = self.bench.project.runs.get(entry.run or "")
+        if entry.role == "result" and run is not None:
+            return run.title or self.bench.method_title(run.method)
+        return re.split(r", |; ", entry.summary, maxsplit=1)[0]
+
     def _run_data(self, run_id: str, index: AnyIndex, role: int) -> Any:
         run = self.bench.project.runs.get(run_id)
         if run is None:
@@ -243,7 +252,7 @@ class ProjectModel(QAbstractItemModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             if index.column() == 0:
                 return run.title or self.bench.method_title(run.method)
-            return f"{words} in {duration_text(run.seconds)}" if run.status == "finished" else words
+            return duration_text(run.seconds) if run.status == "finished" else words  # the icon says the rest
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             return theme.icon(run.status, STATUS_ROLES.get(run.status, "muted"))
         if role == Qt.ItemDataRole.ToolTipRole:

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QMenu, QSplitter, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QSplitter, QStackedLayout, QWidget
 
 from app.settings import settings
+from app.window.floating import FloatingView
 from app.window.frames import ArtifactFrame, Frame
 from app.window.pane import Pane
+from app.window.splits import layout_state, new_splitter, panes_in, rebuilt
 from app.window.widgets import EmptyState, name
 from app.window.workbench import Workbench
 
 log = logging.getLogger("fieldwright.window")
-
-
-class FloatingView(QWidget):
-    """A window of its own for one view."""
-
-    closed = Signal(object)
-
-    def __init__(self, frame: Frame, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Window)
-        name(self, frame.title(), "FloatingView")
-        self.setWindowTitle(f"{frame.title()} - Fieldwright")
-        self.frame = frame
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(frame)
-        self.resize(760, 620)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self.closed.emit(self)
-        super().closeEvent(event)
 
 
 class ViewArea(QWidget):
@@ -71,14 +52,7 @@ class ViewArea(QWidget):
     # --- what there is ---
 
     def panes(self) -> list[Pane]:
-        def walk(widget: QWidget | None) -> Iterator[Pane]:
-            if isinstance(widget, Pane):
-                yield widget
-            elif isinstance(widget, QSplitter):
-                for i in range(widget.count()):
-                    yield from walk(widget.widget(i))
-
-        return list(walk(self._root))
+        return list(panes_in(self._root))
 
     def frames(self) -> list[Frame]:
         return [f for pane in self.panes() for f in pane.frames()] + [w.frame for w in self.floating]
@@ -196,7 +170,7 @@ class ViewArea(QWidget):
             parent.setSizes(sizes)
             return fresh
         extent = pane.width() if across else pane.height()
-        splitter = self._new_splitter(orientation)
+        splitter = new_splitter(orientation)
         if isinstance(parent, QSplitter):
             index, sizes = parent.indexOf(pane), parent.sizes()
             parent.insertWidget(index, splitter)  # not replaceWidget, after which nobody owns the new one
@@ -255,12 +229,6 @@ class ViewArea(QWidget):
             self._link_timer.start()
 
     # --- panes ---
-
-    def _new_splitter(self, orientation: Qt.Orientation) -> QSplitter:
-        splitter = QSplitter(orientation)
-        splitter.setChildrenCollapsible(False)
-        name(splitter, "Split")
-        return splitter
 
     def _new_pane(self) -> Pane:
         pane = Pane(lambda menu, frame: self._fill_menu(menu, frame))
@@ -365,24 +333,13 @@ class ViewArea(QWidget):
 
     def state(self) -> dict[str, Any]:
         """JSON-able layout with every frame's state."""
-
-        def walk(widget: QWidget) -> dict[str, Any]:
-            if isinstance(widget, QSplitter):
-                return {
-                    "split": "h" if widget.orientation() == Qt.Orientation.Horizontal else "v",
-                    "sizes": widget.sizes(),
-                    "children": [walk(widget.widget(i)) for i in range(widget.count())],
-                }
-            assert isinstance(widget, Pane)
-            return {"tabs": [f.state() for f in widget.frames()], "current": widget.tabs.currentIndex()}
-
-        return walk(self._root) if self._root is not None else {}
+        return layout_state(self._root) if self._root is not None else {}
 
     def restore(self, state: Any) -> bool:
         """Bring back a layout; what is broken in it or no longer exists is left out."""
         self.close_all()
         try:
-            built = self._rebuild(state)
+            built = rebuilt(state, self.bench, self._new_pane)
         except Exception:
             log.warning("the saved views could not be restored", exc_info=True)
             return False
@@ -393,38 +350,6 @@ class ViewArea(QWidget):
             if pane.current is not None:
                 pane.show_frame(pane.current)
         return True
-
-    def _rebuild(self, state: Any) -> QWidget | None:
-        if not isinstance(state, Mapping):
-            return None
-        if "split" in state:
-            parts = [
-                (self._rebuild(child), size) for child, size in zip(state["children"], state["sizes"], strict=False)
-            ]
-            kept = [(w, int(s)) for w, s in parts if w is not None]
-            if len(kept) < 2:
-                return kept[0][0] if kept else None
-            orientation = Qt.Orientation.Horizontal if state["split"] == "h" else Qt.Orientation.Vertical
-            splitter = self._new_splitter(orientation)
-            for widget, _ in kept:
-                splitter.addWidget(widget)
-            splitter.setSizes([s for _, s in kept])
-            return splitter
-        pane = self._new_pane()
-        chosen = 0
-        for index, tab in enumerate(state.get("tabs", ())):
-            kind = Frame.kinds.get(tab.get("kind", "")) if isinstance(tab, Mapping) else None
-            frame = kind.restored(self.bench, tab) if kind is not None else None
-            if frame is not None:
-                chosen = len(pane.frames()) if index == state.get("current") else chosen
-                pane.add(frame, show=False)
-        if not pane.frames():
-            pane.deleteLater()
-            return None
-        pane.tabs.blockSignals(True)
-        pane.tabs.setCurrentIndex(chosen)
-        pane.tabs.blockSignals(False)
-        return pane
 
     def _project_changed(self, kind: str, ids: Any) -> None:
         for frame in self.frames():

@@ -82,6 +82,12 @@ def time_text(when: dt.datetime | None) -> str:
     return f"{when.day} {when:%B %Y, %H:%M:%S}" if when else ""
 
 
+def with_article(title: str) -> str:
+    """The name of a kind of data inside a sentence: ``"a mesh"``, ``"slices"``."""
+    words = title.lower()
+    return words if words.endswith("s") else f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def count_text(count: int, one: str, many: str = "") -> str:
     """``"1 run"``, ``"3 runs"``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,51 +19,10 @@ from app.jobs.bridge import JobBridge
 from app.jobs.recorder import Recorder, resume_spec
 from app.project import Entry, Project, RunRecord
 from app.settings import settings
-from engines.core import Artifact, Catalog, Method, Params, UserError
+from app.window.requests import Current, Estimate, Note, Request
+from engines.core import Artifact, Catalog, Method, UserError
 
 log = logging.getLogger("fieldwright.window")
-
-
-@dataclass(frozen=True)
-class Note:
-    """A quiet notice. ``act`` is what its button does."""
-
-    text: str
-    tone: str = "info"
-    button: str = ""
-    act: Callable[[], object] | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run that somebody wants: inputs by id and settings."""
-
-    method: Method
-    input_ids: Mapping[str, str]
-    params: Params
-    seed: int = 0
-    device: str = "auto"
-    isolated: bool = False
-    preset: str | None = None
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a request would need, and why it cannot run (None when it can)."""
-
-    memory: int | None = None
-    problem: UserError | None = None
-
-
-@dataclass(frozen=True)
-class Current:
-    """What the method panel is set to now: the basis of "out of date"."""
-
-    method: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    input_ids: Mapping[str, str] = field(default_factory=dict)
-    seed: int = 0
 
 
 class Workbench(QObject):
@@ -151,8 +109,6 @@ class Workbench(QObject):
 
         def opened(project: Project) -> None:
             self.replace(project)
-            if project.read_only:
-                self.notice(Note("This project was opened read-only.", "warn", detail=project.read_only_reason))
             if done is not None:
                 done()
 

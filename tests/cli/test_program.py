@@ -100,3 +100,16 @@ def test_a_third_partys_package_runs_apart_too(program, points):
     code, lines, err = finish(program(*words))
     assert code == 0, err
     assert lines[-1]["outputs"]["table"]["columns"]["middle"] == [6.0, 7.0, 8.0]
+
+
+def test_a_sample_that_does_not_exist_is_refused_at_once_with_those_that_do(program):
+    from app.samples import samples
+
+    process = program("--sample", "nosuch")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "'nosuch'" in said
+    assert all(s.key in said for s in samples())
+    process = program("--auto", "out")
+    assert process.wait(timeout=60) == 2
+    process.communicate()

@@ -104,6 +104,8 @@ def test_a_cancelled_run_keeps_curves_checkpoint_and_preview_and_can_be_resumed(
     assert record.status == "cancelled"
     assert record.has_checkpoint
     assert set(record.outputs) == {"preview"}
+    preview = record.outputs["preview"]
+    assert preview in project.entries
     done = len(project.curves(job.run_id)["size"][0])
     assert project.checkpoint(job.run_id).step == done
 
@@ -117,8 +119,25 @@ def test_a_cancelled_run_keeps_curves_checkpoint_and_preview_and_can_be_resumed(
     assert list(project.curves(job.run_id)["size"][0]) == list(range(200))
     assert list(project.curves(job.run_id)["size"][1]) == list(whole.curves["size"][1])
     assert set(record.outputs) >= {"path", "mesh"}
+    assert "preview" not in record.outputs  # it showed what the run would have given; now the run has given it
+    assert preview not in project.entries
     assert project.entries[record.outputs["path"]].hash == whole.outputs["path"].content_hash()
     assert record.seconds > job.seconds
+
+
+def test_a_preview_with_a_star_outlives_the_resumed_run(project, queue, recorder):
+    job = queue.submit(spec(project, iterations=60, pause=0.005))
+    job.watch_preview(True)
+    until(lambda: job.latest_preview is not None and len(job.curves["size"][0]) > 10)
+    job.cancel()
+    assert job.wait(5)
+    recorder.flush()
+    preview = project.runs[job.run_id].outputs["preview"]
+    project.star(preview)
+    assert queue.submit(resume_spec(project, job.run_id, TOYS.__getitem__)).wait(20)
+    recorder.flush()
+    assert preview in project.entries
+    assert "preview" not in project.runs[job.run_id].outputs
 
 
 def test_a_failed_run_says_why_and_keeps_its_curves(project, queue, recorder):

@@ -8,7 +8,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLineEdit
 
-from app.forms import ParamForm, number_text, step_number
+from app.form_field import number_text, step_number
+from app.forms import ParamForm
 from engines.core import Param, Params, UserError
 from tests.window.conftest import find
 

@@ -1,7 +1,7 @@
 """The project tree: sections, filter, rename, star, remove with undo."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLineEdit, QStyleOptionViewItem
 
 from tests.window import samples
 from tests.window.conftest import find
@@ -36,7 +36,7 @@ def test_rename_by_f2(window, add, qtbot):
     qtbot.waitUntil(lambda: window.bench.entry(entry).name == "My scores")
     qtbot.waitUntil(lambda: _names(window, 0) == ["My scores"])
     qtbot.waitUntil(lambda: "name" in window.actions_["undo"].text().lower())
-    window.undo()
+    window.edit_acts.undo()
     assert window.bench.entry(entry).name == "Scores"
 
 
@@ -73,3 +73,31 @@ def test_a_dragged_artifact_carries_its_id(window, add):
     model = window.project_panel.model
     data = model.mimeData([model.index_of(one), model.index_of(two)])
     assert bytes(data.data("application/x-fieldwright-artifacts").data()).decode().split() == [one, two]
+
+
+def test_the_second_column_says_in_few_words_what_matters(window, add, qtbot):
+    from app.project import RunRecord
+
+    window.file_acts.new_project()
+    project, model = window.bench.project, window.project_panel.model
+    (ring,) = add(samples.slices(), name="Ring")
+    run = RunRecord(id="r1", method="orex", title="OReX 1", status="running", inputs={"slices": ring})
+    project.put_run(run)
+    project.finish_run(run.replace(status="finished", seconds=26.0), {"mesh": samples.mesh()})
+    mesh = project.runs["r1"].outputs["mesh"]
+    qtbot.waitUntil(lambda: model.index_of(mesh).isValid())
+
+    def said(item: str) -> tuple[str, str]:
+        index = model.index_of(item)
+        return index.siblingAtColumn(1).data(), index.data(Qt.ItemDataRole.ToolTipRole)
+
+    assert said(ring)[0] == "4 planes"
+    assert project.entries[ring].summary in said(ring)[1]
+    assert said("r1")[0] == "26 s"
+    assert "Finished, 26 s" in said("r1")[1]
+    assert said(mesh)[0] == "OReX 1"
+    assert "4 vertices" in said(mesh)[1]
+    tree = window.project_panel.tree
+    for item in (ring, "r1", mesh):  # nothing of it is cut off at the width that a new window has
+        index = window.project_panel._proxy.mapFromSource(model.index_of(item)).siblingAtColumn(1)
+        assert tree.itemDelegate().sizeHint(QStyleOptionViewItem(), index).width() <= tree.columnWidth(1)

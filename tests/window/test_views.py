@@ -109,7 +109,7 @@ def test_what_was_removed_says_so_and_undo_brings_it_back(window, views, add, qt
     qtbot.waitUntil(lambda: bool(views.current.viewers()))
     window.bench.project.remove([entry])
     qtbot.waitUntil(lambda: not views.current.viewers())
-    window.undo()
+    window.edit_acts.undo()
     qtbot.waitUntil(lambda: bool(views.current.viewers()))
 
 
