@@ -93,6 +93,7 @@ class SpinParams(Params):
 @method(key="toy-spin", title="Toy spin", family="shape", job="Keep busy without a step.")
 def spin(params: SpinParams, run: Run) -> Table:
     """Never looks whether it should stop."""
+    run.note("spinning")
     until = time.monotonic() + params.seconds
     while time.monotonic() < until:
         pass

@@ -73,8 +73,7 @@ def test_failures_come_back_in_words(queue, how, text):
 
 def test_kill_ends_what_does_not_listen_within_a_second(queue):
     job = queue.submit(JobSpec("toy-spin", {}, SpinParams(seconds=60), device="cpu", isolated=True))
-    until(multiprocessing.active_children, 20)
-    time.sleep(1.0)
+    until(lambda: job.log, 60)  # it spins: a process that still starts would listen
     job.cancel()
     assert not job.wait(0.3)
     began = time.monotonic()
