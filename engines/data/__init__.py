@@ -1,4 +1,4 @@
-"""The things that flow between files, methods, projects and viewers."""
+"""The things that flow between files, methods, projects and viewers. Positions in scans are RAS mm (see Volume)."""
 
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
