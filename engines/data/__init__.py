@@ -2,7 +2,21 @@
 
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
+from engines.data.photos import Photos
 from engines.data.records import Curve, Image, Model, Table
 from engines.data.slices import Slices
+from engines.data.splats import GaussianCloud
 
-__all__ = ["Curve", "GridField", "Image", "Mesh", "Model", "PointCloud", "Slices", "Table", "Volume"]
+__all__ = [
+    "Curve",
+    "GaussianCloud",
+    "GridField",
+    "Image",
+    "Mesh",
+    "Model",
+    "Photos",
+    "PointCloud",
+    "Slices",
+    "Table",
+    "Volume",
+]

@@ -120,6 +120,26 @@ class Rasterise(torch.autograd.Function):
         return (*results, None, None, None, None)
 
 
+class Blur(torch.autograd.Function):
+    """(C, H, W) under a symmetric window of 11 weights along both axes, zeros outside: its own adjoint."""
+
+    @staticmethod
+    def forward(ctx, planes, weights):  # type: ignore[no-untyped-def]
+        ctx.weights = weights
+        return _blur(planes.detach(), weights)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, adjoint):  # type: ignore[no-untyped-def]
+        return _blur(adjoint, ctx.weights), None
+
+
+def _blur(planes: Tensor, weights: Tensor) -> Tensor:
+    planes, result = planes.contiguous(), torch.empty_like(planes, memory_format=torch.contiguous_format)
+    _call("splat_blur", len(planes), planes, result, *planes.shape[1:], weights, torch.get_num_threads())
+    return result
+
+
 def _camera(camera: Camera, near: float, blur: float, anti_aliased: bool) -> _Camera:
     return _Camera(
         (ctypes.c_float * 9)(*camera.rotation.ravel().tolist()),

@@ -246,7 +246,35 @@ INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float
     }
 }
 
-// One build of both loops for each instruction set; the widest that the machine has is taken at run time.
+// A window of 11 weights along both axes of one plane (H, W), zeros outside.
+constexpr int kWindow = 11, kReach = kWindow / 2;
+
+INLINE void blur_plane(const float* in, float* out, int height, int width, const float* weights, float* rows) {
+    std::vector<float> padded(width + 2 * kReach, 0.0f);
+    for (int y = 0; y < height; ++y) {
+        std::copy(in + static_cast<int64_t>(y) * width, in + static_cast<int64_t>(y + 1) * width, padded.data() + kReach);
+        float* row = rows + static_cast<int64_t>(y) * width;
+        const float* from = padded.data();
+#pragma omp simd
+        for (int x = 0; x < width; ++x) {
+            float sum = 0.0f;
+            for (int k = 0; k < kWindow; ++k) sum += weights[k] * from[x + k];
+            row[x] = sum;
+        }
+    }
+    for (int y = 0; y < height; ++y) {
+        float* row = out + static_cast<int64_t>(y) * width;
+        std::fill(row, row + width, 0.0f);
+        for (int k = std::max(0, kReach - y); k < std::min(kWindow, height + kReach - y); ++k) {
+            const float weight = weights[k];
+            const float* from = rows + static_cast<int64_t>(y + k - kReach) * width;
+#pragma omp simd
+            for (int x = 0; x < width; ++x) row[x] += weight * from[x];
+        }
+    }
+}
+
+// One build of the loops for each instruction set; the widest that the machine has is taken at run time.
 #if defined(__GNUC__) && defined(__x86_64__)
 #define WIDE __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")))
 #define AVX2 __attribute__((target("avx2,fma")))
@@ -264,6 +292,9 @@ INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float
     TARGET void backward_##NAME(const Splats& g, const Tiles& t, int i, const float* T, const int32_t* n,           \
                                 const float* df, const float* dT, float* d) {                                       \
         backward_tile<C>(g, t, i, T, n, df, dT, d);                                                                 \
+    }                                                                                                               \
+    TARGET void blur_##NAME(const float* in, float* out, int h, int w, const float* weights, float* rows) {         \
+        blur_plane(in, out, h, w, weights, rows);                                                                   \
     }
 
 LOOPS(plain, )
@@ -307,6 +338,15 @@ auto backward_for(int width) {
 #endif
     (void)width;
     return backward_plain<C>;
+}
+
+auto blur_for(int width) {
+#if HAS_WIDER
+    if (width >= 512) return blur_avx512;
+    if (width >= 256) return blur_avx2;
+#endif
+    (void)width;
+    return blur_plain;
 }
 
 // Calls use.template operator()<C>() for the number of features. False when there is no such build.
@@ -591,6 +631,18 @@ EXPORT int splat_backward(int64_t n, int channels, const float* means, const flo
         std::copy(sum + 6, sum + size, d_features + static_cast<int64_t>(channels) * i);
     }
     return 0;
+}
+
+// planes (C, H, W) under a window of 11 weights along both axes, with zeros outside.
+EXPORT void splat_blur(int64_t channels, const float* planes, float* blurred, int height, int width,
+                       const float* weights, int threads) {
+    const auto loop = blur_for(vector_width());
+    const int64_t size = static_cast<int64_t>(height) * width;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int64_t c = 0; c < channels; ++c) {
+        std::vector<float> rows(size);
+        loop(planes + c * size, blurred + c * size, height, width, weights, rows.data());
+    }
 }
 
 // From the parameters of N Gaussians to their pictures: means (N, 2), conics (N, 3), opacities (N), colours (N, 3) and
