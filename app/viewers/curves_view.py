@@ -96,7 +96,7 @@ class CurvesView(QWidget):
         row.addWidget(label)
         row.addWidget(self.smoothing_slider)
         self.bar.stretch()
-        act("export-csv", "Save as CSV", "export", self._ask_export, keep=30)
+        act("export-csv", "Save as CSV", "export", self._ask_export, "E", keep=30)
         act("screenshot", "Save a picture", "camera", self._save_picture, "S", keep=35)
 
     # ---- content ------------------------------------------------------------------------------------------

@@ -211,8 +211,8 @@ class Scene3D(QWidget):
         self.panel.set_layers(self.layers)
         self.arrange()
         self._settled = {key: layer.bounds is not None for key, layer in self.layers.items()}
-        if boxes and self._settled != before:  # an update of what was there leaves the camera alone
-            self.framing.follow_content(self.layers.values(), self.room)
+        if boxes:
+            self.framing.follow_content(self.layers.values(), self.room, update=self._settled == before)
         self._look_changed()
         self.layers_changed.emit()
 
