@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.assets import asset_path
 
 if TYPE_CHECKING:
-    from engines.core import Artifact
+    from engines.core import Artifact, Params
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class SampleFile:
 
 @dataclass(frozen=True)
 class Sample:
-    """One card of the home page; ``method`` and ``preset`` are what to try first."""
+    """One card of the home page; ``method``, ``preset`` and changes to it (``params``) are what to try first."""
 
     key: str
     title: str
@@ -37,6 +37,7 @@ class Sample:
     picture: Path
     licence: str
     source: str
+    params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -53,6 +54,13 @@ class Sample:
             options = (readers[0] if readers else READERS["csl"]).options.parse(file.options)
             found[file.input] = read(file.path, options).artifacts[0].replace(name=file.name)
         return found
+
+    def settings(self) -> Params:
+        """What to run the method with. Raises KeyError or UserError when it does not know the settings."""
+        from engines.core import catalog
+
+        method = catalog().get(self.method)
+        return method.params.parse(self.params, method.preset(self.preset))
 
 
 @functools.cache
@@ -82,4 +90,5 @@ def _sample(entry: dict[str, Any], folder: Path) -> Sample:
         picture=folder / entry["picture"],
         licence=entry["licence"],
         source=entry["source"],
+        params=entry.get("params", {}),
     )

@@ -26,7 +26,7 @@ _PROBABILITY = {
 """Inside, undecided, outside. The outside takes most of a picture, so it stays near the window's own tone in either
 theme; the inside is what is looked at."""
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6BB1", "#7F7F7F")
-SURFACE_COLOURS = ("#C9D3DA", "#E3B778", "#7FB5A8", "#C99BB8", "#8FB4D9", "#D98F6C", "#D8CF86", "#A79AC9", "#A8A8A8")
+SURFACE_COLOURS = ("#C9D3DA", "#E3B778", "#7FB5A8", "#C99BB8", "#8FB4D9", "#D98F6C", "#DEE28C", "#9488C8", "#85898E")
 """For meshes side by side: the hues of Okabe-Ito, softened so that shading stays readable."""
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QPen
+from PySide6.QtGui import QImage, QPen
 from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import curve_output, plotting
+from app.viewers import curve_looks, curve_output, plotting
 from app.viewers.curve_grid import CurveGrid
 from app.viewers.curve_legend import Legend
+from app.viewers.curve_looks import Key
 from app.viewers.curve_panel import CurvePanel
 from app.viewers.curve_series import Series, decimated, smoothed
 from app.viewers.empty_state import EmptyState
@@ -24,16 +25,6 @@ from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
 from engines.data import Curve
 
-Key = tuple[str, str]
-"""Run (or "" where there is one only) and name of the series."""
-
-_DASHES = (
-    Qt.PenStyle.SolidLine,
-    Qt.PenStyle.DashLine,
-    Qt.PenStyle.DotLine,
-    Qt.PenStyle.DashDotLine,
-    Qt.PenStyle.DashDotDotLine,
-)
 REFRESH_MS = 60
 
 
@@ -105,7 +96,7 @@ class CurvesView(QWidget):
         row.addWidget(label)
         row.addWidget(self.smoothing_slider)
         self.bar.stretch()
-        act("export-csv", "Save as CSV", "export", self._ask_export, keep=30)
+        act("export-csv", "Save as CSV", "export", self._ask_export, "E", keep=30)
         act("screenshot", "Save a picture", "camera", self._save_picture, "S", keep=35)
 
     # ---- content ------------------------------------------------------------------------------------------
@@ -233,22 +224,13 @@ class CurvesView(QWidget):
 
     # ---- looks --------------------------------------------------------------------------------------------
     def pen_of(self, key: Key, width: float = 1.6) -> QPen:
-        """Colour per run; in one plot, where there is one run, colour per quantity, else dash per quantity."""
-        together, several = self.together.isChecked(), len(self.runs) > 1
-        by_quantity = together and not several
-        colour = theme.series_color(self.names.index(key[1]) if by_quantity else self.runs.index(key[0]))
-        dash = _DASHES[self.names.index(key[1]) % len(_DASHES)] if together and several else Qt.PenStyle.SolidLine
-        return pg.mkPen(colour, width=width * self._pen_scale, style=dash)
+        together = self.together.isChecked()
+        return curve_looks.pen(key, self.runs, self.names, width * self._pen_scale, together=together)
 
     def _restyle(self) -> None:
         for key, series in self._series.items():
             pen = self.pen_of(key)
-            series.line.setPen(pen)
-            series.line.setSymbolBrush(pen.color())
-            series.line.setSymbolPen(None)
-            pale = QColor(pen.color())
-            pale.setAlpha(70)
-            series.raw.setPen(pg.mkPen(pale, width=self._pen_scale))
+            curve_looks.dress(series, pen, self._pen_scale)
             for entry in (key, key[0]):
                 self.legend.dress(entry, pen)
 
@@ -309,11 +291,11 @@ class CurvesView(QWidget):
         """Show everything, and go on doing so as series grow."""
         self._follows = True
         smooth, together = self.smoothing > 0, self.together.isChecked()
-        x_span = _span(list(self._series.values()), 0, smooth, self.x_log.isChecked())
+        x_span = curve_looks.span(list(self._series.values()), 0, smooth, self.x_log.isChecked())
         self._syncing = True
         for name, panel in self._panels.items():
             within = [series for key, series in self._series.items() if together or key[1] == name]
-            y_span = _span(within, 1, smooth, self.y_log.isChecked())
+            y_span = curve_looks.span(within, 1, smooth, self.y_log.isChecked())
             panel.plot.vb.setRange(xRange=x_span, padding=0.02)
             panel.plot.vb.setRange(yRange=y_span, padding=0.08)
         self._syncing = False
@@ -421,14 +403,3 @@ class CurvesView(QWidget):
         self._timer.stop()
         self._range_timer.stop()
         super().closeEvent(event)
-
-
-def _span(series: Sequence[Series], axis: int, smooth: bool, log: bool) -> tuple[float, float]:
-    ends = [end for one in series for end in one.span(axis, smooth, log)]
-    low, high = (min(ends), max(ends)) if ends else (1.0, 10.0) if log else (0.0, 1.0)
-    if log:
-        low, high = float(np.log10(low)), float(np.log10(high))
-    if high > low:
-        return low, high
-    half = 0.5 if log or low == 0 else abs(low) * 0.5
-    return low - half, high + half

@@ -1,7 +1,8 @@
 """The camera that a 3D view chooses by itself: everything in the middle, as large as it fits.
 
 It holds until somebody moves the camera. It follows the size of the view and things that come or go, but not the
-updates of what is on show: a live preview must not make the picture jump.
+updates of what is on show, unless they leave it far too large or too small: a live preview must not make the picture
+jump, and its first guess, which may fill all space, must not leave the result tiny.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import numpy as np
 from app.viewers.camera import Pose
 from app.viewers.layer import Layer
 
-STRAYS = 0.06
-"""Of the diagonal of what was framed: as far its ends may move before it is framed anew."""
-FOOT, LOW = 42.0, 260.0
+STRAYS, ASTRAY = 0.06, 0.2
+"""Of the diagonal of what was framed: as far its ends may move before it is framed anew, when things come or go, and
+when those on show are updated."""
+FOOT, LOW = 60.0, 320.0
 """Pixels at the bottom for axes and scale bar, in views of at least this height."""
 
 
@@ -62,9 +64,10 @@ class Framing:
             self._points = points
             self._apply(room)
 
-    def follow_content(self, layers: Collection[Layer], room: Room) -> None:
-        """Things came or went."""
-        if not self.chosen or (self.is_automatic and self._has_strayed(layers)):
+    def follow_content(self, layers: Collection[Layer], room: Room, *, update: bool) -> None:
+        """Things came or went, or (``update``) those on show were given anew."""
+        limit = ASTRAY if update else STRAYS
+        if not self.chosen or (self.is_automatic and self._has_strayed(layers, limit)):
             self.frame(layers, room)
 
     def follow_size(self, layers: Collection[Layer], room: Room) -> None:
@@ -88,14 +91,16 @@ class Framing:
         self._set_pose(self._pose().framing(self._points, free=room.free))
         self._given, self.chosen = self._pose(), True
 
-    def _has_strayed(self, layers: Collection[Layer]) -> bool:
+    def _has_strayed(self, layers: Collection[Layer], limit: float = STRAYS) -> bool:
         points = _span(layers)
         if not len(points):
             return False
         if not len(self._points):
             return True
         before, now = _ends(self._points), _ends(points)
-        return float(np.abs(now - before).max()) > STRAYS * float(np.linalg.norm(before[1] - before[0]))
+        return float(np.abs(now - before).max()) > limit * min(
+            float(np.linalg.norm(box[1] - box[0])) for box in (before, now)
+        )
 
 
 def _ends(points: np.ndarray) -> np.ndarray:

@@ -65,6 +65,7 @@ class LayerPanel(QFrame):
         self.list.setObjectName("layer-list")
         self.list.setAccessibleName("Layers of this view")
         self.list.setIconSize(QSize(16, 16))
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         theme.mark(self.list, kind="page")
         self.list.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -182,9 +183,17 @@ class LayerPanel(QFrame):
         self._refresh()
         rows = list(layers)
         self.list.setCurrentRow(rows.index(chosen) if chosen in rows else 0 if rows else -1)
-        height = sum(max(self.list.sizeHintForRow(row), 24) for row in range(min(self.list.count(), 6))) + 6
-        self.list.setFixedHeight(max(height, 30))
         self._show_current()
+
+    def fit_height(self, room: int) -> None:
+        """As many rows as ``room`` pixels for the whole panel leave, from 2 to 12."""
+        self.adjustSize()
+        row = max(self.list.sizeHintForRow(0), 24)
+        rows = (room - (self.sizeHint().height() - self.list.height()) - 6) // row
+        height = row * max(1, min(self.list.count(), max(2, min(rows, 12)))) + 6
+        if height != self.list.height():
+            self.list.setFixedHeight(height)
+        self.adjustSize()
 
     def follow(self, key: str) -> None:
         """A layer's style was changed elsewhere."""

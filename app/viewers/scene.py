@@ -5,21 +5,21 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QSizeF, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QImage, QPainter
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QImage
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from app import theme
 from app.settings import settings
 from app.viewers import layers as kinds
-from app.viewers import overlay, scene_bar, scene_state
+from app.viewers import overlay, scene_bar, scene_picture, scene_state
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
+from app.viewers.plotting import pixels
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
 from app.viewers.scalar_units import length_unit
@@ -55,7 +55,7 @@ class Scene3D(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self.stage = Stage(self, self._paint_overlay)
+        self.stage = Stage(self, lambda painter, size: scene_picture.paint_overlay(self, painter, size, self.pose))
         self.canvas, self.overlay, self.panel = self.stage.canvas, self.stage.overlay, self.stage.panel
         self.empty, self.notice, self._say = self.stage.empty, self.stage.notice, self.stage.say
         self.framing = Framing(lambda: self.pose, self.set_pose)
@@ -211,10 +211,22 @@ class Scene3D(QWidget):
         self.panel.set_layers(self.layers)
         self.arrange()
         self._settled = {key: layer.bounds is not None for key, layer in self.layers.items()}
-        if boxes and self._settled != before:  # an update of what was there leaves the camera alone
-            self.framing.follow_content(self.layers.values(), self.room)
+        if boxes:
+            self.framing.follow_content(self.layers.values(), self.room, update=self._settled == before)
         self._look_changed()
         self.layers_changed.emit()
+
+    def toggle_solo(self) -> None:
+        """Only the layer that is chosen in the panel; where it is alone already, all."""
+        chosen = self.panel.current_id
+        if chosen not in self.layers:
+            return
+        seen = {key for key, layer in self.layers.items() if layer.style.visible}
+        wanted = set(self.layers) if seen == {chosen} else {chosen}
+        for key, layer in self.layers.items():
+            if layer.style.visible != (key in wanted):
+                self._set_style(key, replace(layer.style, visible=key in wanted))
+        self.panel.set_layers(self.layers)
 
     def set_style(self, key: str, style: Style) -> None:
         """Change how a layer looks; unknown ids are ignored."""
@@ -319,57 +331,19 @@ class Scene3D(QWidget):
         return False
 
     # ---- painting -----------------------------------------------------------------------------------------
-    def _paint_overlay(
-        self, painter: QPainter, size: QSizeF, pose: Pose | None = None, bars_at: tuple[float, float] | None = None
-    ) -> None:
-        if not self.layers:
-            return
-        pose = pose or self.pose
-        project = partial(pose.project, width=size.width(), height=size.height())
-        self.clip.paint(painter, project, size)
-        self.measure.paint(painter, project)
-        overlay.draw_axes(painter, size, pose)
-        overlay.draw_scale_bar(painter, size, pose, self.unit)
-        overlay.draw_colour_bars(painter, size, self.colour_bars(), *(bars_at or self.stage.bars_at))
-
     def colour_bars(self) -> list[overlay.ColourBar]:
-        found = []
-        for layer in self.layers.values():
-            if layer.style.visible and layer.scalar:
-                title, unit = layer.scalar_title
-                bar = overlay.ColourBar(title, layer.cmap, *layer.value_range, unit)
-                if bar not in found:
-                    found.append(bar)
-        return found
+        return scene_picture.colour_bars(self.layers.values())
 
     def pose_for(self, width: int, height: int, *, turning: bool = False) -> Pose:
-        """The camera for a picture: where nobody chose a view, one that fills its size; ``turning``: all around."""
-        scale = overlay.picture_scale(height)
-        bars = overlay.bars_width(self.colour_bars(), height / scale, (height / scale, 0.0))
-        return self.framing.pose_for(Room(width / scale, height / scale, bars), turning=turning)
+        return scene_picture.pose_for(self, width, height, turning=turning)
 
     def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
         """The view at any size, with axes, scale and colour bars."""
-        scale = overlay.picture_scale(height)
-        pose = pose or self.pose_for(width, height)
-        was_moving = [layer.moving for layer in self.layers.values()]
-        for layer in self.layers.values():
-            layer.moving, layer.pixel_scale = False, scale * supersample
-            layer.apply()
-        try:
-            image = self.canvas.picture(width, height, pose, supersample)
-        finally:
-            for layer, moving in zip(self.layers.values(), was_moving, strict=True):
-                layer.moving, layer.pixel_scale = moving, self.canvas.devicePixelRatioF()
-                layer.apply()
-        overlay.onto_image(image, lambda painter, size: self._paint_overlay(painter, size, pose, (size.height(), 0.0)))
-        return image
+        return scene_picture.draw(self, width, height, pose or self.pose_for(width, height), supersample)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         """(height, width, 3) uint8."""
-        image = self.picture(width, height).convertToFormat(QImage.Format.Format_RGB888)
-        rows = np.frombuffer(image.constBits(), np.uint8).reshape(height, image.bytesPerLine())
-        return rows[:, : 3 * width].reshape(height, width, 3).copy()
+        return pixels(self.picture(width, height))
 
     def arrange(self) -> None:
         """Put the panel where it belongs at this size."""

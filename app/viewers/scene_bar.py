@@ -38,6 +38,8 @@ def fill(scene: Scene3D) -> None:
     scene.bar.stretch()
     act("screenshot", "Save a picture or a turntable", "camera", scene.save_picture, "S", keep=30)
     scene.layers_action = act("layers", "Layers", "layers", scene.set_panel, "L", checkable=True, checked=True, keep=80)
+    solo = act("solo", "Show only the chosen layer, or all", "show", scene.toggle_solo, "O", button=False)
+    scene.panel.list.addAction(solo)
     act("reset", "Reset the view", "reset", scene.reset, "R", keep=20)
 
     def turn(right: float, up: float) -> None:

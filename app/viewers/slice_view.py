@@ -47,7 +47,8 @@ class SliceView(QWidget):
         self._slices: Slices | None = None
         self.grid_id = ""
         self._axis = 2
-        self._axis_chosen = False  # by the user or a saved state; until then the input decides
+        self._axis_chosen = False  # by the user, a saved state or the input
+        self._follows_input = False  # the cut is on an input plane, until somebody moves it
         self.places: dict[int, int] = {}
         self.counts: dict[int, int] = {}
         self.window_of_values = Window()
@@ -146,10 +147,10 @@ class SliceView(QWidget):
             self.redraw()
 
     def _choose_axis(self, grid: Volume | GridField) -> None:
-        """Cut as the input was cut, until somebody chooses; once the input is known, this stays."""
-        if self._axis_chosen or self._slices is None:
+        """Cut as the input was cut until somebody chooses, and on the same input plane when the grid gets finer."""
+        if self._slices is None or (self._axis_chosen and not self._follows_input):
             return
-        self._axis_chosen = True
+        self._axis_chosen = self._follows_input = True
         axis, index = start(grid, self._slices)
         self._axis = axis
         if index is not None:
@@ -179,7 +180,7 @@ class SliceView(QWidget):
 
     def take_axis(self, axis: int) -> None:
         """Cut across this axis from the next drawing on, whatever the input suggests."""
-        self._axis, self._axis_chosen = axis, True
+        self._axis, self._axis_chosen, self._follows_input = axis, True, False
 
     def step(self, by: int) -> None:
         self.slider.setValue(self.slider.value() + by)
@@ -205,6 +206,7 @@ class SliceView(QWidget):
         self.slider.blockSignals(False)
 
     def _moved(self, place: int) -> None:
+        self._follows_input = False
         self.places[self._axis] = place
         self.redraw()
         self.slice_changed.emit()

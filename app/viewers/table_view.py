@@ -142,7 +142,7 @@ class TableView(QWidget):
         self.bar.action(
             "copy", "Copy", "copy", self.copy, "Ctrl+C", help="The chosen cells, or all, for a spreadsheet."
         )
-        self.bar.action("export-csv", "Save as CSV", "export", self._ask_export)
+        self.bar.action("export-csv", "Save as CSV", "export", self._ask_export, "E")
         column.addWidget(self.bar)
         body = QWidget(self)
         self._stack = QStackedLayout(body)

@@ -290,6 +290,8 @@ class FileActs(QObject):
         page = self.window.method_panel.open_method(sample.method)
         if page is not None and sample.preset:
             page.form.set_preset(sample.preset)
+        if page is not None and sample.params:
+            page.form.set_params(sample.settings())
         if run and page is not None:
             page.run()
         if ready is not None:

@@ -26,6 +26,7 @@ import numpy as np
 
 from engines.blocks.adam import Adam
 from engines.blocks.contour_sampling import Samples, flatten, plane_contours, points_on_contours
+from engines.blocks.floating_pieces import floating_faces
 from engines.blocks.iterative_field import IterativeField
 from engines.blocks.iterative_loss import IterativeLoss
 from engines.blocks.normalisation import Similarity
@@ -193,9 +194,9 @@ def fit(
                 field.flat.copy_(good)
                 break
             good.copy_(field.flat)
-            run.log(**{curve("bce"): now.bce, curve("hinge"): now.hinge, curve("learning rate"): rate})
+            run.log(**{curve("BCE"): now.bce, curve("hinge"): now.hinge, curve("learning rate"): rate})
         if overlap is not None and (step % OVERLAP_EVERY == OVERLAP_EVERY - 1 or step == total - 1):
-            run.log(iou=overlap(field))
+            run.log(**{"IoU": overlap(field)})
         if params.level_meshes and step == stage.first + stage.steps - 1:
             state["levels"].append(field.flat.detach().clone())
         state.update({"step": step + 1, "flat": field.flat, "optimiser": optimiser.state()})
@@ -222,7 +223,7 @@ def finish(
                 raise
             run.warn(f"{subject.name} is left out. {error}")
             continue
-        meshes.append(surface.mesh.replace(name=subject.name))
+        meshes.append(supported(surface.mesh, subject, params, params.resolution, run).replace(name=subject.name))
         fields.append(surface.field.replace(name=f"{subject.name}, field"))
         models.append(to_model(field, subject.similarity, subject.name))
         ratios.append(surface.ratios)
@@ -231,7 +232,8 @@ def finish(
         field = IterativeField(params.architecture, flat)
         try:
             surface = extract(field, subject.similarity, params.level_resolution, params.vertex_pull, None, run)
-            levels.append(surface.mesh.replace(name=f"{subject.name}, after stage {number + 1}"))
+            mesh = supported(surface.mesh, subject, params, params.level_resolution, run)
+            levels.append(mesh.replace(name=f"{subject.name}, after stage {number + 1}"))
         except UserError:
             run.note(f"{subject.name} had no surface after stage {number + 1}.")
     if not meshes:
@@ -244,3 +246,17 @@ def finish(
         tuple(levels),
         scored(meshes, reference, run),
     )
+
+
+def supported(mesh: Mesh, subject: Subject, params: OrexParams, resolution: int, run: Run) -> Mesh:
+    """The mesh, meshed on ``resolution`` cells, without the pieces that no contour speaks for; the field keeps them."""
+    if not params.drop_floating:
+        return mesh
+    diagonal = math.sqrt(3) * 2 / resolution  # of a cell: a vertex lies at most that far from a crossing in its cell
+    gone, pieces = floating_faces(subject.similarity.apply(mesh.vertices), mesh.faces, subject.planes, diagonal)
+    if not pieces:
+        return mesh
+    what = "piece of the surface was" if pieces == 1 else "pieces of the surface were"
+    run.note(f"{subject.name}: {pieces:,} {what} left out; no contour comes near, no section asks for it.")
+    kept, faces = np.unique(mesh.faces[~gone], return_inverse=True)
+    return Mesh(vertices=mesh.vertices[kept], faces=faces.reshape(-1, 3).astype(mesh.faces.dtype))

@@ -75,6 +75,10 @@ class OrexParams(Params):
         help="How strongly vertices of the mesh are drawn to the mean of the crossings in their cell, against the "
         "normals there. Less keeps sharper edges; below 0.1 faces fold over, because the network's slope has kinks",
     )  # fmt: skip
+    drop_floating: bool = Param(
+        True, source="own choice", advanced=True,
+        help="Leave out pieces of the mesh that no contour comes near and that no plane's section asks for",
+    )  # fmt: skip
     level_meshes: bool = Param(False, source=f"{CPU}; {REPO}: on", advanced=True, help="Also give a mesh of each level")
     level_resolution: int = Param(
         150, ge=32, le=512, unit="cells", source=REPO, advanced=True, help="Cells along each axis of the levels' meshes"

@@ -63,10 +63,13 @@ class Row:
         beside.write_text(json.dumps({"claims": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.replace(self.path)
 
-    def measure(self, make: Callable[[], Mapping[str, float]], baseline: str = "") -> dict[str, float]:
+    def measure(
+        self, make: Callable[[], Mapping[str, float]], baseline: str = "", *, derived: bool = False
+    ) -> dict[str, float]:
         """The figures of the method, or of a baseline; taken from the file if they are there already.
 
-        Wall and core seconds of ``make`` are added unless it gives them.
+        Wall and core seconds of ``make`` are added unless it gives them, or its figures are ``derived`` from those
+        of other rows: then they say nothing.
         """
         group, prefix = ("baselines", f"{baseline}: ") if baseline else ("values", "")
         known = self.read().get(group, {})
@@ -75,8 +78,9 @@ class Row:
             return found
         wall, core = time.perf_counter(), time.process_time()
         figures = dict(make())
-        figures.setdefault("seconds", time.perf_counter() - wall)
-        figures.setdefault("core seconds", time.process_time() - core)
+        if not derived:
+            figures.setdefault("seconds", time.perf_counter() - wall)
+            figures.setdefault("core seconds", time.process_time() - core)
         figures = {k: float(f"{v:.5g}") for k, v in figures.items()}
         kept = {k: v for k, v in self.read().get(group, {}).items() if not k.startswith(prefix) or not prefix}
         self.write(**{group: kept | {prefix + k: v for k, v in figures.items()}})

@@ -152,7 +152,7 @@ def test_ablations_in_two_of_three_seeds(claim, name):
             measured = ablations(claim("orex", ENDS, name, seed), name, seed)
             pairs.append(measured["OReX"]["IoU"] >= measured[label]["IoU"])
         wins[label] = sum(pairs)
-    row.measure(lambda: {f"seeds not below {label}": n for label, n in wins.items()})
+    row.measure(lambda: {f"seeds not below {label}": n for label, n in wins.items()}, derived=True)
     row.conclude(min(wins.values()) >= 2, ", ".join(f"not below {k} in {n} of 3" for k, n in wins.items()))
 
 
@@ -163,8 +163,8 @@ def test_the_hinge_against_ripples(claim, name, seed):
     measured = ablations(claim("orex", ENDS, name, seed), name, seed)
     row = claim("orex", "The hinge lessens ripples", name, seed)
     wanted = ("normal RMS", "crossings near ends", "IoU")
-    own = row.measure(lambda: {k: measured["OReX"][k] for k in wanted})
-    without = row.measure(lambda: {k: measured["no hinge"][k] for k in wanted}, "no hinge")
+    own = row.measure(lambda: {k: measured["OReX"][k] for k in wanted}, derived=True)
+    without = row.measure(lambda: {k: measured["no hinge"][k] for k in wanted}, "no hinge", derived=True)
     row.conclude(
         own["normal RMS"] <= without["normal RMS"] and own["crossings near ends"] < without["crossings near ends"],
         f"normals off by {own['normal RMS']:.2f}° instead of {without['normal RMS']:.2f}°; crossings near the ends "
@@ -178,5 +178,5 @@ def test_it_keeps_to_its_input(claim, name, seed):
     """Acceptance 5, from the runs of acceptance 3."""
     measured = ablations(claim("orex", ENDS, name, seed), name, seed)
     row = claim("orex", "99 % of points 0.02 from the contours get the right sign", name, seed)
-    own = row.measure(lambda: {"right signs": measured["OReX"]["right signs"]})
+    own = row.measure(lambda: {"right signs": measured["OReX"]["right signs"]}, derived=True)
     row.conclude(own["right signs"] >= 0.99, f"{100 * own['right signs']:.2f} % have the right sign")

@@ -52,7 +52,7 @@ def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, mac
 
 
 def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
-    words = ["-i", "@Start", "-s", "iterations=300", "-s", "pause=0.01", "-p", points, "--json"]
+    words = ["-i", "@Start", "-s", "iterations=800", "-s", "pause=0.01", "-p", points, "--json"]
     started = program("run", "toy-walk", *words)
     wait_for(started, '"step": 20')
     started.send_signal(signal.SIGINT)  # leaves a checkpoint
@@ -61,7 +61,7 @@ def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
     line = wait_for(resumed, '"event": "progress"')
     while json.loads(line)["step"] < 150:
         line = wait_for(resumed, '"event": "progress"')
-    time.sleep(1.5)
+    time.sleep(1.5)  # the journal has it by then, and the end is far
     resumed.kill()
     resumed.communicate()
     code, lines = machine("resume", points)
@@ -70,7 +70,7 @@ def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
     project = Project.open(points)
     (record,) = project.runs.values()
     assert record.status == "finished"
-    assert list(project.curves(record.id)["size"][0]) == list(range(300))
+    assert list(project.curves(record.id)["size"][0]) == list(range(800))
     project.close()
 
 

@@ -8,8 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from app.project import Project
+from app.project import Project, link_to
 from engines.data import Mesh, Volume
+from engines.files import read
 
 
 class Gaps:
@@ -80,6 +81,13 @@ def test_one_gigabyte(tmp_path, capsys):
         project._content.keeper.close(keep=False)
         project.add(Volume(values=draw.normal(size=(512, 512, 480)).astype("float32"), affine=np.eye(4)))
         timed("save of 0.5 GB from memory", lambda: project.save(tmp_path / "r.fieldwright"))
+    np.save(tmp_path / "v.npy", draw.normal(size=(512, 512, 480)).astype("float32"))
+    with Project.new() as project:
+        link, _ = timed("link to a file of 0.5 GB", lambda: link_to(tmp_path / "v.npy", "npy"))
+        key = project.add(read(tmp_path / "v.npy").artifacts[0], link=link).id
+        timed("save with the link only", lambda: project.save(tmp_path / "l.fieldwright"))
+    with Project.open(tmp_path / "l.fieldwright") as project:
+        timed("first use of it: checked and read", lambda: project.artifact(key))
     assert size > 1e9
     assert took < 1.0
     assert first < 60

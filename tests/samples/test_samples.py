@@ -42,8 +42,17 @@ def test_the_samples_are_listed_in_order_with_everything_a_card_needs():
 def test_a_sample_fits_the_method_it_suggests(key):
     found = sample(key).load()
     chosen = catalog().get(sample(key).method)
-    chosen.check(found, chosen.preset(sample(key).preset))
+    chosen.check(found, sample(key).settings())
     assert all(artifact.name for artifact in found.values())
+
+
+def test_a_sample_changes_its_preset_where_it_says_so():
+    chosen = catalog().get("orex")
+    cortex, torus = sample("cortex"), sample("torus")
+    assert torus.params == {}
+    assert torus.settings() == chosen.preset("quick")
+    changed = {k: v for k, v in cortex.settings().model_dump().items() if v != chosen.preset("quick").model_dump()[k]}
+    assert {k: list(v) if isinstance(v, tuple) else v for k, v in changed.items()} == cortex.params
 
 
 @pytest.mark.parametrize("key", KEYS)

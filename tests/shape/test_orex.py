@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from engines.blocks.analytic_shapes import Sphere, slice_solid, solid_mesh
+from engines.blocks.iterative_field import IterativeField
 from engines.blocks.iterative_loss import IterativeLoss, Loss
-from engines.blocks.mesh_topology import is_watertight
+from engines.blocks.mesh_topology import face_components, is_watertight
 from engines.core import Cancelled, Checkpointed, Control, Logged, Noted, Previewed, Run, UserError
 from engines.shape.orex import QUICK, prepare, reconstruct, torus_example
 from engines.shape.orex_params import AS_PUBLISHED, OrexParams
@@ -96,8 +97,8 @@ def test_field_and_mesh_share_the_frame_of_the_file():
 def test_it_can_be_watched():
     _, ear = fitted()
     keys = {key for e in ear.of(Logged) for key in e.values}
-    assert keys == {"bce", "hinge", "learning rate", "iou"}
-    overlap = [e.values["iou"] for e in ear.of(Logged) if "iou" in e.values]
+    assert keys == {"BCE", "hinge", "learning rate", "IoU"}
+    overlap = [e.values["IoU"] for e in ear.of(Logged) if "IoU" in e.values]
     assert len(overlap) == 6
     assert overlap[-1] > 0.85
     assert "level 1" in ear.said()
@@ -105,7 +106,7 @@ def test_it_can_be_watched():
     shown = ear.of(Previewed)
     assert shown
     assert set(shown[-1].artifacts) == {"mesh", "field"}
-    bce = [e.values["bce"] for e in ear.of(Logged) if "bce" in e.values]
+    bce = [e.values["BCE"] for e in ear.of(Logged) if "BCE" in e.values]
     assert bce[-1] < 0.7 * bce[0]
 
 
@@ -139,7 +140,7 @@ def test_each_label_gets_its_own_surface_named_after_it():
     assert {"field/1", "field/2", "model/1", "model/2"} <= set(outputs)
     assert "scores" not in outputs
     assert "no scores" in ear.said()
-    assert {"bce, Label 1", "bce, Label 2"} <= {k for e in ear.of(Logged) for k in e.values}
+    assert {"BCE, Label 1", "BCE, Label 2"} <= {k for e in ear.of(Logged) for k in e.values}
     together = reconstruct.run({"slices": slices}, params(steps=150, labels="together"), Run(seed=1))
     assert np.ptp(together["mesh"].vertices[:, 1]) > 2.5
 
@@ -311,3 +312,30 @@ def test_meshes_of_the_levels():
 def test_levels_must_fit_together():
     with pytest.raises(UserError, match="one number for each level"):
         OrexParams.parse({"epochs": (1, 2)})
+
+
+class Islanded(IterativeField):
+    """The trained field with an island in a corner that nobody drew."""
+
+    def logits(self, points, **options):
+        away = (points - 0.8).norm(dim=1)
+        return torch.minimum(super().logits(points, **options), 50 * (away - 0.12))
+
+
+def test_islands_that_no_contour_speaks_for_are_left_out_of_the_mesh_only(monkeypatch):
+    monkeypatch.setattr("engines.shape.orex.IterativeField", Islanded)
+    ears, found = {}, {}
+    for drop in (True, False):
+        ears[drop] = Ear()
+        settings = params(steps=300, drop_floating=drop, level_meshes=True, level_resolution=40)
+        found[drop] = reconstruct.run({"slices": balls((0, 0, 0))}, settings, Run(seed=1, listener=ears[drop]))
+    assert "Balls: 1 piece of the surface was left out" in ears[True].said()
+    assert "left out" not in ears[False].said()
+    assert found[True]["field"].content_hash() == found[False]["field"].content_hash()
+    for name in ("mesh", "levels/2"):
+        kept, whole = found[True][name], found[False][name]
+        assert face_components(whole.faces).max() == 1
+        assert face_components(kept.faces).max() == 0
+        assert is_watertight(kept.faces)
+        assert len(np.unique(kept.faces)) == len(kept.vertices)
+        assert kept.vertices.min(1).max() < 0.35 < whole.vertices.min(1).max()  # the corner is empty now

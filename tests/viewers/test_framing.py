@@ -55,14 +55,27 @@ def test_previews_of_the_same_things_leave_the_camera_alone(show):
     assert scene.framing.is_automatic
 
 
+def test_a_first_guess_that_fills_all_space_does_not_leave_the_result_tiny(show):
+    scene = show("scene", 500, 400)
+    scene.show_artifacts([Shown("s", "Slices", rings())])
+    start = scene.pose
+    scene.show_artifacts([Shown("s", "Slices", rings()), Shown("m", "Preview", ball(4.0))])
+    scene.show_artifacts([Shown("s", "Slices", rings()), Shown("m", "Preview", ball(1.0))])
+    assert scene.pose.half_height == pytest.approx(start.half_height, rel=0.15)
+    scene.set_pose(scene.pose.zoomed(1.1))  # the user's camera stays, come what may
+    mine = scene.pose
+    scene.show_artifacts([Shown("s", "Slices", rings()), Shown("m", "Preview", ball(9.0))])
+    assert scene.pose is mine
+
+
 def test_it_follows_the_size_of_the_view_and_comes_back(show, qtbot):
     scene = show("scene", 500, 400)
     scene.layers_action.setChecked(False)
     scene.show_artifacts([Shown("m", "Ball", ball())])
     start = scene.pose
     scene.show_artifacts([Shown("m", "Ball", ball(1.01))])
-    scene.resize(260, 400)
-    qtbot.waitUntil(lambda: scene.canvas.width() == 260)
+    scene.resize(200, 400)
+    qtbot.waitUntil(lambda: scene.canvas.width() == 200)
     narrow = scene.pose
     assert narrow.half_height > 1.2 * start.half_height
     scene.resize(500, 400)
@@ -70,8 +83,8 @@ def test_it_follows_the_size_of_the_view_and_comes_back(show, qtbot):
     assert scene.pose.same_as(start)
     scene.set_pose(scene.pose.zoomed(1.4))  # from here on it is the user's
     mine = scene.pose
-    scene.resize(260, 400)
-    qtbot.waitUntil(lambda: scene.canvas.width() == 260)
+    scene.resize(200, 400)
+    qtbot.waitUntil(lambda: scene.canvas.width() == 200)
     scene.show_artifacts([Shown("m", "Ball", ball()), Shown("b", "Large", ball(9.0))])
     assert scene.pose is mine
 

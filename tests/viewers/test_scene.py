@@ -362,3 +362,31 @@ def test_a_slow_artifact_keeps_only_the_newest_update(show, qtbot):
     for field in fields:
         scene.show_artifacts([Shown("f", "Field", field)])
     qtbot.waitUntil(lambda: "f" in scene.layers and scene.layers["f"].artifact is fields[-1], timeout=10_000)
+
+
+def test_many_layers_have_colours_of_their_own_and_one_can_be_seen_alone(show):
+    scene = show("scene", 640, 480)
+    mesh = ball(around=8)
+    items = [
+        Shown(str(k), f"Label {k + 1}", mesh.replace(vertices=mesh.vertices + np.array([3.0 * k, 0, 0])))
+        for k in range(9)
+    ]
+    scene.show_artifacts(items)
+    colours = np.array([[int(layer.base_colour[i : i + 2], 16) for i in (1, 3, 5)] for layer in scene.layers.values()])
+    apart = np.linalg.norm(colours[:, None] - colours[None], axis=-1) + 1000 * np.eye(9)
+    assert apart.min() > 40
+    assert scene.panel.height() <= scene.stage.height()
+    row = scene.panel.list.visualItemRect(scene.panel.list.item(7))
+    assert scene.panel.list.viewport().rect().contains(row)  # no scrolling for as many as these
+    scene.panel.list.setCurrentRow(4)
+    (solo,) = scene.panel.list.actions()
+    assert solo.shortcut().toString() == "O"
+    solo.trigger()
+    assert [key for key, layer in scene.layers.items() if layer.style.visible] == ["4"]
+    assert scene.panel.list.item(3).checkState() == Qt.CheckState.Unchecked
+    solo.trigger()
+    assert all(layer.style.visible for layer in scene.layers.values())
+    scene.resize(640, 260)
+    QApplication.processEvents()
+    assert scene.panel.geometry().bottom() <= scene.stage.height()
+    assert scene.panel.list.geometry().bottom() < scene.panel.opacity.geometry().top()

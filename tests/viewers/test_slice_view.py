@@ -291,6 +291,18 @@ def test_it_starts_on_the_input_plane_in_the_middle_of_the_stack(show, axis):
     assert view.axis == (axis + 1) % 3  # what was chosen stays
 
 
+def test_finer_grids_keep_the_cut_on_its_input_plane_until_it_is_moved(show):
+    slices, view = rings(4), show("slice")
+    for nodes in (9, 24, 61):
+        view.show_artifacts([Shown("f", "Field", ball_field(nodes)), Shown("s", "S", slices)])
+        assert view.legend.entries[-1].words == "Input contours"
+        assert abs(abs(view.section.origin[2]) - 0.8 / 3) <= 1.5 / (nodes - 1) + 1e-9
+    view.slider.setValue(48)
+    where = view.section.origin[2]
+    view.show_artifacts([Shown("f", "Field", ball_field(31)), Shown("s", "S", slices)])
+    assert view.section.origin[2] == pytest.approx(where)
+
+
 def test_oblique_planes_are_followed(show):
     slices = rings()
     c, s = np.cos(0.4), np.sin(0.4)
