@@ -11,16 +11,56 @@ from app import theme
 from app.dialogs.frame import Dialog
 
 VIEW_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "In the project": (
+        ("Show what is selected", "Return"),
+        ("Rename", "F2"),
+        ("Remove", "Del"),
+        ("Back from a method to all methods", "Esc"),
+    ),
     "In the 3D view": (
-        ("Orbit", "Left drag"),
-        ("Pan", "Middle drag"),
-        ("Zoom at the pointer", "Wheel"),
+        ("Orbit", "Left drag, Left, Right, Up, Down"),
+        ("Roll", "Ctrl+Left drag"),
+        ("Pan", "Middle drag, Shift+Left drag"),
+        ("Zoom at the pointer", "Wheel, Right drag"),
+        ("Zoom", "+, =, -"),
         ("Focus on a point", "Double click"),
-        ("Frame all", "F"),
-        ("Standard views", "1 … 6"),
-        ("Screenshot", "S"),
-    )
+        ("Show everything", "F"),
+        ("Front, back, right, left, top, bottom", "1, 2, 3, 4, 5, 6"),
+        ("Orthographic or perspective", "P"),
+        ("Measure a distance", "M"),
+        ("Clipping plane", "C"),
+        ("Layers", "L"),
+        ("Show only the chosen layer, or all", "O"),
+        ("Reset the view", "R"),
+        ("Save a picture or a turntable", "S"),
+    ),
+    "In the slice view": (
+        ("Across X, Y, Z", "X, Y, Z"),
+        ("Along the planes of the input slices", "I"),
+        ("Next or previous slice", "Up, Down, PgUp, PgDown, Wheel"),
+        ("Zoom", "Ctrl+Wheel"),
+        ("Show everything", "F"),
+        ("Level line", "V"),
+        ("Input contours", "N"),
+        ("Probability instead of logit", "B"),
+        ("Smooth between the nodes", "M"),
+        ("Save a picture", "S"),
+    ),
+    "In curves and histograms": (
+        ("Show everything", "F"),
+        ("All in one plot, or each in its own", "T"),
+        ("Logarithmic x or y axis", "H, G"),
+        ("Save as CSV", "E"),
+        ("Save a picture", "S"),
+    ),
+    "In images and tables": (
+        ("Fit to the view, actual size", "F, 1"),
+        ("Save a picture", "S"),
+        ("Copy", "Ctrl+C"),
+        ("Save as CSV", "E"),
+    ),
 }
+"""Keys and gestures that work while a part of the window has the keyboard; a test holds the keys against the views."""
 
 
 def menu_actions(window: QMainWindow) -> dict[str, list[QAction]]:

@@ -49,6 +49,7 @@ def swatch(colour: str, size: int = 14) -> QIcon:
 class LayerPanel(QFrame):
     style_changed = Signal(str, object)
     """Layer id and its new Style."""
+    resized = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -184,6 +185,10 @@ class LayerPanel(QFrame):
         rows = list(layers)
         self.list.setCurrentRow(rows.index(chosen) if chosen in rows else 0 if rows else -1)
         self._show_current()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
 
     def fit_height(self, room: int) -> None:
         """As many rows as ``room`` pixels for the whole panel leave, from 2 to 12."""

@@ -33,6 +33,8 @@ class Stage(QWidget):
         self._paint = paint
         self.overlay = overlay.Overlay(self, self._paint_above)
         self.panel = LayerPanel(self)
+        self._with_panel = self._arranging = False
+        self.panel.resized.connect(self._panel_resized)
         self.notice = QLabel(self)
         self.notice.setObjectName("scene-notice")
         theme.mark(self.notice, kind="chip")
@@ -58,7 +60,20 @@ class Stage(QWidget):
         """Pixels at the right that are not to be reckoned with. In a narrow view the panel lies over the picture."""
         return 0 if self.panel.isHidden() or self.is_narrow else self.panel.width() + MARGIN
 
+    def _panel_resized(self) -> None:
+        """It shows other settings now: the colour bars make room."""
+        if not self._arranging:
+            self.arrange(self._with_panel)
+            self.overlay.update()
+
     def arrange(self, with_panel: bool) -> None:
+        self._with_panel, self._arranging = with_panel, True
+        try:
+            self._place(with_panel)
+        finally:
+            self._arranging = False
+
+    def _place(self, with_panel: bool) -> None:
         box = self.rect()
         for widget in (self.canvas, self.overlay, self.empty):
             widget.setGeometry(box)

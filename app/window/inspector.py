@@ -188,6 +188,8 @@ class InspectorFrame(Frame):
     def project_changed(self, kind: str, ids: Any) -> None:
         if kind in ("runs", "artifacts"):
             self.refresh()
+        elif kind == "saved" and (record := self._record()) is not None:
+            self._command.show_run(self.bench, record)
         elif kind == "curves" and self._curves is not None and self.isVisible():
             self._load_curves(again=True)
 
@@ -223,7 +225,7 @@ class InspectorFrame(Frame):
         if not self._note.hasFocus():
             self._note.setText(record.note)
         self._log.show_lines(list(lines_of(record)))
-        self._command.set_text(record.command)
+        self._command.show_run(self.bench, record)
 
     def _show_error(self, text: str) -> None:
         from engines.core import UserError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from PySide6.QtCore import Qt
@@ -12,9 +13,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidge
 from app import theme
 from app.background import run_in_background
 from app.jobs import Job
+from app.project import RunRecord
 from app.window.widgets import EmptyState, Glyph, label, name, push_button
 from app.window.workbench import Workbench
 from engines.core import UserError
+
+log = logging.getLogger("fieldwright.window")
+REPEATS = "This line repeats the run, with the same result."
+UNSAVED = f"{REPEATS} Save the project first: the line names its file."
 
 
 class CommandBox(QWidget):
@@ -31,7 +37,8 @@ class CommandBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 12, 12, 12)
         layout.setSpacing(8)
-        layout.addWidget(label("This line repeats the run, with the same result.", tone="muted", wrap=True))
+        self._hint = label(REPEATS, tone="muted", wrap=True)
+        layout.addWidget(self._hint)
         layout.addWidget(self._text)
         row = QHBoxLayout()
         self.copy = push_button("Copy", self._copy, icon="copy", object_name="Copy the command line")
@@ -39,6 +46,26 @@ class CommandBox(QWidget):
         row.addStretch(1)
         layout.addLayout(row)
         layout.addStretch(1)
+
+    def show_run(self, bench: Workbench, record: RunRecord, wanted: Callable[[], bool] = lambda: True) -> None:
+        """The line as it is now: inputs may have been renamed and the project saved since. ``wanted``: still asked."""
+        project, method = bench.project, bench.method(record.method)
+
+        def work() -> str:
+            from app.jobs.command import command_of
+
+            return command_of(record, project, method) if method is not None else record.command
+
+        def done(text: str) -> None:
+            if wanted():
+                self.set_text(text)
+                self._hint.setText(REPEATS if project.path is not None else UNSAVED)
+
+        def failed(error: BaseException) -> None:
+            log.info("the command line of %s is the one of its day: %s", record.title, error)
+            done(record.command)
+
+        run_in_background(work, done=done, failed=failed, owner=self)
 
     def set_text(self, text: str) -> None:
         if text != self._text.toPlainText():
@@ -158,7 +185,7 @@ class JobDetail(QWidget):
         layout.addLayout(holder)
         layout.addWidget(self.tabs, 1)
         self.setMinimumWidth(280)
-        bench.project_changed.connect(lambda kind, _: self._show_command() if kind == "runs" else None)
+        bench.project_changed.connect(lambda kind, _: self._show_command() if kind in ("runs", "saved") else None)
 
     def show_job(self, job: Job | None) -> None:
         if job is self.job and job is not None:
@@ -211,21 +238,8 @@ class JobDetail(QWidget):
     def _show_command(self) -> None:
         job = self.job
         record = self.bench.project.runs.get(job.run_id) if job is not None else None
-        method = self.bench.method(record.method) if record is not None else None
-        if record is None or method is None:
-            return
-        project = self.bench.project
-
-        def work() -> str:
-            from app.jobs.command import command_of
-
-            return command_of(record, project, method)
-
-        def done(text: str) -> None:
-            if self.job is job:
-                self.command.set_text(text)
-
-        run_in_background(work, done=done, failed=lambda _: self.command.set_text(record.command), owner=self)
+        if record is not None:
+            self.command.show_run(self.bench, record, lambda: self.job is job)
 
 
 def lines_of(record: Any) -> Iterator[tuple[str, str, float]]:

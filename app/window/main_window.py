@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QSurface
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QMenuBar, QStackedWidget, QVBoxLayout, QWidget
 
 from app import theme
@@ -31,7 +31,7 @@ from app.window.run_acts import RunActs
 from app.window.tree import ProjectPanel
 from app.window.view_acts import ViewActs
 from app.window.views import ViewArea
-from app.window.widgets import Busy, name
+from app.window.widgets import Busy, name, paint_apart
 from app.window.workbench import Workbench
 
 
@@ -46,7 +46,7 @@ class MainWindow(QMainWindow):
         name(self, "Fieldwright", "MainWindow")
         self.setWindowIcon(theme.app_icon())
         self.setAcceptDrops(True)
-        self.setMinimumSize(900, 560)
+        self.setMinimumHeight(560)  # what the panels need across is left to the layout
         self._menu_bar = QMenuBar()
         name(self._menu_bar, "Menus")
         self.bench = Workbench(project, self)
@@ -86,6 +86,19 @@ class MainWindow(QMainWindow):
 
     def menuBar(self) -> QMenuBar:
         return self._menu_bar  # it shares its row with the quick actions, so Qt's own idea of it is replaced
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.WinIdChange:
+            # Qt makes the window anew for the first 3D view in it; native children that were there would be lost.
+            QTimer.singleShot(0, self, self._paint_parts_apart)
+        return super().event(event)
+
+    def _paint_parts_apart(self) -> None:
+        handle = self.windowHandle()
+        if handle is not None and handle.surfaceType() == QSurface.SurfaceType.OpenGLSurface:
+            self.panels.paint_apart()
+            paint_apart(self._strip)
+            self.notices.arrange()
 
     # --- building ---
 

@@ -65,7 +65,7 @@ class NoticeBox(QFrame):
         self._fading: QPropertyAnimation | None = None
 
     def go_above_views(self) -> None:
-        """3D views are native windows; only another one lies over them. It has no shadow, and its corners are cut."""
+        """Over what is a native window only another one lies. It has no shadow, and its corners are cut."""
         if not self.testAttribute(Qt.WidgetAttribute.WA_NativeWindow):
             self.setGraphicsEffect(None)  # type: ignore[arg-type]
             self.setAttribute(Qt.WidgetAttribute.WA_NativeWindow)
@@ -155,7 +155,7 @@ class NoticeCorner(QObject):
             box.resize(width, max(box.layout().heightForWidth(width), box.minimumSizeHint().height()))
             y -= box.height() + 8
             box.move(left, y)
-            if place is self._places[-1]:
+            if place.nativeParentWidget() is not self._host or place is self._places[-1]:
                 box.go_above_views()
             box.raise_()
 

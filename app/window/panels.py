@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QWidget
 
 from app.settings import settings
 from app.window.chrome import DockTitle
+from app.window.widgets import paint_apart
 
 LAYOUT_VERSION = 3
 PANELS = (
@@ -55,6 +56,11 @@ class Panels(QObject):
             window.addDockWidget(area, dock)
             self.docks[key] = dock
         self.reset()
+
+    def paint_apart(self) -> None:
+        """To be called once a 3D view is in the window (see :func:`~app.window.widgets.paint_apart`)."""
+        for dock in self.docks.values():
+            paint_apart(dock)
 
     def fill_menu(self, menu: QMenu) -> None:
         """One tick and one key (Ctrl+1 and so on) for each panel."""

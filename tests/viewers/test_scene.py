@@ -390,3 +390,18 @@ def test_many_layers_have_colours_of_their_own_and_one_can_be_seen_alone(show):
     QApplication.processEvents()
     assert scene.panel.geometry().bottom() <= scene.stage.height()
     assert scene.panel.list.geometry().bottom() < scene.panel.opacity.geometry().top()
+
+
+def test_colour_bars_stand_clear_of_the_layer_panel_when_it_grows(show):
+    scene = show("scene", 700, 460)
+    mesh = ball()
+    heights = np.float32(mesh.vertices[:, 2])
+    scene.show_artifacts([Shown("m", "Ball", mesh.replace(scalars={"distance": heights, "height": heights}))])
+    before = scene.panel.height()
+    scene.panel.by.setCurrentIndex(scene.panel.by.findData("distance"))
+    scene.panel.by.activated.emit(scene.panel.by.currentIndex())
+    assert scene.panel.height() > before
+    free, right = scene.stage.bars_at
+    assert right > 0 or free <= scene.stage.height() - scene.panel.geometry().bottom()
+    (bar,) = scene.colour_bars()
+    assert bar.unit == "mm"

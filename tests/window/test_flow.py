@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QApplication, QComboBox
 
 from app.window.inspector import InspectorFrame
 from app.window.run_frame import RunFrame
@@ -110,7 +110,7 @@ def test_provenance_again_and_out_of_date(window, at_orex, click, qtbot):
     click(find(frame, "Run again with these settings"))
     assert page.form.params().steps == 60
     qtbot.waitUntil(lambda: model.stale_reason(mesh) == "")
-    assert "fieldwright run orex" in frame._command.text()
+    qtbot.waitUntil(lambda: "fieldwright run orex" in frame._command.text())
     window.bench.project.remove([record.inputs["slices"]])
     qtbot.waitUntil(lambda: "removed" in model.stale_reason(mesh))
     window.project_panel.select([job.run_id])
@@ -218,3 +218,35 @@ def test_keys_reach_every_panel(window, qtbot):
     qtbot.waitUntil(lambda: window.method_panel.gallery.search.hasFocus())
     qtbot.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: window.project_panel.filter.hasFocus())
+
+
+def test_the_command_line_of_a_run_makes_the_same_mesh(window, at_orex, click, qtbot, tmp_path, capsys):
+    import json
+    import shlex
+
+    from app.cli import main
+
+    find(at_orex, "Seed").setText("3")
+    job = _run(window, at_orex, click, qtbot)
+    target = tmp_path / "a ring.fieldwright"
+    window.file_acts.save_to(target)
+    qtbot.waitUntil(lambda: window.bench.project.path == target and not window.bench.project.dirty, timeout=20_000)
+    record = window.bench.project.runs[job.run_id]
+    window.run_acts.inspect(job.run_id)
+    box = window.views.current._command
+    qtbot.waitUntil(lambda: str(target) in box.text())
+    click(box.copy)
+    shown = QApplication.clipboard().text()
+    made = {name: window.bench.entry(i).hash for name, i in record.outputs.items()}
+    window.file_acts.close_project()
+    qtbot.waitUntil(lambda: all(e.is_set() for e in window.bench._closing), timeout=20_000)
+    capsys.readouterr()
+    program, *words = shlex.split(shown)
+    assert program == "fieldwright"
+    assert str(target) in words
+    assert main([*words, "--json"]) == 0
+    end = json.loads(capsys.readouterr().out.splitlines()[-1])
+    again = {name: found["hash"] for name, found in end["outputs"].items()}
+    assert again["mesh"] == made["mesh"]
+    assert again["field"] == made["field"]
+    assert end["run"] != job.run_id
