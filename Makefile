@@ -24,7 +24,7 @@ claims:
 
 # Speed against what a user would pick instead, as ratios from one run.
 bench:
-	@packaging/setup.sh test
+	@packaging/setup.sh test bench
 	@.venv/bin/python -m pytest -m bench -s --timeout 7200
 
 # A one-folder program in dist/, tried out with its own self-test.
