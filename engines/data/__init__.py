@@ -1,5 +1,6 @@
 """The things that flow between files, methods, projects and viewers. Positions in scans are RAS mm (see Volume)."""
 
+from engines.data.bound import BoundGaussians
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
 from engines.data.photos import Photos
@@ -8,6 +9,7 @@ from engines.data.slices import Slices
 from engines.data.splats import GaussianCloud
 
 __all__ = [
+    "BoundGaussians",
     "Curve",
     "GaussianCloud",
     "GridField",

@@ -21,11 +21,11 @@ import torch
 
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
-from engines.blocks.splatting import Gaussians, compiled, render
+from engines.blocks.splatting import Gaussians, Rendering, compiled, render
 from engines.blocks.splatting.densification import Classic, Densification, Mcmc
 from engines.blocks.splatting.initial import initial_cloud, spread_in_view
 from engines.blocks.splatting.optimiser import GaussianOptimiser
-from engines.blocks.views import Views, held_out
+from engines.blocks.views import View, Views, held_out
 from engines.core import Artifact, Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Curve, GaussianCloud, Image, Photos, Table
 from engines.shape.photographed import PhotographedParams, photograph
@@ -216,6 +216,9 @@ def start(photos: Photos, params: SplattingParams, views: Views, run: Run) -> Ga
 class Trainer:
     """One training run: parameters, optimiser and densification."""
 
+    with_depth = False
+    """Whether renders come with their depth, for terms of :meth:`added_loss`."""
+
     def __init__(self, params: SplattingParams, views: Views, training: np.ndarray, size: float, run: Run) -> None:
         self.params, self.views, self.training, self.size, self.run = params, views, training, size, run
         self.optimiser: GaussianOptimiser
@@ -260,14 +263,15 @@ class Trainer:
         degree = min(params.sh_degree, step // params.degree_every)
         gaussians = self.optimiser.gaussians
         found = render(
-            gaussians, view.camera, background=background, degree=degree, anti_aliased=params.anti_aliased
+            gaussians, view.camera, background=background, degree=degree, anti_aliased=params.anti_aliased,
+            with_depth=self.with_depth,
         )  # fmt: skip
         found.projection.means.retain_grad()
         image, truth = found.image, view.over(background)
         if params.transparency == "ignore" and view.alpha is not None:
             image, truth = image * view.alpha, view.colours * view.alpha
         l1, alike = (image - truth).abs().mean(), ssim(image, truth)
-        loss = (1 - params.dssim) * l1 + params.dssim * (1 - alike) + self.densification.loss(gaussians)
+        loss = (1 - params.dssim) * l1 + params.dssim * (1 - alike) + self.added_loss(gaussians, found, view)
         loss.backward()
         self.densification.observe(found, view.camera.width, view.camera.height)
         self.optimiser.step()
@@ -281,6 +285,10 @@ class Trainer:
                     f"The loss is not finite at step {step}.", "The learning rates are too high.", "Lower them."
                 )
             self.figures = {"loss": loss.item(), "L1": l1.item(), "SSIM": alike.item(), "Gaussians": len(gaussians)}
+
+    def added_loss(self, gaussians: Gaussians, found: Rendering, view: View) -> torch.Tensor | float:
+        """What is added to the photometric loss of a step."""
+        return self.densification.loss(gaussians)
 
     def gaussians(self) -> Gaussians:
         return self.optimiser.gaussians.map(torch.Tensor.detach)

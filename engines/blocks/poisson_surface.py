@@ -1,0 +1,86 @@
+"""A triangle mesh through points with normals: screened Poisson reconstruction, then fewer triangles (Open3D).
+
+The indicator function chi minimises  integral |grad chi - V|^2 dx + alpha sum_i (chi(p_i) - 1/2)^2  with V the normals
+smeared out (Kazhdan and Hoppe 2013); the surface is chi = 1/2. Where few points support it, it is cut away. Then edges
+are collapsed in the order of their quadric error (Garland and Heckbert 1997).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from engines.blocks.mesh_topology import face_areas
+
+
+class ColouredSurface(NamedTuple):
+    """Vertices (V, 3), faces (F, 3) and RGB colours (V, 3) in [0, 1]."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    colours: np.ndarray
+
+
+def inliers(points: np.ndarray, neighbours: int = 20, deviations: float = 20.0) -> np.ndarray:
+    """(N,) bool: points whose mean distance to their neighbours is not larger than usual by so many deviations."""
+    if len(points) <= neighbours:
+        return np.ones(len(points), bool)
+    apart = cKDTree(points).query(points, k=neighbours)[0].mean(1)
+    return np.asarray(apart <= apart.mean() + deviations * apart.std())
+
+
+def poisson_surface(
+    points: np.ndarray, normals: np.ndarray, colours: np.ndarray, depth: int, trimmed: float, triangles: int
+) -> ColouredSurface:
+    """The surface through points (N, 3) with outward normals (N, 3) and RGB colours (N, 3) in [0, 1].
+
+    ``depth``: 2^depth cells along the box; ``trimmed``: the share of vertices, those least supported by points, that
+    is cut away; ``triangles``: at most so many are left. One thread, so it repeats exactly. Empty if nothing is found.
+    """
+    import open3d as o3d
+
+    low, high = points.min(0), points.max(0)
+    centre, size = (low + high) / 2, float(np.linalg.norm(high - low)) or 1.0
+    cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector((points - centre) / size))
+    cloud.normals = o3d.utility.Vector3dVector(normals)
+    cloud.colors = o3d.utility.Vector3dVector(colours)
+    with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
+        mesh, support = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=1)
+        if trimmed > 0 and len(support):
+            support = np.asarray(support)
+            mesh.remove_vertices_by_mask(support < np.quantile(support, trimmed))
+        if len(mesh.triangles) > triangles:
+            mesh = mesh.simplify_quadric_decimation(triangles)
+        mesh.remove_degenerate_triangles()
+        mesh.remove_duplicated_triangles()
+        mesh.remove_duplicated_vertices()
+        mesh.remove_non_manifold_edges()
+        mesh.remove_unreferenced_vertices()
+    vertices = np.asarray(mesh.vertices, float) * size + centre
+    faces = without_slivers(vertices, np.asarray(mesh.triangles, np.int32).reshape(-1, 3))
+    used, renumbered = np.unique(faces, return_inverse=True)
+    shown = np.asarray(mesh.vertex_colors, float).reshape(-1, 3)
+    shown = shown if len(shown) == len(vertices) else np.full((len(vertices), 3), 0.5)
+    return ColouredSurface(vertices[used], renumbered.reshape(-1, 3).astype(np.int32), np.clip(shown[used], 0, 1))
+
+
+def without_slivers(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The faces that have an area."""
+    if not len(faces):
+        return faces
+    corners = vertices[faces]
+    longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
+    return np.asarray(faces[face_areas(vertices, faces) > 1e-10 * longest**2])
+
+
+def joined(parts: list[ColouredSurface]) -> ColouredSurface:
+    """Several surfaces as one."""
+    shifts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+    faces = [part.faces + shift for part, shift in zip(parts, shifts, strict=True)]
+    return ColouredSurface(
+        np.concatenate([part.vertices for part in parts]),
+        np.concatenate(faces).astype(np.int32),
+        np.concatenate([part.colours for part in parts]),
+    )

@@ -1,0 +1,129 @@
+"""The density of a cloud of Gaussians and its slope, summed over the nearest few (Guédon and Lepetit 2024, eq. 1).
+
+    d(p) = phi sum_k a_k G_k(p),     G_k(p) = exp(-|y_k|^2 / 2),     y_k = W_k (p - mu_k),     W_k = S_k^-1 R_k^T
+    grad d(p) = -phi sum_k a_k G_k(p) W_k^T y_k
+
+The sum runs over K Gaussians, the nearest ones to the Gaussian that p belongs to, by the distance of centres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from engines.blocks.splatting.gaussians import Gaussians
+from engines.core import UserError
+
+CHUNK = 1 << 22
+"""Distances looked at in one go where there is no tree."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What the density needs of N Gaussians, side by side in one table, so that one look-up fetches all of it.
+
+    Columns: mean (3), W row by row (9), opacity, normal (3: the axis of the smallest scale), that scale.
+    """
+
+    table: Tensor  # (N, 17)
+
+    @classmethod
+    def of(cls, gaussians: Gaussians) -> Shapes:
+        scales, turns = gaussians.log_scales.exp(), gaussians.rotations()
+        whiten = (turns / scales[:, None, :]).transpose(1, 2)
+        thinnest, axis = scales.min(dim=1)
+        # The axes are R's columns, so the normal is the column of the smallest scale.
+        normals = turns.gather(2, axis[:, None, None].expand(-1, 3, 1))[:, :, 0]
+        opacities = gaussians.opacity_logits.sigmoid()
+        return cls(
+            torch.cat([gaussians.means, whiten.flatten(1), opacities[:, None], normals, thinnest[:, None]], dim=1)
+        )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def at(self, ids: Tensor) -> Shapes:
+        """Those with the numbers ``ids`` of any shape (...); the table becomes (..., 17)."""
+        return Shapes(self.table.index_select(0, ids.reshape(-1)).reshape(*ids.shape, -1))
+
+    @property
+    def means(self) -> Tensor:
+        return self.table[..., :3]
+
+    @property
+    def whiten(self) -> Tensor:
+        return self.table[..., 3:12].unflatten(-1, (3, 3))
+
+    @property
+    def opacities(self) -> Tensor:
+        return self.table[..., 12]
+
+    @property
+    def normals(self) -> Tensor:
+        return self.table[..., 13:16]
+
+    @property
+    def thinnest(self) -> Tensor:
+        return self.table[..., 16]
+
+
+def nearest(means: Tensor, count: int) -> Tensor:
+    """(N, count) numbers of the nearest Gaussians of each, itself among them.
+
+    Raises :class:`UserError` when there are not more than ``count``, or when so many share one place that
+    neighbours say nothing.
+    """
+    if len(means) <= count:
+        raise UserError(
+            f"There are {len(means):,} Gaussians; {count} neighbours of each are looked at.",
+            "The density needs more of them than neighbours.",
+            "Train longer, prune at a lower opacity, or look at fewer neighbours.",
+        )
+    if means.device.type == "cpu":
+        centres = means.detach().double().numpy()
+        distances, found = cKDTree(centres).query(centres, k=count)
+        if count > 1 and (distances[:, -1] == 0).any():
+            raise UserError(
+                f"{int((distances[:, -1] == 0).sum()):,} Gaussians share their centre with {count - 1} others or more.",
+                "The neighbours of such a Gaussian do not say where a surface is.",
+                "Remove the copies, or train the cloud again.",
+            )
+        return torch.from_numpy(np.ascontiguousarray(found.reshape(len(means), count)))
+    rows = max(1, CHUNK // len(means))
+    parts = [torch.cdist(part, means).topk(count, largest=False).indices for part in means.detach().split(rows)]
+    return torch.cat(parts)
+
+
+def terms(points: Tensor, near: Shapes) -> tuple[Tensor, Tensor, Tensor]:
+    """a_k G_k (P, K), y_k (P, K, 3) and p - mu_k (P, K, 3) of points (P, 3) for ``near`` (P, K)."""
+    apart = points[:, None, :] - near.means
+    white = (near.whiten @ apart[..., None])[..., 0]
+    return near.opacities * torch.exp(-0.5 * white.square().sum(-1)), white, apart
+
+
+def density(points: Tensor, near: Shapes, factor: float = 1.0) -> Tensor:
+    """d (P,) at points (P, 3); ``factor`` is phi."""
+    return factor * terms(points, near)[0].sum(1)
+
+
+def density_slope(points: Tensor, near: Shapes, factor: float = 1.0) -> Tensor:
+    """grad d (P, 3), in closed form."""
+    weights, white, _ = terms(points, near)
+    return -factor * ((weights[..., None] * white)[..., None, :] @ near.whiten)[..., 0, :].sum(1)
+
+
+def density_along(starts: Tensor, directions: Tensor, steps: Tensor, near: Shapes) -> Tensor:
+    """d (P, T) at ``starts + t directions`` for the T values t of each ray in ``steps`` (P, T).
+
+    Along a ray |y_k|^2 is a parabola in t, so each sample costs one exponential.
+    """
+    base = (near.whiten @ (starts[:, None, :] - near.means)[..., None])[..., 0]
+    rate = (near.whiten @ directions[:, None, :, None])[..., 0]
+    a, b, c = base.square().sum(-1), (base * rate).sum(-1), rate.square().sum(-1)
+    t = steps[:, :, None]
+    squares = a[:, None] + t * (2 * b[:, None] + t * c[:, None])
+    return (near.opacities[:, None] * torch.exp(-0.5 * squares.clamp_min(0))).sum(-1)
