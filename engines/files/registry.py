@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,22 +26,32 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Reader:
+    """``names`` are patterns of file names that tell the format better than an extension does (``"cameras.bin"``).
+
+    A folder that holds such a file, itself or in one of ``within``, is read by reading that file.
+    """
+
     key: str
     title: str
     extensions: tuple[str, ...]
     gives: tuple[type[Artifact], ...]
     function: Callable[[Path, Any], Loaded]
     options: type[Params]
+    names: tuple[str, ...] = ()
+    within: tuple[str, ...] = ("",)
 
 
 @dataclass(frozen=True)
 class Writer:
+    """``folder``: what is written is more than one file; the others lie beside the one that is named."""
+
     key: str
     title: str
     extensions: tuple[str, ...]
     takes: tuple[type[Artifact], ...]
     function: Callable[[Any, Path, Any], None]
     options: type[Params]
+    folder: bool = False
 
 
 class NoOptions(Params):
@@ -57,11 +69,18 @@ def reader(
     extensions: Sequence[str],
     gives: Sequence[type[Artifact]],
     options: type[Params] = NoOptions,
+    names: Sequence[str] = (),
+    within: Sequence[str] = ("",),
 ) -> Callable[[Callable[[Path, Any], Loaded]], Callable[[Path, Any], Loaded]]:
-    """Register ``function(path, options) -> Loaded``. Extensions are lower case with their dot (``".nii.gz"``)."""
+    """Register ``function(path, options) -> Loaded``. Extensions are lower case with their dot (``".nii.gz"``).
+
+    So are ``names``, in the order in which a folder is searched for them.
+    """
 
     def register(function: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any], Loaded]:
-        READERS[key] = Reader(key, title, tuple(extensions), tuple(gives), function, options)
+        READERS[key] = Reader(
+            key, title, tuple(extensions), tuple(gives), function, options, tuple(names), tuple(within)
+        )
         return function
 
     return register
@@ -74,21 +93,59 @@ def writer(
     extensions: Sequence[str],
     takes: Sequence[type[Artifact]],
     options: type[Params] = NoOptions,
+    folder: bool = False,
 ) -> Callable[[Callable[[Any, Path, Any], None]], Callable[[Any, Path, Any], None]]:
-    """Register ``function(artifact, path, options)``."""
+    """Register ``function(artifact, path, options)``.
+
+    A ``folder`` writer gets a path in an empty folder and may put other files and folders beside that path.
+    """
 
     def register(function: Callable[[Any, Path, Any], None]) -> Callable[[Any, Path, Any], None]:
-        WRITERS[key] = Writer(key, title, tuple(extensions), tuple(takes), function, options)
+        WRITERS[key] = Writer(key, title, tuple(extensions), tuple(takes), function, options, folder)
         return function
 
     return register
 
 
 def readers_for(path: str | os.PathLike[str]) -> list[Reader]:
-    """Readers whose extension fits, the longest extension first."""
-    name = Path(path).name.lower()
-    fits = [(max((len(e) for e in r.extensions if name.endswith(e)), default=0), r) for r in READERS.values()]
-    return [r for length, r in sorted(fits, key=lambda f: -f[0]) if length]
+    """Readers that know the file by its name, then those whose extension fits, the longest first.
+
+    For a folder: those that find a file in it which they know.
+    """
+    where = Path(path)
+    if where.is_dir():
+        return [r for r in READERS.values() if _inside(where, r) is not None]
+    name = where.name.lower()
+
+    def fit(r: Reader) -> int:
+        known = any(fnmatch.fnmatchcase(name, pattern) for pattern in r.names)
+        return 1000 if known else max((len(e) for e in r.extensions if name.endswith(e)), default=0)
+
+    return [r for r in sorted(READERS.values(), key=fit, reverse=True) if fit(r)]
+
+
+def file_of(path: str | os.PathLike[str], format: str | None = None) -> Path:
+    """The file that is read when ``path`` is opened: itself, or the one by which a folder is known."""
+    where = Path(path)
+    if where.is_dir():
+        for able in [READERS[format]] if format else READERS.values():
+            found = _inside(where, able)
+            if found is not None:
+                return found
+    return where
+
+
+def _inside(folder: Path, able: Reader) -> Path | None:
+    """The first file in a folder that a reader knows by its name."""
+    for below in able.within if able.names else ():
+        try:
+            files = {entry.name.lower(): entry for entry in sorted((folder / below).iterdir()) if entry.is_file()}
+        except OSError:
+            continue
+        for pattern in able.names:
+            if known := fnmatch.filter(files, pattern):
+                return files[known[0]]
+    return None
 
 
 def writers_for(kind: type[Artifact]) -> list[Writer]:
@@ -97,7 +154,7 @@ def writers_for(kind: type[Artifact]) -> list[Writer]:
 
 
 def read(path: str | os.PathLike[str], options: Params | None = None, format: str | None = None) -> Loaded:
-    """Read a file whole or not at all.
+    """Read a file whole or not at all; of a folder, the file by which it is known.
 
     Raises :class:`UserError` when it is missing, unreadable, of an unknown format or broken.
     """
@@ -105,8 +162,12 @@ def read(path: str | os.PathLike[str], options: Params | None = None, format: st
     if not where.name or not os.path.lexists(where):
         raise UserError(f"There is no file '{where}'.", mend="Check the path.")
     candidates = [READERS[format]] if format else readers_for(where)
+    where = file_of(where, candidates[0].key if candidates else None)
+    if not candidates and where.is_dir():
+        wanted = ", ".join(n for r in READERS.values() for n in r.names)
+        raise UserError(f"'{where}' is not a file.", f"A folder should hold one of: {wanted}.", "Choose a file.")
     if not candidates:
-        known = ", ".join(sorted({e for r in READERS.values() for e in r.extensions}))
+        known = ", ".join(sorted({e for r in READERS.values() for e in (*r.extensions, *r.names)}))
         raise UserError(
             f"'{where.name}' is of an unknown format.", f"Known are: {known}.", "Convert the file or rename it."
         )
@@ -143,10 +204,16 @@ def write(
     chosen = fits[0]
     extension = max((e for e in chosen.extensions if name.endswith(e)), key=len, default=chosen.extensions[0])
     beside = where.with_name(f".{where.name[: len(where.name) - len(extension)][:30]}.{os.getpid()}.partial{extension}")
+    settings = options if options is not None else chosen.options()
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
-        chosen.function(artifact, beside, options if options is not None else chosen.options())
-        os.replace(beside, where)
+        if chosen.folder:
+            with tempfile.TemporaryDirectory(".partial", ".", where.parent) as folder:
+                chosen.function(artifact, Path(folder) / where.name, settings)
+                _move(Path(folder), where)
+        else:
+            chosen.function(artifact, beside, settings)
+            os.replace(beside, where)
     except OSError as error:
         raise UserError(
             f"'{where}' cannot be written.", f"{error.strerror or error}.", "Check the folder and the free space."
@@ -154,3 +221,18 @@ def write(
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def _move(folder: Path, main: Path) -> None:
+    """Move what a writer made to its place, the main file last; nothing but that file is replaced."""
+    others = sorted(entry for entry in folder.iterdir() if entry.name != main.name)
+    for entry in others:
+        if os.path.lexists(main.parent / entry.name):
+            raise UserError(
+                f"There is already something called '{entry.name}' beside '{main.name}'.",
+                "What is in it would be mixed with what is written.",
+                "Choose an empty folder or another name.",
+            )
+    for entry in others:
+        os.rename(entry, main.parent / entry.name)
+    os.replace(folder / main.name, main)
