@@ -64,7 +64,7 @@ def level_points(
         colours = render(gaussians, camera, background=background, degree=0).image.clamp(0, 1)
         hit = (seen.owner.reshape(-1) >= 0).nonzero()[:, 0]
         order = torch.randperm(len(hit), generator=run.generator, device=hit.device)
-        for pixels in hit[order][:wanted].split(RAYS):
+        for pixels in hit[order][:wanted].split(RAYS) if len(hit) else ():
             run.check()
             starts, ways, owners = rays_at(pixels, seen, camera)
             found = level_crossings(

@@ -109,7 +109,7 @@ class SugarParams(SplattingParams):
         help="What lies outside of the box is meshed up to so many extents. 0: it is left out",
     )
     poisson_depth: int = Param(
-        7, ge=4, le=12, source=f"{SHEET}, small objects; {INRIA} 10", help="Of the octree: 2^depth cells along the box"
+        7, ge=5, le=12, source=f"{SHEET}, small objects; {INRIA} 10", help="Of the octree: 2^depth cells along the box"
     )
     trimmed: float = Param(
         0.0,

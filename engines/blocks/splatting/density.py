@@ -48,7 +48,7 @@ class Shapes:
 
     def at(self, ids: Tensor) -> Shapes:
         """Those with the numbers ``ids`` of any shape (...); the table becomes (..., 17)."""
-        return Shapes(self.table.index_select(0, ids.reshape(-1)).reshape(*ids.shape, -1))
+        return Shapes(self.table.index_select(0, ids.reshape(-1)).reshape(*ids.shape, self.table.shape[1]))
 
     @property
     def means(self) -> Tensor:

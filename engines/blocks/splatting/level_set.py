@@ -2,7 +2,7 @@
 
 A ray that meets the Gaussian g at q is walked through t_i in [-3, 3] sigma, sigma the standard deviation of g along
 the ray. It gives a point if the density starts below the level and exceeds it later: between the first such t_i and
-the one before, d is taken as linear. The normal is -grad d / |grad d|, in closed form.
+the one before, d is taken as linear, twice. The normal is -grad d / |grad d|, in closed form.
 """
 
 from __future__ import annotations
@@ -42,8 +42,15 @@ def level_crossings(
     after = above[rays].int().argmax(1, keepdim=True)  # the first; never 0
     v1, v0 = values[rays].gather(1, after)[:, 0], values[rays].gather(1, after - 1)[:, 0]
     t1, t0 = steps[rays].gather(1, after)[:, 0], steps[rays].gather(1, after - 1)[:, 0]
+    near = Shapes(near.table[rays])
     t = t0 + (level - v0) / (v1 - v0) * (t1 - t0)
+    # The density bends between samples: once more, from the sample beside, leaves 1 % of a step in place of 7 %.
+    value = density_along(hits[rays], directions[rays], t[:, None], near)[:, 0]
+    below = value < level
+    t0, v0 = torch.where(below, t, t0), torch.where(below, value, v0)
+    t1, v1 = torch.where(below, t1, t), torch.where(below, v1, value)
+    t = t0 + (level - v0) / (v1 - v0).clamp_min(1e-12) * (t1 - t0)
     points = hits[rays] + t[:, None] * directions[rays]
-    slopes = density_slope(points, Shapes(near.table[rays]))
+    slopes = density_slope(points, near)
     normals = -torch.nn.functional.normalize(slopes, dim=1, eps=1e-30)
     return Crossings(rays, points, normals, values.amax(1))

@@ -94,7 +94,9 @@ class Alignment:
         side = torch.sign((self.near.normals * own).sum(-1, keepdim=True)).detach()
         normals = self.near.normals * side
         with torch.no_grad():
-            weights = self.weights * (self.apart * normals).sum(-1).abs() / self.near.thinnest.clamp_min(LEAST_SCALE).square()
+            weights = (
+                self.weights * (self.apart * normals).sum(-1).abs() / self.near.thinnest.clamp_min(LEAST_SCALE).square()
+            )
             weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-6)
         blended = (weights[..., None] * normals).sum(1)
         return (self.own.normals - blended).square().sum(1).mean()
