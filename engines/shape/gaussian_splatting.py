@@ -174,6 +174,10 @@ def train(
         run.warn(f"{len(training)} photos say little of a scene's depth: expect a picture that holds from there only.")
     if run.device.type == "cpu" and compiled.library() is None:
         run.warn("The compiled renderer is missing here: its plain stand-in takes over, which is many times slower.")
+    if run.device.type != "cpu":
+        run.warn(
+            "There is no fast renderer for GPUs in this version: the plain one is used. The CPU may well be faster."
+        )
     views = Views(photos, params.image_scale, run.device)
     size = extent([views.cameras[i] for i in training])
     if size == 0:
