@@ -19,7 +19,20 @@ from typing import Any, Protocol
 import numpy as np
 
 from engines.core import Artifact
-from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+from engines.data import (
+    BoundGaussians,
+    Curve,
+    GaussianCloud,
+    GridField,
+    Image,
+    Mesh,
+    Model,
+    Photos,
+    PointCloud,
+    Slices,
+    Table,
+    Volume,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +113,10 @@ def create(key: str, parent: Any = None) -> Any:
 for _spec in (
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
-    ViewerSpec("scene", "3D view", "scene", (Mesh, PointCloud, Slices, GridField, Volume),
+    ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
+               (Mesh, PointCloud, Slices, Photos)),
+    ViewerSpec("photos", "Photos", "image-square", (Photos,), "app.viewers.photos_view:PhotosView"),
+    ViewerSpec("scene", "3D view", "scene", (Mesh, PointCloud, Slices, GridField, Volume, Photos),
                "app.viewers.scene:Scene3D"),
     ViewerSpec("image", "Image", "image", (Image,), "app.viewers.image_view:ImageView"),
     ViewerSpec("curves", "Curves", "curves", (Curve,), "app.viewers.curves_view:CurvesView"),

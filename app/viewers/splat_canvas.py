@@ -1,0 +1,149 @@
+"""The surface that splats are shown on: navigation as in every 3D view, and the latest picture.
+
+Mouse, wheel and their speeds are those of :class:`app.viewers.canvas.Canvas`, which draws by VTK and is no base for
+this: here a picture comes from elsewhere whenever it is ready.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QLinearGradient, QMouseEvent, QPainter, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from app.viewers.camera import DEFAULT, Pose
+
+STILL_AFTER_MS = 180
+
+
+class SplatCanvas(QWidget):
+    moved = Signal()
+    """The camera changed, by whatever cause."""
+    moving_changed = Signal(bool)
+    double_clicked = Signal(QPointF)
+    resized = Signal()
+
+    def __init__(self, parent: QWidget, paint_above: Callable[[QPainter, QSizeF], None]) -> None:
+        super().__init__(parent)
+        self.setObjectName("splat-canvas")
+        self.setAccessibleName("Splat view")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.is_closed = False
+        self._paint_above = paint_above
+        self._pose = DEFAULT
+        self._moving = False
+        self._last: QPointF | None = None
+        self._pressed_at = QPointF()
+        self._still = QTimer(self, singleShot=True)
+        self._still.timeout.connect(self._maybe_still)
+        self._image: QImage | None = None
+        self._background = (QColor("black"), QColor("black"))
+
+    # ---- what is shown ------------------------------------------------------------------------------------
+    def show_picture(self, pixels: np.ndarray | None) -> None:
+        """(h, w, 3) uint8, stretched over the whole; None: the background alone."""
+        if pixels is None:
+            self._image = None
+        else:
+            height, width, _ = pixels.shape
+            pixels = np.ascontiguousarray(pixels)
+            self._image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        self.update()
+
+    def set_background(self, top: QColor, bottom: QColor) -> None:
+        self._background = (top, bottom)
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        if self._image is None:
+            gradient = QLinearGradient(0, 0, 0, self.height())
+            gradient.setColorAt(0, self._background[0])
+            gradient.setColorAt(1, self._background[1])
+            painter.fillRect(self.rect(), gradient)
+        else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(QRectF(self.rect()), self._image)
+        self._paint_above(painter, QSizeF(self.size()))
+        painter.end()
+
+    def resizeEvent(self, event) -> None:
+        self.resized.emit()
+
+    # ---- camera -------------------------------------------------------------------------------------------
+    @property
+    def pose(self) -> Pose:
+        return self._pose
+
+    @property
+    def moving(self) -> bool:
+        return self._moving
+
+    def set_pose(self, pose: Pose, *, moving: bool = False) -> None:
+        if self.is_closed:
+            return
+        self._pose = pose
+        if moving:
+            self._set_moving(True)
+        self.moved.emit()
+        self.update()
+
+    def _set_moving(self, moving: bool) -> None:
+        if moving:
+            self._still.start(STILL_AFTER_MS)
+        if moving != self._moving:
+            self._moving = moving
+            self.moving_changed.emit(moving)
+
+    def _maybe_still(self) -> None:
+        if self._last is not None:  # the drag may go on
+            self._still.start(STILL_AFTER_MS)
+        else:
+            self._set_moving(False)
+
+    def _fractions(self, at: QPointF) -> tuple[float, float]:
+        half = max(self.height() / 2, 1.0)
+        return (at.x() - self.width() / 2) / half, (half - at.y()) / half
+
+    # ---- mouse --------------------------------------------------------------------------------------------
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._last = self._pressed_at = event.position()
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at, buttons = event.position(), event.buttons()
+        if self._last is None or buttons == Qt.MouseButton.NoButton:
+            return
+        delta, half = at - self._last, max(self.height() / 2, 1.0)
+        self._last = at
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if buttons & Qt.MouseButton.MiddleButton or (buttons & Qt.MouseButton.LeftButton and shift):
+            self.set_pose(self._pose.panned(delta.x() / half, -delta.y() / half), moving=True)
+        elif buttons & Qt.MouseButton.LeftButton:
+            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.set_pose(self._pose.rolled(delta.x() / half), moving=True)
+            else:
+                speed = math.pi / 2 / half
+                self.set_pose(self._pose.orbited(delta.x() * speed, delta.y() * -speed), moving=True)
+        elif buttons & Qt.MouseButton.RightButton:
+            right, up = self._fractions(self._pressed_at)
+            self.set_pose(self._pose.zoomed(math.exp(-delta.y() / half), right, up), moving=True)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._last = None
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.double_clicked.emit(event.position())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120
+        if steps:
+            right, up = self._fractions(event.position())
+            self.set_pose(self._pose.zoomed(1.18**steps, right, up), moving=True)
+        event.accept()

@@ -1,0 +1,139 @@
+"""Meshes, points and camera frusta in a splat view: drawn by VTK beside the screen, with their depth.
+
+GUI thread only, like all of VTK here. The picture and its depth are put together with the splats by
+:func:`app.viewers.splat_render.compose`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import vtkmodules.vtkRenderingOpenGL2  # noqa: F401 - without it VTK makes windows that draw nothing
+from PySide6.QtCore import QObject
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray
+from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
+
+from app.viewers import layers as kinds
+from app.viewers.camera import Pose
+from app.viewers.layer import Layer
+from app.viewers.preparation import Preparation
+from app.viewers.registry import Shown
+from app.viewers.splat_camera import FLAT, LENS
+
+LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
+"""As in the 3D view: position relative to the camera, and intensity."""
+
+
+class Solids:
+    def __init__(self, changed: Callable[[], None], owner: QObject) -> None:
+        self._changed = changed
+        self.layers: dict[str, Layer] = {}
+        self.hidden: set[str] = set()
+        self._preparation = Preparation(self._prepared, lambda item, error: None, owner)
+        self._wanted: dict[str, Shown] = {}
+        self._window: vtkRenderWindow | None = None
+        self._renderer = vtkRenderer()
+        self._renderer.SetBackground(0, 0, 0)
+        self._renderer.SetBackgroundAlpha(0.0)
+        self._renderer.RemoveAllLights()
+        self._renderer.SetAutomaticLightCreation(False)
+        for x, y, z, intensity in LIGHTS:
+            light = vtkLight()
+            light.SetLightTypeToCameraLight()
+            light.SetPosition(x, y, z)
+            light.SetIntensity(intensity)
+            self._renderer.AddLight(light)
+
+    @property
+    def visible(self) -> bool:
+        """Whether there is anything to draw."""
+        return any(key not in self.hidden for key in self.layers)
+
+    def show(self, items: Sequence[Shown]) -> None:
+        """These and nothing else; the same id with another artifact keeps its look."""
+        self._wanted = {item.id: item for item in items if type(item.artifact) in kinds.LAYERS}
+        for gone in [key for key in self.layers if key not in self._wanted]:
+            for actor in self.layers.pop(gone).actors:
+                self._renderer.RemoveViewProp(actor)
+        self._preparation.forget_others(list(self._wanted))
+        for item in self._wanted.values():
+            layer = self.layers.get(item.id)
+            if layer is not None and layer.artifact is item.artifact:
+                continue
+            if kinds.slow_part(item.artifact):
+                self._preparation.ask(item, None)
+            else:
+                self._place(item, ())
+
+    def _prepared(self, item: Shown, surface: object) -> None:
+        if self._wanted.get(item.id) is not None:
+            self._place(item, (surface,))
+            self._changed()
+
+    def _place(self, item: Shown, more: tuple) -> None:
+        layer = self.layers.get(item.id)
+        if layer is not None and type(layer) is kinds.LAYERS[type(item.artifact)]:
+            layer.set_artifact(item.artifact, *more)
+            return
+        layer = kinds.LAYERS[type(item.artifact)](item, len(self.layers), *more)
+        for actor in layer.actors:
+            self._renderer.AddViewProp(actor)
+        self.layers[item.id] = layer
+
+    def extents(self) -> list[np.ndarray]:
+        return [layer.extent() for key, layer in self.layers.items() if key not in self.hidden]
+
+    def draw(
+        self, pose: Pose, width: int, height: int, *, lens: float = LENS, fine: bool = True, pixel_scale: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Colours (h, w, 3) and cover (h, w) from 0 to 1, and depth (h, w), infinite where there is nothing."""
+        more = 2 if fine else 1
+        size = (width * more, height * more)
+        if self._window is None:
+            self._window = vtkRenderWindow()
+            self._window.SetOffScreenRendering(True)
+            self._window.SetMultiSamples(0)
+            self._window.SetAlphaBitPlanes(True)
+            self._window.AddRenderer(self._renderer)
+        for key, layer in self.layers.items():
+            layer.moving, layer.pixel_scale = not fine, more * pixel_scale
+            layer.style.visible = key not in self.hidden
+            layer.apply()
+        camera = self._renderer.GetActiveCamera()
+        tangent = FLAT if pose.parallel else lens
+        camera.SetFocalPoint(*pose.focal)
+        camera.SetPosition(*(pose.focal + pose.back * (pose.half_height / tangent)))
+        camera.SetViewUp(*pose.up)
+        camera.SetViewAngle(2 * math.degrees(math.atan(tangent)))
+        self._renderer.ResetCameraClippingRange()
+        window = self._window
+        window.SetSize(*size)
+        window.Render()
+        rgba, z = vtkUnsignedCharArray(), vtkFloatArray()
+        window.GetRGBACharPixelData(0, 0, size[0] - 1, size[1] - 1, 0, rgba)
+        window.GetZbufferData(0, 0, size[0] - 1, size[1] - 1, z)
+        near, far = camera.GetClippingRange()
+        pixels = vtk_to_numpy(rgba).reshape(size[1], size[0], 4)[::-1].astype(np.float32) / 255
+        buffer = vtk_to_numpy(z).reshape(size[1], size[0])[::-1]
+        cover = (buffer < 1).astype(np.float32)
+        depth = np.where(buffer < 1, near * far / (far - buffer * (far - near)), np.inf).astype(np.float32)
+        colours = pixels[..., :3] * cover[..., None]
+        if more > 1:
+            blocks = (height, more, width, more)
+            cover = cover.reshape(blocks).mean((1, 3))
+            colours = colours.reshape(*blocks, 3).mean((1, 3))
+            depth = depth.reshape(blocks).min((1, 3))
+        colours = colours / np.maximum(cover, 1e-6)[..., None]
+        return colours, cover, depth
+
+    def stop(self) -> None:
+        """Free what the graphics card holds."""
+        self._preparation.stop()
+        if self._window is not None:
+            with contextlib.suppress(RuntimeError):
+                self._window.Finalize()
+            self._window = None
