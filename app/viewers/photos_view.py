@@ -211,8 +211,11 @@ class PhotosView(QWidget):
         camera = self.camera(self.chosen)
         if camera is None:
             return
-        count = splat_links.fly_to(camera, self._depth(camera), self)
-        self._say("" if count else "Open a splat view beside this one to go to the camera there.")
+        gone = splat_links.fly_to(camera, self._depth(camera), self)
+        if not gone:
+            self._say("Open a splat view beside this one to go to the camera there.")
+        else:
+            self._say("" if gone[0].isVisible() else "The splat view looks from there now. It lies behind another tab.")
 
     def _depth(self, camera: Camera) -> float | None:
         """How far what the camera sees lies, by the known points; None where there are none."""

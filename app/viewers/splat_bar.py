@@ -44,7 +44,6 @@ def fill(view: SplatView) -> None:
     act("next-background", "Next background", "image", view.next_background, "B", button=False)
     _sliders(view)
     view.bar.stretch()
-    view.readout = view.bar.text("readout", "How many Gaussians there are")
     view.things = view.bar.menu("things", "What is shown", "layers", [], keep=75)
     act("screenshot", "Save a picture or a turntable", "camera", view.save_picture, "S", keep=30)
     act("reset", "Reset the view", "reset", view.reset, "R", keep=20)

@@ -21,16 +21,19 @@ def add(view: SplatView) -> None:
 
 
 def open_views(beside: QWidget | None = None) -> list[SplatView]:
-    """Those that can be seen, in the window of ``beside`` first."""
-    found = [view for view in _open if isValid(view) and not view.canvas.is_closed and view.isVisible()]
-    if beside is not None:
-        found.sort(key=lambda view: view.window() is not beside.window())
-    return found
+    """Those in the window of ``beside`` first, and of these, those that can be seen."""
+    found = [view for view in _open if isValid(view) and not view.canvas.is_closed and view.items]
+    window = None if beside is None else beside.window()
+    return sorted(found, key=lambda view: (view.window() is not window, not view.isVisible()))
 
 
-def fly_to(camera: Camera, depth: float, beside: QWidget | None = None) -> int:
-    """Send all visible splat views to where a photo was taken. Returns how many there are."""
+def fly_to(camera: Camera, depth: float | None, beside: QWidget | None = None) -> list[SplatView]:
+    """Send all splat views that can be seen to where a photo was taken; if there are none, the first of the others.
+
+    Returns the views that went.
+    """
     views = open_views(beside)
-    for view in views:
+    wanted = [view for view in views if view.isVisible()] or views[:1]
+    for view in wanted:
         view.fly_to(camera, depth)
-    return len(views)
+    return wanted

@@ -112,7 +112,7 @@ def test_it_sends_a_splat_view_to_the_camera(view, show, qtbot):
     fine(splats)
     view.fly()
     assert view.notice.isHidden()
-    until(lambda: not splats._flight.isActive())
+    until(lambda: not splats.flight.under_way)
     assert np.allclose(splats.pose.back, -view.photos.world_to_camera[2, 2, :3])
     assert splats.lens == pytest.approx(15 / 50)
     centre = -view.photos.world_to_camera[2, :3, :3].T @ view.photos.world_to_camera[2, :3, 3]

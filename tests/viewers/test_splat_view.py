@@ -52,7 +52,7 @@ def shell(count=2000, radius=1.0, degree=1, seed=0, colour=None, size=None, **mo
 
 def fine(view):
     """Wait for the full picture of what is shown now."""
-    until(lambda: view.latest is not None and view.latest.is_fine and not view.evaluator.busy and not view._waits)
+    until(lambda: view.latest is not None and view.drawing.is_settled)
 
 
 def shown(view, *items, width=200, height=150):
@@ -180,7 +180,7 @@ def test_every_mode_shows_something_else(view):
     for i, a in enumerate(names):
         for b in names[:i]:
             assert np.abs(pictures[a] - pictures[b]).max(-1).mean() > 2, (a, b)
-    assert view.readout.text() == "800 Gaussians"
+    assert view.count_text == "800 Gaussians"
 
 
 def test_size_degree_and_background_change_the_picture(view):
@@ -212,7 +212,7 @@ def test_a_live_preview_keeps_the_camera(view):
         view.show_artifacts([Shown("out", "Cloud", shell(500 + 20 * step, radius=1.0 - 0.05 * step, seed=step))])
     until(lambda: view.latest is not before and view.latest.total == 560)
     assert view.pose is pose
-    assert view.readout.text() == "560 Gaussians"
+    assert view.count_text == "560 Gaussians"
 
 
 def test_mouse_wheel_and_keys_navigate_as_in_the_3d_view(view, qtbot):
@@ -302,7 +302,7 @@ def test_things_are_shown_together_and_hidden_one_by_one(view):
     assert np.ptp(middle) < 60
     assert np.abs(mesh_only - alone).max(-1).mean() > 5
     entries["Ball"].setChecked(False)
-    assert not view._solids.visible
+    assert not view.solids.visible
 
 
 def test_cameras_of_splat_and_3d_views_are_linked(show):
@@ -322,8 +322,8 @@ def test_it_flies_to_a_camera(view):
     shown(view, ("c", "Ball", shell(300)))
     camera = Camera(look_at(np.array([3.0, 1, 0.5]), np.zeros(3)), 200.0, 200.0, 100.0, 75.0, 200, 150)
     assert splat_links.open_views() == [view]
-    assert splat_links.fly_to(camera, 3.0) == 1
-    until(lambda: not view._flight.isActive())
+    assert splat_links.fly_to(camera, 3.0) == [view]
+    until(lambda: not view.flight.under_way)
     seen = camera_of(view.pose, 200, 150, view.lens)
     assert np.allclose(seen.world_to_camera, camera.world_to_camera, atol=1e-9)
     assert seen.fy == pytest.approx(200.0)
@@ -367,8 +367,8 @@ def test_every_pixel_of_a_picture_on_screen_comes_while_the_camera_moves(view):
 def test_close_ends_the_thread(show):
     view = show("splats")
     view.show_artifacts([Shown("c", "Ball", shell(2000))])
-    until(lambda: view.evaluator._thread is not None)
-    thread = view.evaluator._thread
+    until(lambda: view.drawing.evaluator._thread is not None)
+    thread = view.drawing.evaluator._thread
     view.close()
     assert not thread.is_alive()
     view.show_artifacts([])

@@ -1,0 +1,103 @@
+"""What a splat view shows besides its splats, on screen and in pictures of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QEventLoop, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter
+
+from app import theme
+from app.background import run_in_background
+from app.viewers import overlay, splat_ink
+from app.viewers.camera import Pose
+from app.viewers.colour_maps import rgb
+from app.viewers.framing import Room
+from app.viewers.splat_render import Frame, Request, compose
+
+if TYPE_CHECKING:
+    from app.viewers.splat_view import SplatView
+
+
+def background_colours(background: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """RGB at the top and at the bottom, from 0 to 1."""
+    if background in ("black", "white"):
+        return ((0.0 if background == "black" else 1.0,) * 3,) * 2
+    found = theme.colors()
+    return rgb(found.view_top), rgb(found.view_bottom)
+
+
+def colour_bars(view: SplatView) -> list[overlay.ColourBar]:
+    if view.look.mode == "opacity":
+        return [overlay.ColourBar("opacity", "viridis", 0.0, 1.0)]
+    if view.look.mode == "depth" and view.latest is not None:
+        return [overlay.ColourBar("depth", "viridis", *view.latest.depth_range, view.unit)]
+    return []
+
+
+def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, count: bool = True) -> None:
+    """Axes, scale bar, colour bar, and how many Gaussians there are."""
+    # The opacity of nothing is dark, whatever the background.
+    with splat_ink.on_background("black" if view.look.mode == "opacity" else view.background):
+        overlay.draw_axes(painter, size, pose)
+        overlay.draw_scale_bar(painter, size, pose, view.unit)
+        overlay.draw_colour_bars(painter, size, colour_bars(view), size.height())
+        if count and view.count_text and size.width() >= 320:
+            painter.setFont(overlay.small_font())
+            painter.setPen(QColor(theme.colors().muted))
+            line = QRectF(0, size.height() - 26, size.width() - 12, 18)
+            painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, view.count_text)
+
+
+def frame_without_splats(request: Request) -> Frame:
+    """Of a view in which only other things are to be seen."""
+    empty = np.zeros((request.height, request.width), np.float32)
+    return Frame(request, np.zeros((request.height, request.width, 3), np.float32), empty, empty, 0, 0, 0.0)
+
+
+def pose_for(view: SplatView, width: int, height: int, *, turning: bool = False) -> Pose:
+    """The camera for a picture: where nobody chose a view, one that fills its size."""
+    scale = overlay.picture_scale(height)
+    return view.framing.pose_for(Room(width / scale, height / scale), turning=turning)
+
+
+def draw(view: SplatView, width: int, height: int, pose: Pose) -> QImage:
+    """The view at any size, in full detail. The window stays alive meanwhile."""
+    scale = overlay.picture_scale(height)
+    request = replace(view.request(width, height, pose), look=replace(view.look, dot=view.look.dot * scale))
+    if request.clouds:
+        frame = _wait_for(lambda: view.drawing.renderer.draw(request))
+    else:
+        frame = frame_without_splats(request)
+    solids = None
+    if view.solids is not None and view.solids.visible:
+        solids = view.solids.draw(pose, width, height, lens=view.lens, fine=True, pixel_scale=scale)
+    shown = compose(frame, solids)
+    image = QImage(shown.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    if view.items:
+        overlay.onto_image(image, lambda painter, size: annotate(view, painter, size, pose, count=False))
+    return image
+
+
+def _wait_for(work: Callable[[], Frame]) -> Frame:
+    """The answer of work on another thread; meanwhile the window is painted, but takes no clicks."""
+    loop = QEventLoop()
+    found: list[Frame] = []
+    errors: list[BaseException] = []
+
+    def done(frame: Frame) -> None:
+        found.append(frame)
+        loop.quit()
+
+    def failed(error: BaseException) -> None:
+        errors.append(error)
+        loop.quit()
+
+    run_in_background(work, done=done, failed=failed)
+    loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+    if errors:
+        raise errors[0]
+    return found[0]
