@@ -149,14 +149,12 @@ class Lens:
 
 def resample(pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Pixels (H, W, C) uint8 at places (h, w, 2), bicubic; what is transparent does not colour its neighbours."""
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
+    values = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float()
     if values.shape[1] == 4:
         values[:, :3] *= values[:, 3:] / 255
     size = np.array([pixels.shape[1], pixels.shape[0]], np.float32)
     grid = torch.from_numpy(places * (2 / size) - 1)[None]
-    found = torch.nn.functional.grid_sample(
-        values, grid, mode="bicubic", padding_mode="border", align_corners=False
-    ).clamp(0, 255)
+    found = torch.nn.functional.grid_sample(values, grid, mode="bicubic", padding_mode="border", align_corners=False)
     if found.shape[1] == 4:
-        found[:, :3] *= 255 / found[:, 3:].clamp_min(1e-3)
+        found[:, :3] *= 255 / found[:, 3:].clamp_min(1e-3)  # before alpha, which overshoots at edges, is limited
     return np.ascontiguousarray(found[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy())

@@ -52,7 +52,7 @@ class _Image:
     gives=(Photos,),
     options=ColmapOptions,
     names=("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt"),
-    within=("", "sparse/0", "sparse"),
+    within=("", "sparse/0", "sparse", "0"),
 )
 def read_colmap(path: Path, options: ColmapOptions) -> Loaded:
     model = path.parent
@@ -234,7 +234,8 @@ def _images(path: Path) -> list[_Image]:
                 raise data.short("A name does not end. ")
             name = data.raw[data.at : end].decode("utf-8", "replace")
             data.at = end + 1
-            data.at += 24 * data.count(24)
+            seen = data.count(24)
+            data.at += 24 * seen
             found.append(_Image(name, np.array(pose), camera))
     return found
 
@@ -262,8 +263,8 @@ def _points(path: Path, kind: str) -> Points:
             if data.at + record.itemsize > len(data.raw):
                 raise data.short()
             data.at += record.itemsize + 8 * length.unpack_from(data.raw, data.at + 43)[0]
-        if data.at > len(data.raw):
-            raise data.short()
+            if data.at > len(data.raw):
+                raise data.short()
         flat = np.frombuffer(data.raw, np.uint8)
         table = flat[starts[:, None] + np.arange(record.itemsize)].view(record).reshape(-1)
         places, colors = table["at"].astype(np.float64), table["rgb"]

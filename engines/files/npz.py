@@ -1,7 +1,7 @@
-"""NumPy archives (``.npz``): fields and models as arrays and one JSON text, without pickle.
+"""NumPy archives (``.npz``): fields, models, photos and Gaussian clouds as arrays and one JSON text, without pickle.
 
 ``kind`` is a JSON text that names the type and its settings; the other entries are the arrays: ``values``, ``origin``
-and ``spacing`` of a field, ``weights/<name>`` of a model.
+and ``spacing`` of a field, ``weights/<name>`` of a model, and the arrays of photos and clouds by their names.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from engines.core import Param, Params
-from engines.data import GridField, Model
+from engines.core import Artifact, Param, Params
+from engines.data import GaussianCloud, GridField, Model, Photos
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
 from engines.files.voxels import GZIP_RATIO
 
 MOST_ENTRIES = 100_000
+WHOLE: dict[str, type[Artifact]] = {"Photos": Photos, "GaussianCloud": GaussianCloud}
+"""Types that are written as they are: arrays by name, the rest in ``kind``."""
 
 
 class NpzWriteOptions(Params):
     compress: bool = Param(True, help="Pack the arrays with deflate")
 
 
-@reader(key="npz", title="NumPy archive", extensions=(".npz",), gives=(GridField, Model))
+@reader(key="npz", title="NumPy archive", extensions=(".npz",), gives=(GridField, Model, Photos, GaussianCloud))
 def read_npz(path: Path, options: Params) -> Loaded:
     arrays = _arrays(path)
     kind = arrays.pop("kind", None)
@@ -44,6 +46,8 @@ def read_npz(path: Path, options: Params) -> Loaded:
         f"Its entries are {', '.join(list(arrays)[:6]) or 'none'}; 'kind' does not say what they are.",
         "Save single arrays as .npy.",
     )
+    if settings.get("type") in tuple(WHOLE):
+        return Loaded((_whole(WHOLE[settings["type"]], path, settings, arrays, missing),))
     if settings.get("type") == "Model":
         weights = {k.removeprefix("weights/"): v for k, v in arrays.items() if k.startswith("weights/")}
         config = settings.get("config", {})
@@ -65,6 +69,20 @@ def read_npz(path: Path, options: Params) -> Loaded:
         level=float(level) if isinstance(level, (int, float)) and np.isfinite(level) else None,
     )
     return Loaded((field,))
+
+
+def _whole(
+    kind: type[Artifact], path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], missing: Exception
+) -> Artifact:
+    specs = kind.array_specs()
+    if not {name for name, spec in specs.items() if not spec.optional} <= set(arrays):
+        raise missing
+    fields: dict[str, Any] = {name: values for name, values in arrays.items() if name in specs}
+    if isinstance(settings.get("unit"), str):
+        fields["unit"] = settings["unit"]
+    if isinstance(settings.get("names"), list) and kind is Photos:
+        fields["names"] = tuple(str(name) for name in settings["names"])
+    return kind(name=path.stem, **fields)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -101,8 +119,20 @@ def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], c
                 stream.write(array_bytes(values))
 
 
-@writer(key="npz", title="NumPy archive", extensions=(".npz",), takes=(GridField, Model), options=NpzWriteOptions)
-def write_npz(item: GridField | Model, path: Path, options: NpzWriteOptions) -> None:
+@writer(
+    key="npz",
+    title="NumPy archive",
+    extensions=(".npz",),
+    takes=(GridField, Model, Photos, GaussianCloud),
+    options=NpzWriteOptions,
+)
+def write_npz(item: GridField | Model | Photos | GaussianCloud, path: Path, options: NpzWriteOptions) -> None:
+    if isinstance(item, (Photos, GaussianCloud)):
+        about: dict[str, Any] = {"type": type(item).__name__, "unit": item.unit}
+        if isinstance(item, Photos):
+            about["names"] = item.names
+        _save(path, about, item.parts(), options.compress)
+        return
     if isinstance(item, Model):
         settings = {"type": "Model", "method": item.method, "config": json.loads(item.config)}
         _save(path, settings, {f"weights/{k}": v for k, v in item.weights.items()}, options.compress)

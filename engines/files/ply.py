@@ -1,4 +1,4 @@
-"""PLY: meshes and point clouds with normals, colours and named values, as text or binary."""
+"""PLY: meshes, point clouds with normals, colours and named values, and Gaussian clouds, as text or binary."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from engines.core import Param, Params
-from engines.data import Mesh, PointCloud
+from engines.data import GaussianCloud, Mesh, PointCloud
 from engines.files import guard
+from engines.files.gaussian_ply import gaussians_in, lacks
 from engines.files.registry import Loaded, reader, writer
 from engines.files.triangles import checked_faces, fan, finite, first_bad_line, numbers
 
@@ -26,6 +27,7 @@ POSITION, NORMAL, COLOR = ("x", "y", "z"), ("nx", "ny", "nz"), ("red", "green", 
 
 class PlyReadOptions(Params):
     unit: str = Param("", help="Length unit of the coordinates, where the file does not say it")
+    gaussians: bool = Param(True, help="Read vertices with opacity, scale and rotation as Gaussians, not as points")
 
 
 class PlyWriteOptions(Params):
@@ -49,7 +51,11 @@ class _Element:
 
 
 @reader(
-    key="ply", title="PLY mesh or point cloud", extensions=(".ply",), gives=(Mesh, PointCloud), options=PlyReadOptions
+    key="ply",
+    title="PLY mesh, point cloud or Gaussians",
+    extensions=(".ply",),
+    gives=(Mesh, PointCloud, GaussianCloud),
+    options=PlyReadOptions,
 )
 def read_ply(path: Path, options: PlyReadOptions) -> Loaded:
     raw = guard.read_bytes(path)
@@ -58,7 +64,12 @@ def read_ply(path: Path, options: PlyReadOptions) -> Loaded:
         _ascii(path, raw, body, elements)
     else:
         _binary(path, raw, body, elements, ORDERS[encoding])
-    return Loaded((_artifact(path, elements, options.unit or unit),))
+    vertices = next((e.found for e in elements if e.name == "vertex"), {})
+    if options.gaussians and not any(e.count for e in elements if e.name == "face"):
+        cloud = gaussians_in(path, vertices, options.unit or unit)
+        if cloud is not None:
+            return cloud
+    return Loaded((_artifact(path, elements, options.unit or unit),), lacks(vertices) if options.gaussians else ())
 
 
 def _header(path: Path, raw: bytes) -> tuple[str, list[_Element], str, int]:

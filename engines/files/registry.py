@@ -40,6 +40,11 @@ class Reader:
     names: tuple[str, ...] = ()
     within: tuple[str, ...] = ("",)
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Of the files that it reads, as a dialog wants them (``"*.ply"``, ``"cameras.bin"``)."""
+        return (*(f"*{e}" for e in self.extensions), *self.names)
+
 
 @dataclass(frozen=True)
 class Writer:

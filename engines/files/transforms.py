@@ -56,7 +56,8 @@ def read_transforms(path: Path, options: TransformsOptions) -> Loaded:
             else:
                 problems.append(f"The photos of '{other.name}' are not there; it was not used.")
     points = _points(path, document, options.original_axes)
-    return photos_of(path, shots, points, path.parent.resolve().name, problems)
+    name = path.parent.resolve().name if path.name.lower().startswith("transforms") else path.stem
+    return photos_of(path, shots, points, name, problems)
 
 
 def _document(path: Path) -> dict[str, Any]:

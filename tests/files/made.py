@@ -8,8 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from engines.blocks.analytic_shapes import Torus, torus_mesh
+from engines.blocks.cameras import look_at
 from engines.blocks.sectioning import cut_mesh, join_loops
-from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+from engines.data import (
+    Curve,
+    GaussianCloud,
+    GridField,
+    Image,
+    Mesh,
+    Model,
+    Photos,
+    PointCloud,
+    Slices,
+    Table,
+    Volume,
+)
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "slices"  # real files, where they are
 
@@ -103,7 +116,37 @@ def model() -> Model:
     return Model(name="m", weights=weights, method="orex", config='{"width": 64, "nested": {"a": [1, 2]}}')
 
 
-MAKERS = {m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model)}
+def photos() -> Photos:
+    """Six small photos around the origin, one of them held out."""
+    count = 6
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    eyes = np.stack([3 * np.cos(angles), 3 * np.sin(angles), 1 + 0 * angles], axis=1)
+    return Photos.of(
+        [rng().integers(0, 256, (12, 16, 3)).astype(np.uint8) for _ in range(count)],
+        name="photos",
+        world_to_camera=np.stack([look_at(eye, np.zeros(3)) for eye in eyes]),
+        intrinsics=np.tile([20.0, 21.0, 8.25, 5.5], (count, 1)),
+        held_out=angles > 5,
+        points=rng().normal(size=(20, 3)),
+        point_colors=rng().integers(0, 256, (20, 3)).astype(np.uint8),
+        names=tuple(f"images/photo {i}.png" for i in range(count)),
+    )
+
+
+def gaussians(degree: int = 3, count: int = 50) -> GaussianCloud:
+    r = rng()
+    return GaussianCloud(
+        name="splats",
+        means=r.normal(size=(count, 3)),
+        quaternions=r.normal(size=(count, 4)),
+        log_scales=r.uniform(-6, -1, (count, 3)),
+        opacity_logits=r.normal(size=count) * 2,
+        sh=r.normal(size=(count, (degree + 1) ** 2, 3)) * 0.2,
+        unit="m",
+    )
+
+
+MAKERS = {m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians)}
 
 
 def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:

@@ -318,7 +318,9 @@ def test_truncated_files_name_the_loss(tmp_path):
     for maker, name in (("mesh", "m.ply"), ("mesh", "m.stl"), ("mesh", "m.glb"), ("mesh", "m.vtp"), ("volume", "v.nii"),
                         ("volume", "v.nii.gz"), ("volume", "v.mha"), ("volume", "v.nrrd"), ("volume", "v.npy"),
                         ("field", "f.vti"), ("field", "f.npz"), ("field", "f.h5"), ("image", "i.png"),
-                        ("slices", "s.csl"), ("slices", "s.contour")):  # fmt: skip
+                        ("slices", "s.csl"), ("slices", "s.contour"), ("gaussians", "g.ply"), ("gaussians", "g.spz"),
+                        ("gaussians", "g.glb"), ("gaussians", "g.gltf"), ("gaussians", "g.npz"),
+                        ("photos", "p.npz")):  # fmt: skip
         write(made.MAKERS[maker](), tmp_path / name)
         whole = (tmp_path / name).read_bytes()
         for share in (0.2, 0.5, 0.9):

@@ -17,7 +17,7 @@ from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
 from engines.files.vtkxml import VtkWriteOptions
-from tests.files import made
+from tests.files import made, photo_sets
 from tests.files.mutator import mutate
 
 FEW, MANY = 250, 2000
@@ -85,8 +85,22 @@ SAMPLES = {
     "ply": lambda f: _written(f, "mesh", "m.ply"),
     "ply text": lambda f: _written(f, "mesh", "m.ply", PlyWriteOptions(encoding="ascii")),
     "ply ragged": _ragged,
+    "ply gaussians": lambda f: _written(f, "gaussians", "g.ply"),
+    "splat": lambda f: _written(f, "gaussians", "g.splat"),
+    "spz": lambda f: _written(f, "gaussians", "g.spz"),
+    "colmap": lambda f: photo_sets.colmap(f) / "images.bin",
+    "colmap cameras": lambda f: photo_sets.colmap(f) / "cameras.bin",
+    "colmap points": lambda f: photo_sets.colmap(f) / "points3D.bin",
+    "colmap text": lambda f: photo_sets.colmap(f, text=True) / "images.txt",
+    "colmap text cameras": lambda f: photo_sets.colmap(f, text=True) / "cameras.txt",
+    "colmap text points": lambda f: photo_sets.colmap(f, text=True) / "points3D.txt",
+    "llff": photo_sets.llff,
+    "transforms": lambda f: _written(f, "photos", "transforms.json"),
+    "transforms lens": lambda f: photo_sets.nerf(f, k1=0.05, k2=-0.02, p1=1e-3),
     "obj": lambda f: _written(f, "mesh", "m.obj"),
     "glb": lambda f: _written(f, "mesh", "m.glb"),
+    "glb gaussians": lambda f: _written(f, "gaussians", "g.glb"),
+    "glb text": lambda f: _written(f, "gaussians", "g.gltf"),
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
     "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),
@@ -106,6 +120,8 @@ SAMPLES = {
     "npy": lambda f: _written(f, "volume", "v.npy"),
     "npz": lambda f: _written(f, "field", "f.npz"),
     "npz model": lambda f: _written(f, "model", "m.npz"),
+    "npz photos": lambda f: _written(f, "photos", "p.npz"),
+    "npz gaussians": lambda f: _written(f, "gaussians", "g.npz"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),
     "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
     "image": lambda f: _written(f, "image", "i.png"),

@@ -1,4 +1,4 @@
-"""Two million triangles, whole label volumes: seconds (make bench prints them)."""
+"""Two million triangles, whole label volumes, a million Gaussians, real photos: seconds (make bench prints them)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import time  # process time, so that a busy machine measures the same
 import numpy as np
 import pytest
 
-from engines.data import Mesh, Volume
+from engines.data import GaussianCloud, Mesh, Volume
 from engines.files import read, write
 from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
+from tests.files.test_photos import REAL
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
@@ -58,3 +59,36 @@ def test_a_label_volume_of_32_million_voxels(extension, tmp_path):
     print(f"{extension}: 32 million voxels read in {seconds:.2f} s")
     assert volume.is_label
     assert seconds < 10
+
+
+@pytest.mark.parametrize(("extension", "limit"), [(".ply", 5), (".splat", 5), (".spz", 10), (".glb", 10)])
+def test_a_million_gaussians(extension, limit, tmp_path):
+    rng, count = np.random.default_rng(0), 1_000_000
+    cloud = GaussianCloud(
+        means=rng.normal(size=(count, 3)),
+        quaternions=rng.normal(size=(count, 4)),
+        log_scales=rng.uniform(-7, -1, (count, 3)),
+        opacity_logits=rng.normal(size=count),
+        sh=0.2 * rng.normal(size=(count, 16, 3)),
+    )
+    began = time.process_time()
+    write(cloud, tmp_path / f"g{extension}")
+    between = time.process_time()
+    back = read(tmp_path / f"g{extension}").artifacts[0]
+    seconds = time.process_time() - between
+    size = (tmp_path / f"g{extension}").stat().st_size / 1e6
+    print(f"{extension}: {size:.0f} MB written in {between - began:.2f} s, read in {seconds:.2f} s")
+    assert len(back) == count
+    assert seconds < limit
+
+
+@pytest.mark.parametrize(("name", "limit"), [("lego_400", 5), ("fox_half", 15)])
+def test_real_photos(name, limit):
+    if not (REAL / name).is_dir():
+        pytest.skip(f"{name} is not here")
+    began, wall = time.process_time(), time.perf_counter()
+    loaded = read(REAL / name)
+    seconds = time.process_time() - began
+    wall = time.perf_counter() - wall
+    print(f"{name}: {loaded.artifacts[0].summary()} in {wall:.2f} s, {seconds:.2f} core-seconds")
+    assert seconds < limit
