@@ -1,4 +1,4 @@
-"""NumPy archives (``.npz``): fields, models, photos and Gaussian clouds as arrays and one JSON text, without pickle.
+"""NumPy archives (``.npz``): fields, models, photos and Gaussians as arrays and one JSON text, without pickle.
 
 ``kind`` is a JSON text that names the type and its settings; the other entries are the arrays: ``values``, ``origin``
 and ``spacing`` of a field, ``weights/<name>`` of a model, and the arrays of photos and clouds by their names.
@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 
 from engines.core import Artifact, Param, Params
-from engines.data import GaussianCloud, GridField, Model, Photos
+from engines.data import BoundGaussians, GaussianCloud, GridField, Model, Photos
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
 from engines.files.voxels import GZIP_RATIO
 
 MOST_ENTRIES = 100_000
-WHOLE: dict[str, type[Artifact]] = {"Photos": Photos, "GaussianCloud": GaussianCloud}
+WHOLE: dict[str, type[Artifact]] = {
+    "Photos": Photos,
+    "GaussianCloud": GaussianCloud,
+    "BoundGaussians": BoundGaussians,
+}
 """Types that are written as they are: arrays by name, the rest in ``kind``."""
 
 
@@ -31,7 +35,12 @@ class NpzWriteOptions(Params):
     compress: bool = Param(True, help="Pack the arrays with deflate")
 
 
-@reader(key="npz", title="NumPy archive", extensions=(".npz",), gives=(GridField, Model, Photos, GaussianCloud))
+@reader(
+    key="npz",
+    title="NumPy archive",
+    extensions=(".npz",),
+    gives=(GridField, Model, Photos, GaussianCloud, BoundGaussians),
+)
 def read_npz(path: Path, options: Params) -> Loaded:
     arrays = _arrays(path)
     kind = arrays.pop("kind", None)
@@ -82,6 +91,11 @@ def _whole(
         fields["unit"] = settings["unit"]
     if isinstance(settings.get("names"), list) and kind is Photos:
         fields["names"] = tuple(str(name) for name in settings["names"])
+    if kind is BoundGaussians:
+        thickness = settings.get("thickness")
+        if isinstance(thickness, bool) or not isinstance(thickness, (int, float)) or not np.isfinite(thickness):
+            raise missing
+        fields["thickness"] = float(thickness)
     return kind(name=path.stem, **fields)
 
 
@@ -123,14 +137,18 @@ def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], c
     key="npz",
     title="NumPy archive",
     extensions=(".npz",),
-    takes=(GridField, Model, Photos, GaussianCloud),
+    takes=(GridField, Model, Photos, GaussianCloud, BoundGaussians),
     options=NpzWriteOptions,
 )
-def write_npz(item: GridField | Model | Photos | GaussianCloud, path: Path, options: NpzWriteOptions) -> None:
-    if isinstance(item, (Photos, GaussianCloud)):
+def write_npz(
+    item: GridField | Model | Photos | GaussianCloud | BoundGaussians, path: Path, options: NpzWriteOptions
+) -> None:
+    if isinstance(item, (Photos, GaussianCloud, BoundGaussians)):
         about: dict[str, Any] = {"type": type(item).__name__, "unit": item.unit}
         if isinstance(item, Photos):
             about["names"] = item.names
+        if isinstance(item, BoundGaussians):
+            about["thickness"] = item.thickness
         _save(path, about, item.parts(), options.compress)
         return
     if isinstance(item, Model):

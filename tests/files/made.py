@@ -11,6 +11,7 @@ from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.cameras import look_at
 from engines.blocks.sectioning import cut_mesh, join_loops
 from engines.data import (
+    BoundGaussians,
     Curve,
     GaussianCloud,
     GridField,
@@ -146,7 +147,27 @@ def gaussians(degree: int = 3, count: int = 50) -> GaussianCloud:
     )
 
 
-MAKERS = {m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians)}
+def bound() -> BoundGaussians:
+    r = rng()
+    solid = mesh()
+    count = 3 * len(solid.faces)
+    return BoundGaussians(
+        name="bound",
+        vertices=solid.vertices,
+        faces=solid.faces,
+        barycentrics=np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]]),
+        log_scales=r.uniform(-6, -1, (count, 2)),
+        turns=r.normal(size=(count, 2)),
+        opacity_logits=r.normal(size=count) * 2,
+        sh=r.normal(size=(count, 4, 3)) * 0.2,
+        thickness=1e-5,
+        unit="m",
+    )
+
+
+MAKERS = {
+    m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians, bound)
+}
 
 
 def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:
