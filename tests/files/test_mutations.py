@@ -122,6 +122,7 @@ SAMPLES = {
     "npz model": lambda f: _written(f, "model", "m.npz"),
     "npz photos": lambda f: _written(f, "photos", "p.npz"),
     "npz gaussians": lambda f: _written(f, "gaussians", "g.npz"),
+    "npz bound gaussians": lambda f: _written(f, "bound", "b.npz"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),
     "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
     "image": lambda f: _written(f, "image", "i.png"),

@@ -42,6 +42,7 @@ CASES = [
     ("photos", ".npz", ()),
     ("photos", ".json", ("names", "world_to_camera")),  # more in test_photos
     ("gaussians", ".npz", ()),
+    ("bound", ".npz", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files
     ("gaussians", ".glb", ("quaternions", "opacity_logits")),
     ("gaussians", ".gltf", ("quaternions", "opacity_logits")),
