@@ -121,11 +121,12 @@ def centre_points(gaussians: Gaussians, cameras: list[Camera], run: Run, share: 
         ids = owner[owner >= 0].unique()
         ways = gaussians.means.new_tensor(cameras[number].centre) - gaussians.means[ids]
         towards[ids] += torch.nn.functional.normalize(ways, dim=1)
-    side = (towards * shapes.normals).sum(1, keepdim=True).sign()
+    own = shapes.normals.T
+    side = (towards * own).sum(1, keepdim=True).sign()
     seen = (side[:, 0] != 0).nonzero()[:, 0]
     if not len(seen):
         raise UserError("No Gaussian is in view of a photo.", mend="Check the photos' cameras.")
-    normals, colours = (side * shapes.normals)[seen], (0.5 + C0 * gaussians.sh[seen, 0]).clamp(0, 1)
+    normals, colours = (side * own)[seen], (0.5 + C0 * gaussians.sh[seen, 0]).clamp(0, 1)
     return Oriented(*(t.double().cpu().numpy() for t in (gaussians.means[seen], normals, colours)))
 
 

@@ -9,6 +9,7 @@ The sum runs over K Gaussians, the nearest ones to the Gaussian that p belongs t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,18 +19,20 @@ from torch import Tensor
 from engines.blocks.splatting.gaussians import Gaussians
 from engines.core import UserError
 
+COLUMNS = (3, 9, 1, 3, 1)
 CHUNK = 1 << 22
 """Distances looked at in one go where there is no tree."""
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """What the density needs of N Gaussians, side by side in one table, so that one look-up fetches all of it.
+    """What the density needs of Gaussians, in one table, so that one look-up fetches all of it.
 
-    Columns: mean (3), W row by row (9), opacity, normal (3: the axis of the smallest scale), that scale.
+    Components come first, which keeps loops over many points long: mean (3), W row by row (9), opacity, normal (3: the
+    axis of the smallest scale), that scale; then the Gaussians, in any shape (...).
     """
 
-    table: Tensor  # (N, 17)
+    table: Tensor  # (17, ...)
 
     @classmethod
     def of(cls, gaussians: Gaussians) -> Shapes:
@@ -39,36 +42,42 @@ class Shapes:
         # The axes are R's columns, so the normal is the column of the smallest scale.
         normals = turns.gather(2, axis[:, None, None].expand(-1, 3, 1))[:, :, 0]
         opacities = gaussians.opacity_logits.sigmoid()
-        return cls(
-            torch.cat([gaussians.means, whiten.flatten(1), opacities[:, None], normals, thinnest[:, None]], dim=1)
-        )
-
-    def __len__(self) -> int:
-        return len(self.table)
+        parts = (gaussians.means, whiten.flatten(1), opacities[:, None], normals, thinnest[:, None])
+        return cls(torch.cat(parts, dim=1).T.contiguous())
 
     def at(self, ids: Tensor) -> Shapes:
-        """Those with the numbers ``ids`` of any shape (...); the table becomes (..., 17)."""
-        return Shapes(self.table.index_select(0, ids.reshape(-1)).reshape(*ids.shape, self.table.shape[1]))
+        """Those with the numbers ``ids`` of any shape, of a table (17, N)."""
+        return Shapes(self.table.index_select(1, ids.reshape(-1)).reshape(-1, *ids.shape))
+
+    @cached_property
+    def _columns(self) -> tuple[Tensor, ...]:
+        """Split once: the derivatives of single slices would each fill a table of their own."""
+        return self.table.split(COLUMNS)
 
     @property
     def means(self) -> Tensor:
-        return self.table[..., :3]
+        """(3, ...)"""
+        return self._columns[0]
 
     @property
     def whiten(self) -> Tensor:
-        return self.table[..., 3:12].unflatten(-1, (3, 3))
+        """(3, 3, ...)"""
+        return self._columns[1].unflatten(0, (3, 3))
 
     @property
     def opacities(self) -> Tensor:
-        return self.table[..., 12]
+        """(...)"""
+        return self._columns[2][0]
 
     @property
     def normals(self) -> Tensor:
-        return self.table[..., 13:16]
+        """(3, ...)"""
+        return self._columns[3]
 
     @property
     def thinnest(self) -> Tensor:
-        return self.table[..., 16]
+        """(...)"""
+        return self._columns[4][0]
 
 
 def nearest(means: Tensor, count: int) -> Tensor:
@@ -99,10 +108,10 @@ def nearest(means: Tensor, count: int) -> Tensor:
 
 
 def terms(points: Tensor, near: Shapes) -> tuple[Tensor, Tensor, Tensor]:
-    """a_k G_k (P, K), y_k (P, K, 3) and p - mu_k (P, K, 3) of points (P, 3) for ``near`` (P, K)."""
-    apart = points[:, None, :] - near.means
-    white = (near.whiten @ apart[..., None])[..., 0]
-    return near.opacities * torch.exp(-0.5 * white.square().sum(-1)), white, apart
+    """a_k G_k (P, K), y_k (3, P, K) and p - mu_k (3, P, K) of points (P, 3) for ``near`` (17, P, K)."""
+    apart = points.T[:, :, None] - near.means
+    white = (near.whiten * apart).sum(1)
+    return near.opacities * torch.exp(-0.5 * white.square().sum(0)), white, apart
 
 
 def density(points: Tensor, near: Shapes, factor: float = 1.0) -> Tensor:
@@ -113,7 +122,7 @@ def density(points: Tensor, near: Shapes, factor: float = 1.0) -> Tensor:
 def density_slope(points: Tensor, near: Shapes, factor: float = 1.0) -> Tensor:
     """grad d (P, 3), in closed form."""
     weights, white, _ = terms(points, near)
-    return -factor * ((weights[..., None] * white)[..., None, :] @ near.whiten)[..., 0, :].sum(1)
+    return -factor * (near.whiten * (weights * white)[:, None]).sum(0).sum(2).T
 
 
 def density_along(starts: Tensor, directions: Tensor, steps: Tensor, near: Shapes) -> Tensor:
@@ -121,9 +130,9 @@ def density_along(starts: Tensor, directions: Tensor, steps: Tensor, near: Shape
 
     Along a ray |y_k|^2 is a parabola in t, so each sample costs one exponential.
     """
-    base = (near.whiten @ (starts[:, None, :] - near.means)[..., None])[..., 0]
-    rate = (near.whiten @ directions[:, None, :, None])[..., 0]
-    a, b, c = base.square().sum(-1), (base * rate).sum(-1), rate.square().sum(-1)
+    base = (near.whiten * (starts.T[:, :, None] - near.means)).sum(1)
+    rate = (near.whiten * directions.T[:, :, None]).sum(1)
+    a, b, c = base.square().sum(0), (base * rate).sum(0), rate.square().sum(0)
     t = steps[:, :, None]
     squares = a[:, None] + t * (2 * b[:, None] + t * c[:, None])
     return (near.opacities[:, None] * torch.exp(-0.5 * squares.clamp_min(0))).sum(-1)

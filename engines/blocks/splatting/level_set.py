@@ -42,7 +42,7 @@ def level_crossings(
     after = above[rays].int().argmax(1, keepdim=True)  # the first; never 0
     v1, v0 = values[rays].gather(1, after)[:, 0], values[rays].gather(1, after - 1)[:, 0]
     t1, t0 = steps[rays].gather(1, after)[:, 0], steps[rays].gather(1, after - 1)[:, 0]
-    near = Shapes(near.table[rays])
+    near = Shapes(near.table[:, rays])
     t = t0 + (level - v0) / (v1 - v0) * (t1 - t0)
     # The density bends between samples: once more, from the sample beside, leaves 1 % of a step in place of 7 %.
     value = density_along(hits[rays], directions[rays], t[:, None], near)[:, 0]

@@ -74,7 +74,7 @@ class Alignment:
 
     def density_loss(self) -> Tensor:
         """Mean |d - exp(-f^2 / (2 beta^2))| with f = (p - mu_g) . n_g."""
-        away = ((self.points - self.own.means) * self.own.normals).sum(1)
+        away = ((self.points.T - self.own.means) * self.own.normals).sum(0)
         return (self.density - torch.exp(-0.5 * (away / self.beta).square())).abs().mean()
 
     def sdf_loss(self, depth: Tensor, camera: Camera, extent: float) -> Tensor:
@@ -90,16 +90,16 @@ class Alignment:
 
         w_k = phi a_k G_k |(p - mu_k) . n_k| / s_k^2, made to sum to 1; n_k is turned to the side of n_g.
         """
-        own = self.own.normals[:, None, :]
-        side = torch.sign((self.near.normals * own).sum(-1, keepdim=True)).detach()
+        own = self.own.normals[:, :, None]
+        side = torch.sign((self.near.normals * own).sum(0)).detach()
         normals = self.near.normals * side
         with torch.no_grad():
             weights = (
-                self.weights * (self.apart * normals).sum(-1).abs() / self.near.thinnest.clamp_min(LEAST_SCALE).square()
+                self.weights * (self.apart * normals).sum(0).abs() / self.near.thinnest.clamp_min(LEAST_SCALE).square()
             )
             weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-6)
-        blended = (weights[..., None] * normals).sum(1)
-        return (self.own.normals - blended).square().sum(1).mean()
+        blended = (weights * normals).sum(2)
+        return (self.own.normals - blended).square().sum(0).mean()
 
 
 def depth_under(points: Tensor, depth: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
