@@ -42,7 +42,7 @@ def frustum_depth(photos: Photos) -> float:
     from scipy.spatial import cKDTree
 
     near = float(np.median(cKDTree(centres).query(centres, 2)[0][:, 1]))
-    return float(np.clip(0.45 * near, 0.02 * size, 0.1 * size))
+    return float(np.clip(0.45 * near, 0.04 * size, 0.1 * size))
 
 
 class PhotosLayer(Layer):

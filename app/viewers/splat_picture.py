@@ -38,6 +38,11 @@ def colour_bars(view: SplatView) -> list[overlay.ColourBar]:
     return []
 
 
+def room(view: SplatView, width: float, height: float) -> Room:
+    """What the splats may fill: not under the colour bar."""
+    return Room(width, height, overlay.bars_width(colour_bars(view), height, (height, 0.0)))
+
+
 def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, count: bool = True) -> None:
     """Axes, scale bar, colour bar, and how many Gaussians there are."""
     # The opacity of nothing is dark, whatever the background.
@@ -48,7 +53,7 @@ def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, co
         if count and view.count_text and size.width() >= 320:
             painter.setFont(overlay.small_font())
             painter.setPen(QColor(theme.colors().muted))
-            line = QRectF(0, size.height() - 26, size.width() - 12, 18)
+            line = QRectF(0, size.height() - 21, size.width() - 10, 16)
             painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, view.count_text)
 
 
@@ -61,7 +66,7 @@ def frame_without_splats(request: Request) -> Frame:
 def pose_for(view: SplatView, width: int, height: int, *, turning: bool = False) -> Pose:
     """The camera for a picture: where nobody chose a view, one that fills its size."""
     scale = overlay.picture_scale(height)
-    return view.framing.pose_for(Room(width / scale, height / scale), turning=turning)
+    return view.framing.pose_for(room(view, width / scale, height / scale), turning=turning)
 
 
 def draw(view: SplatView, width: int, height: int, pose: Pose) -> QImage:

@@ -232,8 +232,8 @@ class SplatView(QWidget):
             self.look = replace(self.look, mode=mode)
             self.modes.setCurrentIndex(self.modes.findData(mode))
             self.degree_slider.setEnabled(mode in ("colour", "centres"))
+            self.framing.follow_size(self.extents(), self.room)  # a colour bar came or went
             self.ask()
-            self.canvas.update()
 
     def next_mode(self) -> None:
         keys = list(MODES)
@@ -294,7 +294,7 @@ class SplatView(QWidget):
 
     @property
     def room(self) -> Room:
-        return Room(self.canvas.width(), self.canvas.height())
+        return splat_picture.room(self, self.canvas.width(), self.canvas.height())
 
     def frame(self) -> None:
         """Show everything, from the same direction."""

@@ -58,7 +58,7 @@ def test_a_frustum_ends_where_its_photo_does():
         pixels = 50 * local[1:, :2] / local[1:, 2:] + [20, 15]
         assert np.allclose(pixels, [[0, 0], [40, 0], [40, 30], [0, 30]])
     spread = np.linalg.norm(np.ptp(corners[:, 0], axis=0))
-    assert 0.02 * spread <= frustum_depth(photos) <= 0.3 * spread
+    assert 0.04 * spread <= frustum_depth(photos) <= 0.3 * spread
     assert frustum_depth(some_photos(1)) > 0
 
 
