@@ -151,8 +151,8 @@ def _optics(path: Path, model: str, width: int, height: int, p: tuple[float, ...
             return Optics(fx, fy, cx, cy, None, None, width, height, (k[0], k[1], 0.0, 0.0), (k[2], k[3]))
         case "OPENCV_FISHEYE":
             return Optics(fx, fy, cx, cy, None, None, width, height, (k[0], k[1], k[2], k[3]), fisheye=True)
-    radial = (*k, 0.0, 0.0, 0.0, 0.0)[:4]
-    return Optics(fx, fy, cx, cy, None, None, width, height, radial)
+    k1, k2 = (*k, 0.0, 0.0)[:2]
+    return Optics(fx, fy, cx, cy, None, None, width, height, (k1, k2, 0.0, 0.0))
 
 
 class _Bytes:
@@ -228,7 +228,7 @@ def _images(path: Path) -> list[_Image]:
     else:
         data = _Bytes(path)
         for _ in range(data.count(73)):
-            _, *pose, camera = data.take("I7dI")
+            _, *values, camera = data.take("I7dI")
             end = data.raw.find(b"\0", data.at, data.at + 4096)
             if end < 0:
                 raise data.short("A name does not end. ")
@@ -236,7 +236,7 @@ def _images(path: Path) -> list[_Image]:
             data.at = end + 1
             seen = data.count(24)
             data.at += 24 * seen
-            found.append(_Image(name, np.array(pose), camera))
+            found.append(_Image(name, np.array(values), camera))
     return found
 
 

@@ -61,7 +61,7 @@ def gaussians_of(
     guard.room(path, 8 * count * (11 + 3 * len(coefficients)))
     if not ((opacity >= 0) & (opacity <= 1) | ~np.isfinite(opacity)).all():
         raise guard.refuse(path, "has opacities outside of 0 to 1.", "", "Export it again.")
-    problems = ()
+    problems: tuple[str, ...] = ()
     if extension.get("colorSpace", "srgb_rec709_display") != "srgb_rec709_display":
         problems = (f"Colours are given as {str(extension['colorSpace'])[:40]}; they were read as sRGB.",)
     logits = np.where(np.isfinite(opacity), logits_of(opacity, FINEST), np.nan)[:, 0]

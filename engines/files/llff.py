@@ -31,8 +31,8 @@ class LlffOptions(Params):
     key="llff", title="LLFF dataset", extensions=(), gives=(Photos,), options=LlffOptions, names=("poses_bounds.npy",)
 )
 def read_llff(path: Path, options: LlffOptions) -> Loaded:
-    with path.open("rb") as file:
-        table = read_array(path, file, path.stat().st_size)
+    with path.open("rb") as stream:
+        table = read_array(path, stream, path.stat().st_size)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "iuf" or not len(table):
         raise guard.refuse(
             path,
