@@ -36,6 +36,7 @@ class Drawing(QObject):
         self._still_seconds = 0.0
         self._fine_in_hand = False
         self._expected = 0
+        self._again = False  # the camera moved on while a picture was drawn
         self._put_off = False  # a picture was wanted while the view was hidden
 
     @property
@@ -72,6 +73,9 @@ class Drawing(QObject):
         request = view.request(width, height)
         coarse = replace(request, scale=self.pace.scale, share=self.pace.share)
         if view.canvas.moving:
+            if view.solids is not None and view.solids.visible and self.evaluator.busy and not self._fine_in_hand:
+                self._again = True  # surfaces are drawn on this thread: not more often than can be shown
+                return
             if self.latest is not None and view.look.mode == "depth":
                 coarse = replace(coarse, depth_range=self.latest.depth_range)
             # Coarse pictures in hand are shown although a newer one is wanted: a quick hand would see none else.
@@ -92,40 +96,44 @@ class Drawing(QObject):
 
     def _ask(self, request: Request, *, give_up: bool = True) -> None:
         self._fine_in_hand = not self._view.canvas.moving
-        self.evaluator.ask(request, give_up=give_up)
+        self.evaluator.ask(self._with_surfaces(request), give_up=give_up)
 
     def _answered(self, request: Request, frame: Frame) -> None:
         if self._view.canvas.is_closed:
             return
         self.latest = frame
-        self._put(frame)
+        self._view.canvas.show_picture(frame.picture)
         moving = self._view.canvas.moving
         if frame.is_fine:
             self._still_seconds = frame.seconds
         if moving or not frame.is_fine:
             self.pace.took(frame.seconds, request.scale, request.share)
         self.drawn.emit()
-        if not moving and not frame.is_fine and not self.evaluator.busy:
+        if self._again:
+            self._again = False
+            self.ask()
+        elif not moving and not frame.is_fine and not self.evaluator.busy:
             self.refine()
 
-    def _put(self, frame: Frame) -> None:
-        solids, canvas = self._view.solids, self._view.canvas
+    def _with_surfaces(self, request: Request) -> Request:
+        solids = self._view.solids
         if solids is None or not solids.visible:
-            canvas.show_picture(frame.picture)
-            return
-        height, width = frame.alpha.shape
-        scale = frame.request.scale * canvas.devicePixelRatioF()
-        seen = solids.draw(
-            frame.request.pose, width, height, lens=frame.request.lens, fine=frame.is_fine, pixel_scale=scale
+            return request
+        width, height = request.drawn_size
+        fine = request.scale == 1.0 and request.share == 1.0
+        scale = request.scale * self._view.canvas.devicePixelRatioF()
+        return replace(
+            request,
+            surfaces=solids.draw(request.pose, width, height, lens=request.lens, fine=fine, pixel_scale=scale),
         )
-        canvas.show_picture(compose(frame, seen))
 
     def _show_without_splats(self, width: int, height: int) -> None:
         view = self._view
         if view.solids is None or not view.solids.visible or min(width, height) < 2:
             view.canvas.show_picture(None)
         else:
-            self._put(splat_picture.frame_without_splats(view.request(width, height)))
+            request = self._with_surfaces(view.request(width, height))
+            view.canvas.show_picture(compose(splat_picture.frame_without_splats(request)))
 
     def stop(self) -> None:
         self.evaluator.stop()

@@ -16,7 +16,7 @@ from app.viewers import overlay, splat_ink
 from app.viewers.camera import Pose
 from app.viewers.colour_maps import rgb
 from app.viewers.framing import Room
-from app.viewers.splat_render import Frame, Request, compose
+from app.viewers.splat_render import Blend, Frame, Request, compose
 
 if TYPE_CHECKING:
     from app.viewers.splat_view import SplatView
@@ -59,8 +59,10 @@ def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, co
 
 def frame_without_splats(request: Request) -> Frame:
     """Of a view in which only other things are to be seen."""
-    empty = np.zeros((request.height, request.width), np.float32)
-    return Frame(request, np.zeros((request.height, request.width, 3), np.float32), empty, empty, 0, 0, 0.0)
+    width, height = request.drawn_size
+    empty = np.zeros((height, width), np.float32)
+    nothing = Blend(np.zeros((height, width, 3), np.float32), empty, empty)
+    return Frame(request, nothing, nothing, 0, 0, 0.0)
 
 
 def pose_for(view: SplatView, width: int, height: int, *, turning: bool = False) -> Pose:
@@ -73,14 +75,14 @@ def draw(view: SplatView, width: int, height: int, pose: Pose) -> QImage:
     """The view at any size, in full detail. The window stays alive meanwhile."""
     scale = overlay.picture_scale(height)
     request = replace(view.request(width, height, pose), look=replace(view.look, dot=view.look.dot * scale))
+    if view.solids is not None and view.solids.visible:
+        found = view.solids.draw(pose, width, height, lens=view.lens, fine=True, pixel_scale=scale)
+        request = replace(request, surfaces=found)
     if request.clouds:
         frame = _wait_for(lambda: view.drawing.renderer.draw(request))
     else:
         frame = frame_without_splats(request)
-    solids = None
-    if view.solids is not None and view.solids.visible:
-        solids = view.solids.draw(pose, width, height, lens=view.lens, fine=True, pixel_scale=scale)
-    shown = compose(frame, solids)
+    shown = compose(frame)
     image = QImage(shown.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
     if view.items:
         overlay.onto_image(image, lambda painter, size: annotate(view, painter, size, pose, count=False))

@@ -35,6 +35,15 @@ SEEN_ALPHA = 0.05
 """Where less is covered, there is no depth."""
 
 
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What is drawn besides the splats, in as many pixels as they."""
+
+    paint: np.ndarray  # (h, w, 3) from 0 to 1
+    cover: np.ndarray  # (h, w) from 0 to 1
+    depth: np.ndarray  # (h, w) z of the camera's frame, infinite where there is nothing
+
+
 @dataclass(frozen=True)
 class Look:
     """How a cloud is drawn. ``degree``: of the harmonics that count; ``size``: factor on the standard deviations."""
@@ -62,6 +71,7 @@ class Request:
     """Of the Gaussians, those that cover most first."""
     depth_range: tuple[float, float] | None = None
     """What the colours of a depth picture stand for; None: what fits it."""
+    surfaces: Surfaces | None = None
 
     @property
     def drawn_size(self) -> tuple[int, int]:
@@ -69,18 +79,29 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
-    """``colours`` are blended over black and go with ``alpha``; ``depth`` is along the line of sight, 0 for none."""
+class Blend:
+    """Splats without what is behind them."""
 
-    request: Request
-    colours: np.ndarray  # (h, w, 3) float32
+    colours: np.ndarray  # (h, w, 3) float32, over black
     alpha: np.ndarray  # (h, w) float32
-    depth: np.ndarray  # (h, w) float32, z of the camera's frame
+    depth: np.ndarray  # (h, w) float32, z of the camera's frame; 0 for none
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    request: Request
+    every: Blend
+    before: Blend | None
+    """Of those before the surfaces, where there are any."""
     seen: int
     total: int
     seconds: float
     depth_range: tuple[float, float] = (0.0, 1.0)
     picture: np.ndarray | None = None  # (h, w, 3) uint8, as it is shown
+
+    @property
+    def depth(self) -> np.ndarray:
+        return self.every.depth
 
     @property
     def is_fine(self) -> bool:
@@ -150,15 +171,28 @@ class SplatRenderer:
         found = _projected(ready, request, count, width, height)
         if stale():
             raise Stale
-        features = torch.cat([_features(request.look.mode, found), found.depths[:, None]], 1)
+        features = torch.cat([found.colours, found.depths[:, None]], 1)
+        every, seen = self._blended(found, features, width, height, stale)
+        before = None
+        if request.surfaces is not None:
+            shown = _before(ready, request, found, count)
+            seen_there = replace(
+                found, opacities=torch.where(shown, found.opacities, torch.zeros_like(found.opacities))
+            )
+            before, _ = self._blended(seen_there, features, width, height, stale)
+        found_range = request.depth_range or _depth_range(every.depth)
+        frame = Frame(request, every, before, seen, len(ready), 0.0, found_range)
+        picture = compose(frame)
+        return replace(frame, picture=picture, seconds=time.perf_counter() - start)
+
+    def _blended(
+        self, found: Projection, features: torch.Tensor, width: int, height: int, stale: Callable[[], bool]
+    ) -> tuple[Blend, int]:
         image, alpha, seen = self._rasterised(found, features, width, height, stale)
         alpha = alpha.clamp(0, 1)
         depth = torch.where(alpha > SEEN_ALPHA, image[3] / alpha.clamp_min(SEEN_ALPHA), torch.zeros_like(alpha))
         colours = image[:3].permute(1, 2, 0).contiguous().numpy()
-        found_range = request.depth_range or _depth_range(depth.numpy())
-        frame = Frame(request, colours, alpha.numpy(), depth.numpy(), seen, len(ready), 0.0, found_range)
-        picture = compose(frame)
-        return replace(frame, picture=picture, seconds=time.perf_counter() - start)
+        return Blend(colours, alpha.numpy(), depth.numpy()), seen
 
     def _rasterised(
         self, found: Projection, features: torch.Tensor, width: int, height: int, stale: Callable[[], bool]
@@ -220,11 +254,24 @@ def _projected(ready: Prepared, request: Request, count: int, width: int, height
     return Projection(found.means, conics, solid, found.colours, found.depths)
 
 
-def _features(mode: str, found: Projection) -> torch.Tensor:
-    """(N, 3) what is blended."""
-    if mode in ("depth", "opacity"):
-        return torch.zeros_like(found.colours)
-    return found.colours
+def _before(ready: Prepared, request: Request, found: Projection, count: int) -> torch.Tensor:
+    """(N,) which Gaussians lie before the surface at their middle, or reach through it to the front.
+
+    One that lies in a surface is seen: half of it is before it.
+    """
+    assert request.surfaces is not None
+    depth = torch.from_numpy(np.ascontiguousarray(request.surfaces.depth, np.float32))
+    height, width = depth.shape
+    x, y = (found.means[:, k].floor().clamp(0, size - 1).long() for k, size in ((0, width), (1, height)))
+    inside = ((found.means >= 0) & (found.means < found.means.new_tensor([width, height]))).all(1)
+    there = torch.where(inside, depth[y, x], torch.full_like(found.depths, float("inf")))
+    # The standard deviation along the line of sight: of R^T times the camera's axis, stretched by the scales.
+    q = torch.nn.functional.normalize(ready.gaussians.quaternions[:count], dim=1)
+    w, v = q[:, :1], -q[:, 1:]
+    axis = q.new_tensor(np.array(request.pose.back)).expand(len(q), 3)
+    turned = axis + 2 * torch.linalg.cross(v, torch.linalg.cross(v, axis) + w * axis)
+    reach = (turned * (ready.gaussians.log_scales[:count]).exp()).norm(dim=1) * request.look.size
+    return found.depths - reach <= there
 
 
 def _reach(found: Projection) -> torch.Tensor:
@@ -265,28 +312,23 @@ def backdrop(request: Request, height: int) -> np.ndarray:
     return (top * (1 - down) + bottom * down)[:, None, :]
 
 
-def compose(frame: Frame, solids: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """(h, w, 3) uint8 of a frame over its background.
-
-    ``solids``: colours (h, w, 3) and cover (h, w), from 0 to 1, and depth (h, w) of surfaces, infinite where there are
-    none. Where a surface lies before what the Gaussians show on the whole, it hides them; else they lie over it.
-    """
-    mode, alpha = frame.request.look.mode, frame.alpha[..., None]
-    behind: np.ndarray = backdrop(frame.request, frame.alpha.shape[0])
-    if mode == "depth":
-        colours = colour_maps.coloured(frame.depth, "viridis", *frame.depth_range).astype(np.float32) / 255
-        colours *= (frame.depth > 0)[..., None]
-        alpha = (frame.depth > 0).astype(np.float32)[..., None]
-    elif mode == "opacity":
-        colours = colour_maps.coloured(frame.alpha, "viridis", 0.0, 1.0).astype(np.float32) / 255
-        alpha = np.ones_like(alpha)
-    else:
-        colours = frame.colours
-    if solids is not None:
-        paint, cover, depth = solids
-        cover = cover[..., None]
-        behind = paint * cover + behind * (1 - cover)
-        hides = (depth < np.where(frame.depth > 0, frame.depth, np.inf))[..., None] * cover
-        colours, alpha = colours * (1 - hides), alpha * (1 - hides)
-    shown = colours + (1 - alpha) * behind
+def compose(frame: Frame) -> np.ndarray:
+    """(h, w, 3) uint8: splats over the background; where there are surfaces, those before them over the surfaces."""
+    request = frame.request
+    shown = _over(frame, frame.every, backdrop(request, frame.depth.shape[0]))
+    surfaces, before = request.surfaces, frame.before
+    if surfaces is not None and before is not None and request.look.mode != "opacity":
+        cover = surfaces.cover[..., None]
+        shown = shown * (1 - cover) + _over(frame, before, surfaces.paint) * cover
     return (np.clip(shown, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _over(frame: Frame, blend: Blend, behind: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32 of splats before something, in the way that was asked for."""
+    mode = frame.request.look.mode
+    if mode == "opacity":
+        return colour_maps.coloured(blend.alpha, "viridis", 0.0, 1.0).astype(np.float32) / 255
+    if mode == "depth":
+        colours = colour_maps.coloured(blend.depth, "viridis", *frame.depth_range).astype(np.float32) / 255
+        return np.where((blend.depth > 0)[..., None], colours, behind)
+    return blend.colours + (1 - blend.alpha[..., None]) * behind

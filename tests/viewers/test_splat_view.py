@@ -19,7 +19,7 @@ from app.viewers.live_evaluator import LiveEvaluator, Stale
 from app.viewers.registry import Shown, viewers_for
 from app.viewers.splat_camera import LENS, between, camera_of, pose_of
 from app.viewers.splat_pace import LEVELS, Pace
-from app.viewers.splat_render import Look, Request, SplatRenderer, compose, prepare
+from app.viewers.splat_render import Look, Request, SplatRenderer, Surfaces, prepare
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians, render
 from engines.data import GaussianCloud
@@ -112,7 +112,7 @@ def test_the_picture_is_what_the_rasteriser_makes_in_bands_or_at_once():
     whole = renderer.draw(request)
     renderer._band_rate = 1.0  # as on a slow machine: bands of two tiles
     bands = renderer.draw(request)
-    assert np.array_equal(whole.colours, bands.colours)
+    assert np.array_equal(whole.every.colours, bands.every.colours)
     assert np.array_equal(whole.picture, bands.picture)
     assert whole.seen == bands.seen == 500
     tensors = Gaussians(*(torch.tensor(getattr(cloud, n)) for n in Gaussians.__dataclass_fields__))
@@ -151,16 +151,62 @@ def test_clouds_of_different_degree_are_shown_together():
     assert both.gaussians.degree == 3
 
 
+def plane(depth, size=96) -> Surfaces:
+    """A green wall across the view."""
+    flat = np.ones((size, size), np.float32)
+    return Surfaces(flat[..., None] * np.array([0, 1, 0], np.float32), flat, depth * flat)
+
+
 def test_a_surface_hides_what_lies_behind_it_and_is_hidden_by_what_lies_before():
     cloud = shell(1500, colour=(1, 0, 0))
-    frame = SplatRenderer().draw(Request((cloud,), replace(DEFAULT, half_height=1.3), 96, 96))
-    green, everywhere = np.full((96, 96, 3), [0, 1.0, 0]), np.ones((96, 96))
-    before = compose(frame, (green, everywhere, np.full((96, 96), 1.0)))
-    behind = compose(frame, (green, everywhere, np.full((96, 96), 50.0)))
-    assert tuple(before[48, 48]) == (0, 255, 0)
+    request = Request((cloud,), replace(DEFAULT, half_height=1.3), 96, 96)
+    renderer = SplatRenderer()
+
+    def seen(depth):
+        return renderer.draw(replace(request, surfaces=plane(depth))).picture.astype(int)
+
+    assert tuple(seen(1.0)[48, 48]) == (0, 255, 0)
+    behind = seen(50.0)
     assert behind[48, 48, 0] > 200
     assert behind[48, 48, 1] < 40
     assert tuple(behind[2, 2]) == (0, 255, 0)  # beside the cloud
+    # A wall through the middle: of the front half exactly, and through its thin places the wall.
+    half = renderer.draw(replace(request, surfaces=plane(1.3 / LENS)))
+    front = cloud.means @ DEFAULT.back > -np.exp(cloud.log_scales[0, 0])
+    parts = {name: getattr(cloud, name)[front] for name in Gaussians.__dataclass_fields__}
+    alone = renderer.draw(replace(request, clouds=(cloud.replace(**parts),)))
+    assert np.abs(half.before.colours - alone.every.colours).max() < 1e-5
+    expected = alone.every.colours + (1 - alone.every.alpha[..., None]) * np.array([0, 1, 0])
+    assert np.abs(half.picture / 255 - np.clip(expected, 0, 1)).max() < 0.004
+    assert half.every.alpha.sum() > half.before.alpha.sum()
+
+
+def test_a_faint_cloud_lets_the_surface_behind_it_shine_through():
+    cloud = shell(1500, colour=(1, 0, 0))
+    faint = cloud.replace(opacity_logits=np.full(1500, -3.0, "f4"))
+    request = Request((faint,), replace(DEFAULT, half_height=1.3), 96, 96, surfaces=plane(50.0))
+    frame = SplatRenderer().draw(request)
+    alpha = frame.every.alpha[48, 48]
+    assert 0.1 < alpha < 0.9
+    assert frame.picture[48, 48] == pytest.approx([255 * alpha, 255 * (1 - alpha), 0], abs=2)
+
+
+def test_gaussians_that_lie_in_a_surface_are_seen():
+    flat = shell(400, colour=(1, 0, 0))
+    means = flat.means * [1, 1, 0]
+    thin = np.tile(np.log([0.2, 0.2, 1e-3]), (400, 1)).astype("f4")
+    lying = flat.replace(
+        means=means.astype("f4"), log_scales=thin, quaternions=np.tile([1.0, 0, 0, 0], (400, 1)).astype("f4")
+    )
+    above = DEFAULT.looking_from([0, 0, 1], [0, 1, 0])
+    frame = SplatRenderer().draw(
+        Request((lying,), replace(above, half_height=1.0), 96, 96, surfaces=plane(1.0 / LENS + 5e-4))
+    )
+    assert frame.picture[48, 48, 0] > 200
+    behind = SplatRenderer().draw(
+        Request((lying,), replace(above, half_height=1.0), 96, 96, surfaces=plane(1.0 / LENS - 0.01))
+    )
+    assert tuple(behind.picture[48, 48]) == (0, 255, 0)
 
 
 # ---- the view ---------------------------------------------------------------------------------------------
