@@ -73,7 +73,8 @@ def logits_of(opacities: np.ndarray, step: float) -> np.ndarray:
 
 def opacities_of(logits: np.ndarray) -> np.ndarray:
     """(N,) float64 in [0, 1]."""
-    return 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-np.asarray(logits, np.float64))))
 
 
 def base_colours(cloud: GaussianCloud) -> np.ndarray:

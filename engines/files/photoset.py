@@ -141,7 +141,8 @@ def photos_of(path: Path, shots: Sequence[Shot], points: Points, name: str, prob
         raise guard.refuse(path, "names too many photos.", f"{len(shots):,}; {MOST_PHOTOS:,} are read.", "Split it.")
     shots = _present(path, shots, said)
     guard.room(path, sum(os.path.getsize(s.file) for s in shots if s.file))
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # here, for all threads: each doing so would undo what another did
         opened = list(pool.map(_open, shots))
     opened = _readable(path, opened, said)
     _fit(path, opened, said)
@@ -212,15 +213,15 @@ def _open(shot: Shot) -> _Opened:
         if shot.file.stat().st_size > 1 << 30:
             raise ValueError("the file is larger than 1 GiB")
         data = shot.file.read_bytes()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-                size = image.size
-                if size[0] * size[1] > MOST_PIXELS:
-                    raise ValueError("it has more than 200 megapixels")
-                image.draft("RGB", (size[0] // 8, size[1] // 8))  # of a JPEG all is read, but little is computed
-                image.load()
+        with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            size = image.size
+            if size[0] * size[1] > MOST_PIXELS:
+                raise PIL.Image.DecompressionBombError
+            image.draft("RGB", (size[0] // 8, size[1] // 8))  # of a JPEG all is read, but little is computed
+            image.load()
         return _Opened(shot, data, size)
+    except PIL.Image.DecompressionBombError:
+        return _Opened(shot, b"", (0, 0), trouble="too many pixels")
     except Exception as error:  # what a decoder raises at damaged data is not known
         detail = getattr(error, "strerror", None) or f"{error}".replace("\n", " ")[:100]
         return _Opened(shot, b"", (0, 0), trouble="not PNG or JPEG" if "cannot identify" in detail else detail)

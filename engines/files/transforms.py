@@ -215,10 +215,10 @@ def write_transforms(photos: Photos, path: Path, options: NoOptions) -> None:
     folder.mkdir()
     frames: list[dict[str, Any]] = []
     held_out: list[str] = []
+    stems = _stems(photos)
     for index in range(len(photos)):
         data = photos.encoded[photos.starts[index] : photos.starts[index + 1]].tobytes()
-        stem = re.sub(r"[^\w-]+", "_", re.sub(r"\.\w{3,4}$", "", photos.label(index)))[-60:].strip("_")
-        name = f"{index:05d}_{stem}" + (".png" if data.startswith(b"\x89PNG") else ".jpg")
+        name = stems[index] + (".png" if data.startswith(b"\x89PNG") else ".jpg")
         (folder / name).write_bytes(data)
         seen = photos.world_to_camera[index]
         pose = np.eye(4)
@@ -243,3 +243,12 @@ def write_transforms(photos: Photos, path: Path, options: NoOptions) -> None:
         write_ply(PointCloud(points=photos.points, colors=rgba), file, PlyWriteOptions())
         document["ply_file_path"] = file.name
     path.write_text(json.dumps({**document, "frames": frames}, indent=1), encoding="utf-8")
+
+
+def _stems(photos: Photos) -> list[str]:
+    """File names without endings that every system takes: those of the photos if they differ, else numbered."""
+    labels = [photos.label(i).replace("\\", "/").rsplit("/", 1)[-1] for i in range(len(photos))]
+    stems = [re.sub(r"[^\w-]+", "_", re.sub(r"\.\w{3,4}$", "", label))[-80:] or "photo" for label in labels]
+    if len({s.lower() for s in stems}) == len(stems):
+        return stems
+    return [f"{i:05d}_{stem}" for i, stem in enumerate(stems)]

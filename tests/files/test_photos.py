@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -229,6 +232,11 @@ def test_what_is_written_comes_back(tmp_path):
     assert loaded.problems == ()
     assert made.differences(item, back, ("names", "world_to_camera")) == []
     np.testing.assert_allclose(back.world_to_camera, item.world_to_camera, atol=1e-14)
+    assert back.names == tuple(f"images/photo_{i}.png" for i in range(6))
+    write(item.replace(names=()), tmp_path / "nameless" / "transforms.json")
+    assert read(tmp_path / "nameless").artifacts[0].names[5] == "images/photo_6.png"
+    write(item.replace(names=("a/x.png", "b/X.png") * 3), tmp_path / "alike" / "transforms.json")
+    assert read(tmp_path / "alike").artifacts[0].names[1] == "images/00001_X.png"
     write(item, tmp_path / "again" / "transforms.json")
     for file in (tmp_path / "set").rglob("*.*"):
         assert file.read_bytes() == (tmp_path / "again" / file.relative_to(tmp_path / "set")).read_bytes()
@@ -310,6 +318,22 @@ def test_damaged_photos_are_listed(tmp_path):
     assert len(loaded.artifacts[0]) == 4
     assert loaded.problems[0].startswith("2 photos cannot be read and were left out: images/p2.png (")
     assert "images/p3.png (not PNG or JPEG)" in loaded.problems[0]
+
+
+def test_photos_that_would_fill_the_memory(tmp_path):
+    path = photo_sets.nerf(tmp_path)
+    for name, side in (("p1.png", 100_000), ("p2.png", 14_500)):
+        raw = bytearray((tmp_path / "images" / name).read_bytes())
+        raw[16:24] = struct.pack(">II", side, side)
+        raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+        (tmp_path / "images" / name).write_bytes(raw)
+    tracemalloc.start()
+    loaded = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+    assert loaded.problems[0].startswith("2 photos cannot be read and were left out: images/p1.png (")
+    assert "images/p2.png (too many pixels)" in loaded.problems[0]
 
 
 def test_mixed_sizes(tmp_path):
