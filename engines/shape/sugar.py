@@ -54,15 +54,15 @@ PAPER = Paper(
 
 @dataclass(frozen=True)
 class Sugar:
-    coarse: Annotated[GaussianCloud, "the Gaussians, aligned with the surface"]
+    coarse: Annotated[GaussianCloud | None, "the Gaussians, aligned with the surface"]
     points: Annotated[PointCloud | None, "where the mesh goes through"]
     mesh: Annotated[Mesh, "before it was refined"]
     bound: Annotated[BoundGaussians, "flat Gaussians in the refined mesh, which follow its edits"]
     refined: Annotated[Mesh, "the mesh after it was fitted to the photos with its Gaussians"]
     stages: Annotated[Table, "how near renders come to photos that were kept back, after each stage"]
     scores: Annotated[Table | None, "the same for each such photo"]
-    flatness: Annotated[Curve, "smallest scale of the Gaussians in parts of the middle one, before and after"]
-    opacities: Annotated[Curve, "of the Gaussians, before and after"]
+    flatness: Annotated[Curve | None, "smallest scale of the Gaussians in parts of the middle one, before and after"]
+    opacities: Annotated[Curve | None, "of the Gaussians, before and after"]
     renders: Annotated[tuple[Image, ...], "render, photo and error of such photos"]
 
 
@@ -98,10 +98,14 @@ SMOKE = {
 def sugar(
     photos: Annotated[Photos, "with their cameras"],
     cloud: Annotated[GaussianCloud | None, "trained on them already; else it is trained first"],
+    mesh: Annotated[Mesh | None, "to bind Gaussians to; else it is made from the cloud"],
     params: SugarParams,
     run: Run,
 ) -> Sugar:
-    """Train a cloud, align it with the surface, mesh it, bind Gaussians to the mesh, and refine both."""
+    """Train a cloud, align it with the surface, mesh it, bind Gaussians to the mesh, and refine both.
+
+    With a mesh given, such as one that was edited, only the last two are left to do.
+    """
     params.corners()
     kept_back = held_out(photos, params.hold_out)
     training = np.flatnonzero(~kept_back)
@@ -119,17 +123,17 @@ def sugar(
             "From there no photo shows how far anything is.",
             "Add photos from other places, or check how the poses were read.",
         )
-    return Pipeline(photos, cloud, params, views, training, np.flatnonzero(kept_back), size, run).carry_out()
+    return Pipeline(photos, cloud, mesh, params, views, training, np.flatnonzero(kept_back), size, run).carry_out()
 
 
 class Pipeline:
     """One run, which may begin in any of its phases."""
 
     def __init__(
-        self, photos: Photos, cloud: GaussianCloud | None, params: SugarParams, views: Views, training: np.ndarray,
-        kept_back: np.ndarray, size: float, run: Run,
+        self, photos: Photos, cloud: GaussianCloud | None, mesh: Mesh | None, params: SugarParams, views: Views,
+        training: np.ndarray, kept_back: np.ndarray, size: float, run: Run,
     ) -> None:  # fmt: skip
-        self.photos, self.cloud, self.params, self.run = photos, cloud, params, run
+        self.photos, self.cloud, self.given, self.params, self.run = photos, cloud, mesh, params, run
         self.views, self.training, self.kept_back, self.size = views, training, kept_back, size
         self.trainer = CoarseTrainer(params, views, training, size, run)
         self.cameras = [views.cameras[i] for i in training]
@@ -145,15 +149,19 @@ class Pipeline:
             "Clearing": float(p.entropy_steps),
             "Aligning": p.regularised_steps * (1 + p.samples / 4000),
             "Surface": 20.0 + p.surface_points / 2000,
-            "Refining": 2.0 * p.refine_steps,
+            "Refining": 2.0 * p.refine_steps + 1,
         }
+        if self.given is not None:
+            work = {"Refining": 1.0}
         return {name: 0.97 * part / sum(work.values()) for name, part in work.items()}
 
     def carry_out(self) -> Sugar:
         saved = self.run.restored()
         if saved:
             self.found = saved["found"]
-        if not saved or "trainer" in saved:
+        if self.given is not None:
+            refiner = self._refine(saved["refiner"] if saved else None)
+        elif not saved or "trainer" in saved:
             self._coarse(saved["trainer"] if saved else None)
             self._mesh()
             refiner = self._refine(None)
@@ -237,10 +245,17 @@ class Pipeline:
 
     # Phase F
 
+    def _triangles(self) -> Mesh:
+        """The mesh to bind to: the given one, or what was found."""
+        if self.given is not None:
+            return sound(self.given, self.run)
+        found = ColouredSurface(**self.found["surface"])
+        return sound(as_mesh(found, self.photos.unit, self._name("Mesh")), self.run)
+
     def _refine(self, saved: dict[str, Any] | None) -> Refiner:
         p, run = self.params, self.run
-        mesh = sound(as_mesh(ColouredSurface(**self.found["surface"]), self.photos.unit, self._name("Mesh")), run)
-        bound = bind(mesh, int(p.per_triangle), p.sh_degree, THINNESS * self.size)
+        self.mesh = self._triangles()
+        bound = bind(self.mesh, int(p.per_triangle), p.sh_degree, THINNESS * self.size)
         refiner = Refiner(bound, p, self.views, self.training, self.size, self.trainer.background, run)
         if saved:
             refiner.restore(saved)
@@ -285,12 +300,14 @@ class Pipeline:
             pictures.append(shown.replace(name=f"{self.photos.label(index)}: render, photo, error"))
         stages, scores = self._tables()
         bound = refiner.result().replace(name=self._name("Bound Gaussians"))
-        points = found["points"]
-        before, after = found.get("Splats"), found["Aligned splats"]
+        points, cloud = found.get("points"), found.get("cloud")
+        if cloud is not None:
+            cloud = to_cloud(Gaussians(**cloud), self.photos).replace(name=self._name("Aligned splats"))
+        before, after = found.get("Splats"), found.get("Aligned splats")
         return Sugar(
-            coarse=to_cloud(Gaussians(**found["cloud"]), self.photos).replace(name=self._name("Aligned splats")),
+            coarse=cloud,
             points=None if points is None else as_points(Oriented(**points), unit, self._name("Surface points")),
-            mesh=as_mesh(ColouredSurface(**found["surface"]), unit, self._name("Mesh")),
+            mesh=self.mesh,
             bound=bound,
             refined=bound.mesh.replace(name=self._name("Refined mesh")),
             stages=stages,
@@ -327,8 +344,10 @@ class Pipeline:
         return stages, Table(columns=columns, units=units, name="Scores")
 
 
-def histograms(before: dict[str, Any] | None, after: dict[str, Any], what: str, label: str) -> Curve:
-    """The share of Gaussians over 40 bins of [0, 1], before and after the alignment."""
+def histograms(before: dict[str, Any] | None, after: dict[str, Any] | None, what: str, label: str) -> Curve | None:
+    """The share of Gaussians over 40 bins of [0, 1], before and after the alignment; None if there was none."""
+    if after is None:
+        return None
     series = {}
     for name, values in (("before", before), ("after", after)):
         if values is not None:

@@ -168,8 +168,8 @@ class SugarParams(SplattingParams):
 
 
 QUICK = {
-    "iterations": 700, "densify_from": 100, "densify_until": 600, "entropy_steps": 100, "regularised_steps": 250,
-    "samples": 5000, "surface_points": 60_000, "target_vertices": 3000, "per_triangle": "6", "refine_steps": 150,
+    "iterations": 1000, "densify_from": 100, "densify_until": 700, "entropy_steps": 100, "regularised_steps": 400,
+    "samples": 5000, "surface_points": 60_000, "target_vertices": 4000, "per_triangle": "6", "refine_steps": 250,
     "poisson_depth": 6,
 }  # fmt: skip
 PUBLISHED = {

@@ -81,6 +81,24 @@ def test_a_given_cloud_takes_the_place_of_the_first_phase():
     assert not [w for w in ear.warnings if "degree" in w]
 
 
+def test_a_given_mesh_is_bound_and_refined_alone():
+    mesh = reference()["refined"]
+    broken = mesh.replace(faces=np.concatenate([mesh.faces, [[0, 0, 1]]]))
+    ear = Ear()
+    outputs = go(ear, {"mesh": broken})
+    assert {"coarse", "points", "flatness", "opacities"}.isdisjoint(outputs)
+    assert "1 of 301 triangles have no area" in ear.warnings[0]
+    assert len(outputs["mesh"].faces) == len(mesh.faces)
+    assert outputs["stages"].columns["Stage"].tolist() == ["Bound, unrefined", "Bound, refined"]
+    control = Control()
+    cut = Ear(lambda ear: control.cancel() if len(ear.of(Logged)) >= 1 else None)
+    with pytest.raises(Cancelled):
+        go(inputs={"mesh": broken}, run=Run(seed=3, listener=cut, control=control))
+    checkpoint = cut.of(Checkpointed)[-1].checkpoint
+    again = go(inputs={"mesh": broken}, run=Run(seed=3, listener=Ear(), checkpoint=checkpoint))
+    assert again["bound"].content_hash() == outputs["bound"].content_hash()
+
+
 @pytest.mark.parametrize(("degree", "words"), [(0, "left out"), (2, "begin at 0")])
 def test_a_cloud_with_colours_of_another_degree_is_taken_with_a_word(degree, words):
     ear = Ear()
