@@ -149,12 +149,13 @@ class Lens:
 
 def resample(pixels: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Pixels (H, W, C) uint8 at places (h, w, 2), bicubic; what is transparent does not colour its neighbours."""
-    values = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float()
+    values = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float().contiguous()
     if values.shape[1] == 4:
         values[:, :3] *= values[:, 3:] / 255
-    size = np.array([pixels.shape[1], pixels.shape[0]], np.float32)
-    grid = torch.from_numpy(places * (2 / size) - 1)[None]
+    size = torch.tensor([pixels.shape[1], pixels.shape[0]], dtype=torch.float32)
+    grid = torch.from_numpy(places).mul(2 / size).sub_(1)[None]
     found = torch.nn.functional.grid_sample(values, grid, mode="bicubic", padding_mode="border", align_corners=False)
     if found.shape[1] == 4:
         found[:, :3] *= 255 / found[:, 3:].clamp_min(1e-3)  # before alpha, which overshoots at edges, is limited
-    return np.ascontiguousarray(found[0].round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy())
+    whole = found[0].add_(0.5).clamp_(0, 255.5).to(torch.uint8)  # rounded, without copies
+    return whole.permute(1, 2, 0).contiguous().numpy()
