@@ -46,6 +46,8 @@ class LiveEvaluator(QObject):
         self._thread: threading.Thread | None = None
         self._busy = False
         self._came.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        if parent is not None:  # deleted without being closed: nobody else would end the thread
+            parent.destroyed.connect(lambda: self.stop(0.0))
         _all.add(self)
 
     @property

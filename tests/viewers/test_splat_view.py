@@ -16,13 +16,13 @@ from app.viewers import splat_links
 from app.viewers.camera import DEFAULT
 from app.viewers.links import CameraLink
 from app.viewers.live_evaluator import LiveEvaluator, Stale
-from app.viewers.registry import Shown, viewers_for
+from app.viewers.registry import Shown, create, viewers_for
 from app.viewers.splat_camera import LENS, between, camera_of, pose_of
 from app.viewers.splat_pace import LEVELS, Pace
 from app.viewers.splat_render import Look, Request, SplatRenderer, Surfaces, prepare
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians, render
-from engines.data import GaussianCloud
+from engines.data import BoundGaussians, GaussianCloud
 from tests.viewers.conftest import ball
 
 
@@ -419,6 +419,34 @@ def test_close_ends_the_thread(show):
     assert not thread.is_alive()
     view.show_artifacts([])
     view.set_pose(view.pose.zoomed(2))
+
+
+def test_a_view_that_is_deleted_without_being_closed_ends_its_thread(app):
+    view = create("splats")
+    view.resize(200, 150)
+    view.show()
+    view.show_artifacts([Shown("c", "Ball", shell(200))])
+    until(lambda: view.latest is not None)
+    thread = view.drawing.evaluator._thread
+    view.deleteLater()
+    app.sendPostedEvents(None, 52)
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_bound_gaussians_are_shown_and_counted(view):
+    mesh = ball(1.0, around=8)
+    count = len(mesh.faces)
+    bound = BoundGaussians(
+        vertices=mesh.vertices, faces=mesh.faces, barycentrics=np.full((1, 3), 1 / 3),
+        log_scales=np.full((count, 2), -1.5, "f4"), turns=np.tile([1.0, 0.0], (count, 1)).astype("f4"),
+        opacity_logits=np.full(count, 4.0, "f4"), sh=np.full((count, 1, 3), 1.0, "f4"),
+    )  # fmt: skip
+    shown(view, ("b", "Bound", bound))
+    assert view.count_text == f"{count:,} Gaussians"
+    assert view.latest.seen > count / 3
+    assert view.latest.every.alpha.max() > 0.9
+    assert viewers_for(BoundGaussians)[0].key == "splats"
 
 
 # ---- what keeps it quick ----------------------------------------------------------------------------------
