@@ -22,11 +22,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engines.blocks.analytic_shapes import TwoHoles, solid_mesh  # noqa: E402
+from engines.blocks.analytic_shapes import Torus, TwoHoles, solid_mesh, torus_mesh  # noqa: E402
+from engines.blocks.ray_tracing import paint, table_paint  # noqa: E402
+from engines.blocks.views import camera_of  # noqa: E402
 from engines.core import Run  # noqa: E402
-from engines.data import Mesh, Slices, Volume  # noqa: E402
+from engines.data import Mesh, Photos, Slices, Volume  # noqa: E402
 from engines.files import WRITERS, write  # noqa: E402
 from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
+from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
 
 FOLDER = ROOT / "assets" / "samples"
@@ -87,6 +90,17 @@ SAMPLES = [
         "source": "packaging/make_samples.py, a formula",
     },
     {
+        "key": "photos",
+        "title": "Photos of a ring",
+        "description": "40 photos of a painted ring on a table, with their cameras",
+        "files": [{"input": "photos", "path": "photos/transforms.json", "name": "Photos of a ring"}],
+        "method": "gaussian-splatting",
+        "preset": "quick",
+        "picture": "photos/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+    {
         "key": "avocado",
         "title": "Avocado, label volume",
         "description": "Flesh and stone as two labels, to be sliced first",
@@ -110,6 +124,7 @@ def make_data(wheel: Path) -> None:
     # A coarser reference than the method's, with the same exact vertices: the file stays small.
     _keep("two-holes", made["slices"], solid_mesh(TwoHoles(), 72))
     write(avocado(), FOLDER / "avocado" / "avocado.nii.gz")
+    write(ring_photos()["photos"], FOLDER / "photos" / "transforms.json")
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -133,6 +148,11 @@ def _cortex(wheel: Path) -> None:
     reference = Mesh(vertices=vertices, faces=faces, name="Left cortex", unit="mm")
     params = slice_mesh.params(arrangement="y", count=CORTEX_PLANES)
     _keep("cortex", slice_mesh.run({"mesh": reference}, params, Run())["slices"], reference)
+
+
+def ring_photos() -> dict:
+    """32 photos and 8 held out, 128 x 128, of a torus on a table."""
+    return photograph.run({}, photograph.params(table=True, known_points=2000), Run(seed=0))
 
 
 def avocado() -> Volume:
@@ -170,7 +190,8 @@ def make_pictures(keys: list[str]) -> None:
 
     for key in keys or [entry["key"] for entry in SAMPLES]:
         found = sample(key).load()
-        scene = _avocado_scene(found["volume"]) if key == "avocado" else _scene(found, **VIEWS[key])
+        others = {"avocado": _avocado_scene, "photos": _photos_scene}
+        scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
         _save(scene, FOLDER / key)
 
 
@@ -251,6 +272,38 @@ def _avocado_scene(volume: Volume):
             plotter.add_mesh(line.tube(radius=0.42, n_sides=12), color="#2f6d80", ambient=0.35)
     plotter.view_vector((0.55, -1.0, 0.32), (-1, 0, 0.28))
     plotter.camera.zoom(1.35)
+    return plotter
+
+
+def _photos_scene(photos: Photos):
+    """The ring as it is painted, on its table, and the frusta of the nearer cameras."""
+    import pyvista
+
+    solid = Torus()
+    plotter = _plotter()
+    mesh = torus_mesh(solid, 256, 128)
+    ring = pyvista.PolyData.from_regular_faces(mesh.vertices, mesh.faces)
+    ring["paint"] = np.rint(255 * paint(mesh.vertices)).astype(np.uint8)
+    plotter.add_mesh(ring, scalars="paint", rgb=True, **SURFACE_LOOK)
+    height = float(solid.bounds[0, 2])
+    board = pyvista.Disc(center=(0, 0, height), inner=0, outer=1.35, r_res=160, c_res=240)
+    board["paint"] = np.rint(255 * table_paint(np.asarray(board.points))).astype(np.uint8)
+    plotter.add_mesh(board, scalars="paint", rgb=True, ambient=0.35, diffuse=0.65)
+    direction = np.array([0.45, -1.0, 0.62])
+    for index in range(len(photos)):
+        camera = camera_of(photos, index)
+        if camera.centre @ direction > 0.6 * np.linalg.norm(camera.centre) * np.linalg.norm(direction):
+            continue  # it would stand before the ring
+        corners = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]) * [camera.width, camera.height]
+        local = np.column_stack([(corners - [camera.cx, camera.cy]) / [camera.fx, camera.fy], np.ones(4)])
+        eye = 0.52 * camera.centre
+        rim = eye + 0.2 * local @ camera.rotation
+        for line in (np.vstack([rim, rim[:1]]), *([eye, corner] for corner in rim)):
+            tube = pyvista.lines_from_points(np.asarray(line)).tube(radius=0.006, n_sides=10)
+            plotter.add_mesh(tube, color="#1f7a8c", ambient=0.4, diffuse=0.7)
+    plotter.view_vector(direction, (0, 0, 1))
+    plotter.camera.focal_point = (0, 0, 0.35)
+    plotter.camera.zoom(1.6)
     return plotter
 
 
