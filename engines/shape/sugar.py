@@ -24,15 +24,19 @@ from engines.blocks.image_metrics import psnr, ssim
 from engines.blocks.splatting import Gaussians
 from engines.blocks.views import Views, held_out
 from engines.core import Artifact, Example, Paper, Run, UserError, method
-from engines.data import BoundGaussians, Curve, GaussianCloud, Image, Mesh, Photos, PointCloud, Table
-from engines.shape.gaussian_splatting import few_photos, memory, side_by_side, start, to_cloud
+from engines.data import BoundGaussians, Curve, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Table
+from engines.shape.gaussian_splatting import few_photos, side_by_side, start, to_cloud
+from engines.shape.gaussian_splatting import memory as splatting_memory
 from engines.shape.sugar_coarse import CoarseTrainer, flatness, from_cloud
 from engines.shape.sugar_mesh import (
+    RAYS,
     ColouredSurface,
     Oriented,
     as_mesh,
     as_points,
     centre_points,
+    density_grid,
+    foreground,
     level_points,
     marched,
     surface_through,
@@ -55,6 +59,7 @@ PAPER = Paper(
 @dataclass(frozen=True)
 class Sugar:
     coarse: Annotated[GaussianCloud | None, "the Gaussians, aligned with the surface"]
+    density: Annotated[GridField | None, "of the aligned Gaussians; its level is where the surface lies"]
     points: Annotated[PointCloud | None, "where the mesh goes through"]
     mesh: Annotated[Mesh, "before it was refined"]
     bound: Annotated[BoundGaussians, "flat Gaussians in the refined mesh, which follow its edits"]
@@ -76,6 +81,14 @@ SMOKE = {
     "regularised_steps": 20, "samples": 500, "prune_opacity": 0.05, "level": 0.1, "poisson_depth": 5,
     "target_vertices": 150, "per_triangle": "1", "refine_steps": 20,
 }  # fmt: skip
+
+
+def memory(inputs: Mapping[str, Artifact], params: SugarParams) -> int:
+    """Bytes: those of the trainer; and at each sample 17 numbers of each neighbour, about five times over."""
+    aligned = 5 * 4 * 17 * params.samples * params.neighbours
+    rays = 4 * RAYS * params.ray_samples * params.neighbours * 4
+    found = 100 * params.surface_points + 400 * 2 * params.target_vertices * int(params.per_triangle)
+    return splatting_memory(inputs, params) + max(aligned, rays + found)
 
 
 @method(
@@ -225,13 +238,16 @@ class Pipeline:
     def _mesh(self) -> None:
         p, run, gaussians = self.params, self.run, self.trainer.gaussians()
         share, oriented = self.shares["Surface"], None
+        box = foreground(self.cameras, self.size, p)
+        resolution = 2**p.poisson_depth if p.extraction == "marching cubes" else p.density_resolution
+        field = density_grid(gaussians, box, resolution, p, run, 0.2 * share)
         if p.extraction == "marching cubes":
-            surface = marched(gaussians, p, run, share)
+            surface = marched(field, gaussians, p.level)
         else:
             if p.extraction == "centres":
-                oriented = centre_points(gaussians, self.cameras, run, 0.7 * share)
+                oriented = centre_points(gaussians, self.cameras, run, 0.5 * share)
             else:
-                oriented = level_points(gaussians, self.cameras, self.trainer.fixed_background, p, run, 0.7 * share)
+                oriented = level_points(gaussians, self.cameras, self.trainer.fixed_background, p, run, 0.5 * share)
                 if p.depth_from == "blended":
                     run.note("Rays start from the blended depth.")
             for _ in run.steps(1, "Reconstructing", share=0.3 * share):
@@ -239,6 +255,7 @@ class Pipeline:
         run.note(f"Mesh: {len(surface.vertices):,} vertices, {len(surface.faces):,} triangles.")
         self.found |= {
             "cloud": vars(gaussians),
+            "density": {"values": field.values, "origin": field.origin, "spacing": field.spacing},
             "points": None if oriented is None else oriented._asdict(),
             "surface": surface._asdict(),
         }
@@ -303,9 +320,15 @@ class Pipeline:
         points, cloud = found.get("points"), found.get("cloud")
         if cloud is not None:
             cloud = to_cloud(Gaussians(**cloud), self.photos).replace(name=self._name("Aligned splats"))
+        field = found.get("density")
+        if field is not None:
+            level = self.params.level
+            name = self._name("Density")
+            field = GridField(**field, quantity="density", length_unit=unit, level=level, name=name)
         before, after = found.get("Splats"), found.get("Aligned splats")
         return Sugar(
             coarse=cloud,
+            density=field,
             points=None if points is None else as_points(Oriented(**points), unit, self._name("Surface points")),
             mesh=self.mesh,
             bound=bound,

@@ -130,35 +130,58 @@ def centre_points(gaussians: Gaussians, cameras: list[Camera], run: Run, share: 
     return Oriented(*(t.double().cpu().numpy() for t in (gaussians.means[seen], normals, colours)))
 
 
+def foreground(cameras: list[Camera], extent: float, params: SugarParams) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest corner of the box that the user chose, or else of the one around the cameras."""
+    chosen = params.corners()
+    if chosen is not None:
+        return np.asarray(chosen[0]), np.asarray(chosen[1])
+    middle = np.mean([camera.centre for camera in cameras], axis=0)
+    return middle - extent, middle + extent
+
+
 @torch.no_grad()
-def marched(gaussians: Gaussians, params: SugarParams, run: Run, share: float) -> ColouredSurface:
-    """Marching cubes of the density on a grid of 2^depth nodes along its longest side."""
+def density_grid(
+    gaussians: Gaussians,
+    box: tuple[np.ndarray, np.ndarray],
+    resolution: int,
+    params: SugarParams,
+    run: Run,
+    share: float,
+) -> GridField:
+    """The density on a grid over the Gaussians in the box, ``resolution`` nodes along its longest side."""
     gaussians, shapes = detached(gaussians)
     neighbours = nearest(gaussians.means, params.neighbours)
     centres = gaussians.means.double().cpu().numpy()
-    low, high = np.quantile(centres, (0.001, 0.999), axis=0)
-    origin, spacing, shape = grid_over(low, high, 2**params.poisson_depth, margin=4)
+    inside = centres[((centres >= box[0]) & (centres <= box[1])).all(1)]
+    low, high = np.quantile(inside if len(inside) else centres, (0.001, 0.999), axis=0)
+    margin = max(2, resolution // 24)
+    origin, spacing, shape = grid_over(low, high, resolution, margin=margin)
     tree, values = cKDTree(centres), np.zeros(shape, np.float32)
     y, z = (origin[k] + spacing * np.arange(shape[k]) for k in (1, 2))
-    for plane in run.steps(int(shape[0]), "Marching", share=share):
-        nodes = np.stack(np.broadcast_arrays(origin[0] + spacing * plane, y[:, None], z[None, :]), axis=-1).reshape(
-            -1, 3
-        )
+    for plane in run.steps(int(shape[0]), "Sampling the density", share=share):
+        nodes = np.stack(np.broadcast_arrays(origin[0] + spacing * plane, y[:, None], z[None, :]), axis=-1)
+        nodes = nodes.reshape(-1, 3)
         owners = torch.from_numpy(tree.query(nodes)[1]).to(neighbours.device)
         at = torch.tensor(nodes, dtype=gaussians.means.dtype, device=gaussians.means.device)
-        found = torch.cat([
-            density(p, shapes.at(neighbours[o])) for p, o in zip(at.split(RAYS), owners.split(RAYS), strict=True)
-        ])  # fmt: skip
+        parts = zip(at.split(RAYS), owners.split(RAYS), strict=True)
+        found = torch.cat([density(points, shapes.at(neighbours[own])) for points, own in parts])
         values[plane] = found.cpu().numpy().reshape(shape[1:])
-    if values.max() <= params.level:
+    return GridField(
+        values=values, origin=origin, spacing=np.full(3, spacing), quantity="density", level=params.level
+    )  # fmt: skip
+
+
+def marched(field: GridField, gaussians: Gaussians, level: float) -> ColouredSurface:
+    """Marching cubes of the density, in the colours of the nearest Gaussians."""
+    if field.values.max() <= level:
         raise UserError(
-            f"The density is nowhere above {params.level:g}.",
-            f"Its largest value on the grid is {values.max():.3g}.",
+            f"The density is nowhere above {level:g}.",
+            f"Its largest value on the grid is {field.values.max():.3g}.",
             "Choose a lower level, or train longer.",
         )
-    field = GridField(values=params.level - values, origin=origin, spacing=np.full(3, spacing))
-    mesh = closed_surface(field)
-    colours = (0.5 + C0 * gaussians.sh[:, 0]).clamp(0, 1).double().cpu().numpy()
+    mesh = closed_surface(field.replace(values=level - field.values))
+    colours = (0.5 + C0 * gaussians.sh[:, 0].detach()).clamp(0, 1).double().cpu().numpy()
+    tree = cKDTree(gaussians.means.detach().double().cpu().numpy())
     return ColouredSurface(mesh.vertices, mesh.faces, colours[tree.query(mesh.vertices)[1]])
 
 
@@ -167,8 +190,7 @@ def surface_through(
 ) -> ColouredSurface:
     """Poisson surfaces of the foreground and of what surrounds it, which would spoil the scale of the former."""
     middle = np.mean([camera.centre for camera in cameras], axis=0)
-    chosen = params.corners()
-    low, high = (middle - extent, middle + extent) if chosen is None else map(np.asarray, chosen)
+    low, high = foreground(cameras, extent, params)
     inside = ((cloud.points >= low) & (cloud.points <= high)).all(1)
     if inside.sum() < FEWEST:
         raise UserError(

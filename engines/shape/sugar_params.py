@@ -97,6 +97,14 @@ class SugarParams(SplattingParams):
     ray_range: float = Param(
         3.0, gt=0, le=10, source=INRIA, advanced=True, help="How far to each side, in standard deviations"
     )
+    density_resolution: int = Param(
+        64,
+        ge=8,
+        le=512,
+        source="own",
+        advanced=True,
+        help="Nodes of the density's grid along its longest side, to look at",
+    )
     box: tuple[float, ...] = Param(
         (), source="own", help="Foreground box: lowest x, y, z, then highest. Empty: around the cameras"
     )

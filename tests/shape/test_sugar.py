@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from engines.blocks.analytic_shapes import Torus
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians
 from engines.core import Cancelled, Checkpointed, Control, Logged, Noted, Run, UserError
@@ -86,7 +87,7 @@ def test_a_given_mesh_is_bound_and_refined_alone():
     broken = mesh.replace(faces=np.concatenate([mesh.faces, [[0, 0, 1]]]))
     ear = Ear()
     outputs = go(ear, {"mesh": broken})
-    assert {"coarse", "points", "flatness", "opacities"}.isdisjoint(outputs)
+    assert {"coarse", "density", "points", "flatness", "opacities"}.isdisjoint(outputs)
     assert "1 of 301 triangles have no area" in ear.warnings[0]
     assert len(outputs["mesh"].faces) == len(mesh.faces)
     assert outputs["stages"].columns["Stage"].tolist() == ["Bound, unrefined", "Bound, refined"]
@@ -117,6 +118,16 @@ def test_the_other_ways_to_a_mesh(extraction):
     corners = outputs["mesh"].vertices[outputs["mesh"].faces]
     outward = (np.cross(corners[:, 0], corners[:, 1]) * corners[:, 2]).sum()
     assert outward > 0
+
+
+def test_the_density_on_its_grid_is_high_in_the_torus_and_nothing_outside():
+    field = reference()["density"]
+    assert field.level == SMOKE["level"]
+    axes = (o + s * np.arange(n) for o, s, n in zip(field.origin, field.spacing, field.values.shape, strict=True))
+    nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    depth = Torus().value(nodes)
+    values = field.values.ravel()
+    assert values[np.abs(depth) < 0.03].mean() > 10 * values[depth > 0.15].mean()
 
 
 def test_blended_depth_is_another_start_for_the_rays():
