@@ -51,7 +51,7 @@ class GaussianCloud(Artifact):
     @property
     def bounds(self) -> np.ndarray:
         """(2, 3) lowest and highest corner of the centres, without the outermost thousandth on each side."""
-        return np.quantile(self.means, (0.001, 0.999), axis=0).astype(np.float64)
+        return np.asarray(np.quantile(self.means, (0.001, 0.999), axis=0), np.float64)
 
     def summary(self) -> str:
         return f"{len(self):,} Gaussians, colours of degree {self.degree}"
