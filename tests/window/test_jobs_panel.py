@@ -93,3 +93,25 @@ def test_what_the_user_can_mend_is_said_so(window, submit, qtbot):
 )
 def test_time_left_is_said_as_a_person_would(seconds, text):
     assert left_text(seconds) == text
+
+
+def test_a_resumed_job_takes_the_place_of_the_one_that_was_cancelled(window, add, qtbot):
+    from app.jobs import JobSpec
+
+    window.file_acts.new_project()
+    params = samples.smoke(steps=50_000)
+    job = window.bench.queue.submit(
+        JobSpec(method="orex", inputs={"slices": samples.slices()}, params=params, device="cpu", title="Long")
+    )
+    qtbot.waitUntil(lambda: bool(job.curves), timeout=60_000)
+    job.cancel()
+    qtbot.waitUntil(lambda: any("was cancelled" in b.note.text for b in window.notices.boxes()), timeout=20_000)
+    (box,) = [b for b in window.notices.boxes() if "was cancelled" in b.note.text]
+    box.button.click()
+    qtbot.waitUntil(lambda: [j.id for j in window.bench.queue.jobs] not in ([job.id], []), timeout=20_000)
+    (again,) = window.bench.queue.jobs
+    assert again.run_id == job.run_id
+    qtbot.waitUntil(lambda: window.jobs_panel.selected() is again)
+    assert not [b for b in window.notices.boxes() if "was cancelled" in b.note.text]
+    again.cancel()
+    qtbot.waitUntil(lambda: again.ended, timeout=20_000)
