@@ -82,10 +82,8 @@ def fill(view: CompareView) -> None:
     left.camera_moved.connect(lambda: _follow_quietly(parallel, left.pose.parallel))
     bar.gap()
 
-    def both(
-        name: str, title: str, icon: str, key: str, members: list[QAction], help: str = "", keep: int = 50
-    ) -> QAction:
-        made = bar.action(name, title, icon, lambda on: None, checkable=True, keep=keep)
+    def both(name: str, title: str, icon: str, key: str, members: list[QAction], help: str = "") -> QAction:
+        made = bar.action(name, title, icon, lambda on: None, checkable=True)
         _together([made, *members])
         return keyed(made, key, help)
 
@@ -103,7 +101,9 @@ def fill(view: CompareView) -> None:
     bar.add(view.legend, keep=60)
     bar.stretch()
     keyed(bar.action("screenshot", "Save a picture of both", "camera", view.save_picture, keep=30), "S: of one side")
-    both("layers", "Layers", "layers", "L", layers, keep=40)
+    _share_layers(
+        keyed(bar.action("layers", "Layers", "layers", lambda on: None, checkable=True, keep=40), "L"), layers
+    )
 
     def reset() -> None:
         for scene in reversed(scenes):
@@ -121,6 +121,19 @@ def _together(actions: list[QAction]) -> None:
 
     for action in actions:
         action.toggled.connect(follow)
+
+
+def _share_layers(shown: QAction, members: list[QAction]) -> None:
+    """As the user has it: that a view opens or shuts its panel by itself, with its width, is each one's own."""
+
+    def asked(on: bool) -> None:
+        for action in members:
+            action.setChecked(on)
+
+    for action in (shown, *members):
+        action.triggered.connect(asked)
+    for action in members:
+        action.toggled.connect(lambda _: _follow_quietly(shown, members[0].isChecked()))
 
 
 def _follow_quietly(action: QAction, on: bool) -> None:

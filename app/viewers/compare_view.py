@@ -130,7 +130,8 @@ class CompareView(QWidget):
         for side in ("left", "right"):
             scene = Scene3D(top, bar=False)
             scene.setObjectName(f"scene-{side}")
-            scene.layers_action.setChecked(False)
+            scene.panel_open.update(wide=False, narrow=False)
+            scene.arrange()
             scene.stage.bars_elsewhere = True
             scene.look_changed.connect(self._share_legend)
             scene.layers_changed.connect(self._colour)
@@ -154,7 +155,7 @@ class CompareView(QWidget):
         under.setSpacing(0)
         self.notice = QLabel(distances_page)
         self.notice.setObjectName("compare-notice")
-        self.notice.setContentsMargins(12, 8, 12, 8)
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         theme.mark(self.notice, tone="muted")
         self.histogram = HistogramView(distances_page)
         under.addWidget(self.notice)
@@ -272,16 +273,16 @@ class CompareView(QWidget):
         """Both surfaces with their colours, above the histogram or what else is in front."""
         image = QImage(width, height, QImage.Format.Format_RGB888)
         image.fill(QColor(theme.colors().panel))
-        upper = round(height * 0.62)
-        scale = overlay.picture_scale(upper)
-        band = round(34 * scale) if self.legend.bar is not None else 0
+        upper, scale = round(height * 0.62), max(0.5, width / 1400)
+        band = round(32 * scale) if self.legend.bar is not None else 0
+        size = (width // 2 - 1, upper - band)
+        framed = next((scene for scene in self.scenes if scene.framing.is_automatic), self.scenes[0])
+        pose = framed.pose_for(*size)  # one for both: only the scene that leads the other knows that nobody moved it
         painter = QPainter(image)
         try:
             for k, scene in enumerate(self.scenes):
-                painter.drawImage(k * (width // 2), 0, scene.picture(width // 2 - 1, upper - band))
-            lower = self.tabs.currentWidget()
-            lower = self.histogram if lower is self.histogram.parentWidget() else lower
-            painter.drawImage(0, upper, lower.picture(width, height - upper))
+                painter.drawImage(k * (width // 2), 0, scene.picture(*size, pose))
+            painter.drawImage(0, upper, self._lower_picture(width, height - upper, scale))
             if self.legend.bar is not None:
                 painter.translate(0, upper - band)
                 painter.scale(scale, scale)
@@ -289,6 +290,12 @@ class CompareView(QWidget):
         finally:
             painter.end()
         return image
+
+    def _lower_picture(self, width: int, height: int, scale: float) -> QImage:
+        shown = self.tabs.currentWidget()
+        if shown is self.histogram.parentWidget():
+            return plotting.grab(self.histogram.graphics, width, height, scale)
+        return shown.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))

@@ -66,7 +66,10 @@ class _Suffixed(pg.AxisItem):
     suffix = ""
 
     def tickStrings(self, values, scale, spacing):
-        return [f"{text}{self.suffix}" if text else text for text in super().tickStrings(values, scale, spacing)]
+        if not self.suffix:
+            return super().tickStrings(values, scale, spacing)
+        plain = [f"{10.0**v:g}" for v in values] if self.logMode else super().tickStrings(values, scale, spacing)
+        return [f"{text}{self.suffix}" for text in plain]
 
 
 class HistogramView(QWidget):
@@ -187,8 +190,9 @@ class HistogramView(QWidget):
             fill = QColor(colour)
             fill.setAlpha(150 if len(shown) == 1 else 80)
             each = 1.0 if shares is None else 100.0 / len(values)
-            heights = np.log10(np.maximum(counts, 0.5) * each) if self.log.isChecked() else counts * each
-            floor = np.log10(0.5 * each) if self.log.isChecked() else 0.0
+            least = 0.5 * (1.0 if shares is None else 100.0 / max(len(v) for _, v in shown))
+            heights = np.log10(np.maximum(counts * each, least)) if self.log.isChecked() else counts * each
+            floor = np.log10(least) if self.log.isChecked() else 0.0
             self.plot.addItem(
                 pg.PlotDataItem(
                     self.edges,

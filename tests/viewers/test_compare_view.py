@@ -88,7 +88,7 @@ def test_one_legend_with_its_unit_serves_both_sides_while_they_share_a_scale(com
     assert not compared.legend.isVisible()
 
 
-def test_the_tools_of_a_comparison_act_on_both_sides(compared):
+def test_the_tools_of_a_comparison_act_on_both_sides(compared, qtbot):
     left, right = compared.scenes
     assert not left.bar.isVisible()
     assert not right.bar.isVisible()
@@ -107,6 +107,15 @@ def test_the_tools_of_a_comparison_act_on_both_sides(compared):
     assert right.pose.parallel
     right.parallel.trigger()
     assert not action["parallel"].isChecked()
+    assert not any(scene.panel.isVisible() for scene in compared.scenes)
+    compared.resize(1200, 600)  # wide enough for the panels: they stay shut all the same
+    qtbot.waitUntil(lambda: not left.stage.is_narrow)
+    assert not any(scene.panel.isVisible() for scene in compared.scenes)
+    action["layers"].trigger()
+    assert all(scene.panel.isVisible() for scene in compared.scenes)
+    right.layers_action.trigger()
+    assert not any(scene.panel.isVisible() for scene in compared.scenes)
+    assert not action["layers"].isChecked()
     action["reset"].trigger()
     assert left.pose.same_as(right.pose)
 
