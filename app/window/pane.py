@@ -82,7 +82,7 @@ class DropMark(QWidget):
         painter.end()
 
 
-WIDEST_TAB, NARROWEST_TAB = 320, 108
+WIDEST_TAB, NARROWEST_TAB = 320, 100
 SPARE = 8
 """Pixels that Qt leaves free beside a tab's words."""
 
