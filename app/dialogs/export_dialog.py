@@ -33,10 +33,11 @@ from app.dialogs.frame import Dialog, copy_text, heading, muted, show_in_folder,
 from app.dialogs.notice import Notice
 from app.forms import ParamForm
 from app.settings import settings
-from engines.core import UserError
+from engines.core import Artifact, UserError
 
 if TYPE_CHECKING:
     from app.project.project import Project
+    from app.project.records import Entry
 
 
 class ExportDialog(Dialog):
@@ -193,7 +194,7 @@ class ExportDialog(Dialog):
             return
         self._filling = True
         self.title.setText(target.entry.name)
-        self.detail.setText(f"{target.entry.type}, {target.entry.summary}")
+        self.detail.setText(_what(target.entry))
         self.format.clear()
         for writer in target.writers:
             for extension in writer.extensions:
@@ -362,7 +363,7 @@ class ExportDialog(Dialog):
         self._set_busy(False)
         self._replace = False
         if self.current is not None:
-            self.detail.setText(f"{self.current.entry.type}, {self.current.entry.summary}")
+            self.detail.setText(_what(self.current.entry))
         self.close_button.setText("Close")
         if not paths:
             self.notice.say("info", "Nothing was written.")
@@ -391,3 +392,9 @@ class ExportDialog(Dialog):
             self.detail.setText("Stopping after this file…")
             return
         super().reject()
+
+
+def _what(entry: Entry) -> str:
+    """The kind of thing and what it holds: ``"Grid field, 65×65×65 nodes"``."""
+    kind = Artifact.registry[entry.type].title if entry.type in Artifact.registry else entry.type
+    return f"{kind}, {entry.summary}"

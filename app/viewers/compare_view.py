@@ -7,21 +7,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from app import theme
 from app.background import Task, run_in_background
-from app.viewers import plotting
+from app.viewers import compare_bar, overlay, plotting
+from app.viewers.compare_bar import Legend
 from app.viewers.curves_view import CurvesView
-from app.viewers.histogram_view import HistogramView
+from app.viewers.histogram_view import HistogramView, Shares
 from app.viewers.links import CameraLink
 from app.viewers.registry import Shown
 from app.viewers.scene import Scene3D
 from app.viewers.table_view import TableView
+from app.viewers.toolbar import ViewBar
 from engines.core import Cancelled
 from engines.data import Mesh, Table
+
+CUT = 0.995
+"""Colours and histogram end at this share of the vertices: a few stray ones would take all the room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +99,12 @@ def distances(meshes: Sequence[Mesh], reference: Mesh | None, cancelled: Callabl
     return found
 
 
+def _in_one_unit(meshes: Sequence[Mesh | None], reference: Mesh | None) -> list[Mesh | None]:
+    """A mesh that knows no unit of length is taken to have that of the others: their distances say so anyway."""
+    known = [mesh.unit for mesh in (reference, *meshes) if mesh is not None and mesh.unit]
+    return [mesh.replace(unit=known[0]) if mesh is not None and known and not mesh.unit else mesh for mesh in meshes]
+
+
 class CompareView(QWidget):
     title_changed = Signal(str)
     distances_ready = Signal()
@@ -104,81 +115,70 @@ class CompareView(QWidget):
         self.setAccessibleName("Comparison of two runs")
         self._runs: list[Compared] = []
         self._reference: Mesh | None = None
-        self._meshes: list[Mesh] = []
+        self._meshes: list[Mesh | None] = []
         self._task: Task | None = None
         self.distances: list[np.ndarray] = []
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self.bar = ViewBar(self)
+        column.addWidget(self.bar)
         self.split = QSplitter(Qt.Orientation.Vertical, self)
-        column.addWidget(self.split)
+        column.addWidget(self.split, 1)
         top = QSplitter(Qt.Orientation.Horizontal, self.split)
         self.scenes: list[Scene3D] = []
-        self.titles: list[QLabel] = []
         for side in ("left", "right"):
-            top.addWidget(self._side(side))
+            scene = Scene3D(top, bar=False)
+            scene.setObjectName(f"scene-{side}")
+            scene.panel_open.update(wide=False, narrow=False)
+            scene.arrange()
+            scene.stage.bars_elsewhere = True
+            scene.look_changed.connect(self._share_legend)
+            scene.layers_changed.connect(self._colour)
+            top.addWidget(scene)
+            self.scenes.append(scene)
         self.link = CameraLink(self)
         self.link.link(self.scenes)
-        below = QWidget(self.split)
-        under = QVBoxLayout(below)
-        under.setContentsMargins(0, 0, 0, 0)
-        under.setSpacing(0)
-        row = QHBoxLayout()
-        row.setContentsMargins(12, 6, 12, 0)
-        row.setSpacing(16)
-        self.by_distance = QCheckBox("Colour by distance", below)
+        self.by_distance = QCheckBox("Colour by distance", self)
         self.by_distance.setObjectName("by-distance")
         self.by_distance.setAccessibleName("Colour by distance")
         self.by_distance.setChecked(True)
         self.by_distance.toggled.connect(lambda _: self._colour())
-        self.notice = QLabel(below)
-        self.notice.setObjectName("compare-notice")
-        theme.mark(self.notice, tone="muted")
-        row.addWidget(self.by_distance)
-        row.addWidget(self.notice)
-        row.addStretch(1)
-        under.addLayout(row)
-        self.tabs = QTabWidget(below)
+        self.legend = Legend(self)
+        compare_bar.fill(self)
+        self.tabs = QTabWidget(self.split)
         self.tabs.setObjectName("compare-tabs")
         self.tabs.setDocumentMode(True)
-        self.histogram = HistogramView(self.tabs)
+        distances_page = QWidget(self.tabs)
+        under = QVBoxLayout(distances_page)
+        under.setContentsMargins(0, 0, 0, 0)
+        under.setSpacing(0)
+        self.notice = QLabel(distances_page)
+        self.notice.setObjectName("compare-notice")
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        theme.mark(self.notice, tone="muted")
+        self.histogram = HistogramView(distances_page)
+        under.addWidget(self.notice)
+        under.addWidget(self.histogram, 1)
         self.curves = CurvesView(self.tabs)
         self.params = TableView(self.tabs, bar=False)
         self.scores = TableView(self.tabs, bar=False)
-        self.tabs.addTab(self.histogram, "Distances")
+        self.tabs.addTab(distances_page, "Distances")
         self.tabs.addTab(self.curves, "Curves")
         self.tabs.addTab(self.params, "Params that differ")
         self.tabs.addTab(self.scores, "Scores")
-        under.addWidget(self.tabs, 1)
         self.split.setStretchFactor(0, 3)
         self.split.setStretchFactor(1, 2)
         self.split.setSizes([600, 380])
-
-    def _side(self, side: str) -> QWidget:
-        holder = QWidget(self)
-        column = QVBoxLayout(holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        title = QLabel(holder)
-        title.setObjectName(f"title-{side}")
-        title.setContentsMargins(12, 6, 12, 6)
-        theme.mark(title, kind="heading")
-        scene = Scene3D(holder)
-        scene.setObjectName(f"scene-{side}")
-        scene.layers_action.setChecked(False)
-        column.addWidget(title)
-        column.addWidget(scene, 1)
-        self.scenes.append(scene)
-        self.titles.append(title)
-        return holder
 
     # ---- content ------------------------------------------------------------------------------------------
     def set_runs(self, first: Compared, second: Compared, reference: Mesh | None = None) -> None:
         """Compare two runs. Distances are computed in the background; see :attr:`distances_ready`."""
         self._runs, self._reference = [first, second], reference
-        for k, (scene, title, run) in enumerate(zip(self.scenes, self.titles, self._runs, strict=True)):
-            title.setText(_heading(self._runs, k))
-            scene.show_artifacts([Shown("mesh", run.title, run.mesh)] if run.mesh is not None else [])
+        self._meshes = _in_one_unit([run.mesh for run in self._runs], reference)
+        for k, (scene, mesh) in enumerate(zip(self.scenes, self._meshes, strict=True)):
+            scene.stage.caption = _heading(self._runs, k)
+            scene.show_artifacts([Shown("mesh", self._runs[k].title, mesh)] if mesh is not None else [])
             scene.setAccessibleName(f"Surface of {_heading(self._runs, k)}")
         self.curves.clear()
         for k, run in enumerate(self._runs):
@@ -202,43 +202,49 @@ class CompareView(QWidget):
         if self._task is not None:
             self._task.cancel()
         self.distances = []
-        self._meshes = [run.mesh for run in self._runs if run.mesh is not None]
         self.histogram.set_values([])
-        enough = len(self._meshes) == 2 and all(len(mesh.faces) for mesh in self._meshes)
+        meshes = [mesh for mesh in self._meshes if mesh is not None and len(mesh.faces)]
+        enough = len(meshes) == 2
         self.by_distance.setEnabled(enough)
         if not enough:
-            self.notice.setText("Distances need a surface from both runs.")
+            self._say("Distances need a surface from both runs.")
             return
-        self.notice.setText("Measuring distances…")
+        self._say("Measuring distances…")
         self._task = run_in_background(
-            distances, self._meshes, self._reference, done=self._measured, failed=self._failed, owner=self
+            distances, meshes, self._reference, done=self._measured, failed=self._failed, owner=self
         )
 
     def _measured(self, found: list[np.ndarray]) -> None:
         self._task = None
         self.distances = found
+        self._say("")
         to = "the reference" if self._reference is not None else "the other surface"
-        self.notice.setText(f"Distance of each vertex from {to}; one scale for both")
-        unit = self._meshes[0].unit
+        self.by_distance.setToolTip(f"Distance of each vertex from {to}; one scale for both")
+        meshes = [mesh for mesh in self._meshes if mesh is not None]
         values = [(_heading(self._runs, k), {"distance": d}) for k, d in enumerate(found)]
-        self.histogram.set_values(values, {"distance": unit})
-        for scene, mesh, run, distance in zip(self.scenes, self._meshes, self._runs, found, strict=True):
+        shares = Shares("vertices", f"Distance to {to}", CUT)
+        self.histogram.set_values(values, {"distance": meshes[0].unit}, shares)
+        for scene, mesh, run, distance in zip(self.scenes, meshes, self._runs, found, strict=True):
             shown = mesh.replace(scalars=dict(mesh.scalars) | {"distance": distance})
             scene.show_artifacts([Shown("mesh", run.title, shown)])
-            scene.layers_changed.connect(self._colour)
         self._colour()
         self.distances_ready.emit()
 
     def _failed(self, error: BaseException) -> None:
         self._task = None
         if not isinstance(error, Cancelled):
-            self.notice.setText(f"Distances could not be measured: {error}")
+            self._say(f"Distances could not be measured: {error}")
+
+    def _say(self, text: str) -> None:
+        self.notice.setText(text)
+        self.notice.setVisible(bool(text))
+        self.histogram.setVisible(not text)
 
     def _colour(self) -> None:
         """Both surfaces by distance over one scale, or both plain."""
         if not self.distances:
             return
-        high = max(float(np.percentile(d, 99.5)) for d in self.distances) or 1e-9
+        high = max(float(np.quantile(d, CUT)) for d in self.distances) or 1e-9
         on = self.by_distance.isChecked()
         for scene in self.scenes:
             layer = scene.layers.get("mesh")
@@ -248,27 +254,48 @@ class CompareView(QWidget):
             if wanted != layer.style:
                 scene.set_style("mesh", wanted)
 
+    def _share_legend(self) -> None:
+        """What colours both sides alike is said once, on the bar; where they differ, in each view."""
+        bars = [scene.colour_bars() for scene in self.scenes]
+        shared = bars[0] == bars[1]
+        self.legend.set_bar(bars[0][0] if shared and bars[0] else None)
+        self.bar.set_shown(self.legend, self.legend.bar is not None)
+        for scene in self.scenes:
+            scene.set_bars_elsewhere(shared or not bars[0] or not bars[1])
+
+    def save_picture(self) -> None:
+        from app.viewers.capture_dialog import CaptureDialog
+
+        CaptureDialog(self, self.window()).open()
+
     # ---- leaving ------------------------------------------------------------------------------------------
     def picture(self, width: int, height: int) -> QImage:
-        """Both surfaces with their titles above the histogram or the curves in front."""
+        """Both surfaces with their colours, above the histogram or what else is in front."""
         image = QImage(width, height, QImage.Format.Format_RGB888)
         image.fill(QColor(theme.colors().panel))
-        head, upper = max(24, height // 24), round(height * 0.62)
+        upper, scale = round(height * 0.62), max(0.5, width / 1400)
+        band = round(32 * scale) if self.legend.bar is not None else 0
+        size = (width // 2 - 1, upper - band)
+        framed = next((scene for scene in self.scenes if scene.framing.is_automatic), self.scenes[0])
+        pose = framed.pose_for(*size)  # one for both: only the scene that leads the other knows that nobody moved it
         painter = QPainter(image)
-        for k, scene in enumerate(self.scenes):
-            left = k * (width // 2)
-            painter.drawImage(left, head, scene.picture(width // 2 - 1, upper - head))
-            painter.setPen(QColor(theme.colors().text))
-            font = theme.font(bold=True)
-            font.setPixelSize(max(10, round(head * 0.5)))
-            painter.setFont(font)
-            painter.drawText(
-                left + head // 2, 0, width // 2, head, Qt.AlignmentFlag.AlignVCenter, self.titles[k].text()
-            )
-        lower = self.tabs.currentWidget()
-        painter.drawImage(0, upper, lower.picture(width, height - upper))
-        painter.end()
+        try:
+            for k, scene in enumerate(self.scenes):
+                painter.drawImage(k * (width // 2), 0, scene.picture(*size, pose))
+            painter.drawImage(0, upper, self._lower_picture(width, height - upper, scale))
+            if self.legend.bar is not None:
+                painter.translate(0, upper - band)
+                painter.scale(scale, scale)
+                overlay.draw_legend(painter, QRectF(0, 0, width / scale, band / scale), self.legend.bar)
+        finally:
+            painter.end()
         return image
+
+    def _lower_picture(self, width: int, height: int, scale: float) -> QImage:
+        shown = self.tabs.currentWidget()
+        if shown is self.histogram.parentWidget():
+            return plotting.grab(self.histogram.graphics, width, height, scale)
+        return shown.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))

@@ -14,12 +14,11 @@ import numpy as np
 
 from app.viewers.camera import Pose
 from app.viewers.layer import Layer
+from app.viewers.overlay import foot_height
 
 STRAYS, ASTRAY = 0.06, 0.2
 """Of the diagonal of what was framed: as far its ends may move before it is framed anew, when things come or go, and
 when those on show are updated."""
-FOOT, LOW = 60.0, 320.0
-"""Pixels at the bottom for axes and scale bar, in views of at least this height."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Room:
         half = max(self.height, 1.0) / 2
         across = max(self.width, 1.0) / 2 / half
         right = across - min(self.right, 0.6 * self.width) / half
-        foot = FOOT / half if self.height >= LOW else 0.0
+        foot = foot_height(self.width, self.height) / half
         return -across, right, foot - 1, 1.0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,18 @@ from engines.data import Curve, GridField, Mesh, Model, PointCloud, Table, Volum
 
 _MOST = 2_000_000
 """Larger arrays are thinned out evenly: the shape of a histogram does not change by more."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Counts as shares, so that items of different size can be compared."""
+
+    of: str
+    """What is counted, in the plural."""
+    title: str
+    """What the values are."""
+    cut: float = 1.0
+    """The axis ends where this share of every item is below; how much lies beyond is said in words."""
 
 
 def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
@@ -46,6 +60,18 @@ def finite(values: np.ndarray) -> np.ndarray:
     return flat[np.isfinite(flat)]
 
 
+class _Suffixed(pg.AxisItem):
+    """Numbers with their unit."""
+
+    suffix = ""
+
+    def tickStrings(self, values, scale, spacing):
+        if not self.suffix:
+            return super().tickStrings(values, scale, spacing)
+        plain = [f"{10.0**v:g}" for v in values] if self.logMode else super().tickStrings(values, scale, spacing)
+        return [f"{text}{self.suffix}" for text in plain]
+
+
 class HistogramView(QWidget):
     """Several items are drawn over each other, over the same bins."""
 
@@ -57,6 +83,7 @@ class HistogramView(QWidget):
         self.setAccessibleName("Histogram")
         self._items: list[tuple[str, dict[str, np.ndarray], str]] = []
         self._name = ""
+        self._shares: Shares | None = None
         self.counts: list[np.ndarray] = []
         self.edges = np.zeros(0)
         column = QVBoxLayout(self)
@@ -90,7 +117,8 @@ class HistogramView(QWidget):
             "Nothing to count",
             "Choose something with values: a table, a field, a volume, or a mesh with scalars.",
         )
-        self.graphics = pg.PlotWidget(self)
+        self.shares_axis = _Suffixed("left")
+        self.graphics = pg.PlotWidget(self, axisItems={"left": self.shares_axis})
         self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
         self.graphics.setAccessibleName("Plot of the counts")
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
@@ -98,6 +126,10 @@ class HistogramView(QWidget):
         self.plot.setMenuEnabled(False)
         self.plot.showGrid(y=True, alpha=0.18)
         self.plot.layout.setContentsMargins(8, 8, 16, 6)
+        self._legend = pg.LabelItem(justify="left")
+        self._legend.setParentItem(self.plot.vb)
+        self._legend.anchor((1, 0), (1, 0), offset=(-4, -2))
+        self._legend.hide()
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.graphics)
         column.addWidget(body, 1)
@@ -113,9 +145,13 @@ class HistogramView(QWidget):
         )
 
     def set_values(
-        self, items: Sequence[tuple[str, dict[str, np.ndarray]]], units: dict[str, str] | None = None
+        self,
+        items: Sequence[tuple[str, dict[str, np.ndarray]]],
+        units: dict[str, str] | None = None,
+        shares: Shares | None = None,
     ) -> None:
         """Plain data: a title and named values for each item."""
+        self._shares = shares
         self._items = [(title, found, "") for title, found in items if found]
         self._units = units or {}
         names = list(dict.fromkeys(name for _, found, _ in self._items for name in found))
@@ -141,7 +177,9 @@ class HistogramView(QWidget):
         self.counts = []
         if not shown:
             return
-        low, high = min(v.min() for _, v in shown), max(v.max() for _, v in shown)
+        shares, unit = self._shares, self._units.get(self._name, "")
+        low, largest = min(v.min() for _, v in shown), max(v.max() for _, v in shown)
+        high = largest if shares is None else max(float(np.quantile(v, shares.cut)) for _, v in shown)
         if high <= low:
             low, high = low - 0.5, high + 0.5
         self.edges = np.linspace(low, high, self.bins.value() + 1)
@@ -151,8 +189,10 @@ class HistogramView(QWidget):
             colour = QColor(theme.colors().accent if len(shown) == 1 else theme.series_color(k))
             fill = QColor(colour)
             fill.setAlpha(150 if len(shown) == 1 else 80)
-            heights = np.log10(np.maximum(counts, 0.5)) if self.log.isChecked() else counts
-            floor = np.log10(0.5) if self.log.isChecked() else 0.0
+            each = 1.0 if shares is None else 100.0 / len(values)
+            least = 0.5 * (1.0 if shares is None else 100.0 / max(len(v) for _, v in shown))
+            heights = np.log10(np.maximum(counts * each, least)) if self.log.isChecked() else counts * each
+            floor = np.log10(least) if self.log.isChecked() else 0.0
             self.plot.addItem(
                 pg.PlotDataItem(
                     self.edges,
@@ -167,13 +207,18 @@ class HistogramView(QWidget):
         self.plot.enableAutoRange()
         self.plot.vb.updateAutoRange()  # before the axis reads the old range as powers of ten
         self.plot.getAxis("left").setLogMode(self.log.isChecked())
-        unit = self._units.get(self._name, "")
         name = self._name.capitalize() if self._name.islower() else self._name
+        name = name if shares is None else shares.title
         self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
-        self.plot.setLabel("left", "count")
+        self.plot.setLabel("left", "count" if shares is None else shares.of)
+        self.shares_axis.suffix = "" if shares is None else " %"
+        self._legend.setVisible(shares is not None)
         plotting.dress(self.plot)
         values = shown[0][1]
-        if len(shown) == 1:
+        self.facts.setText("")
+        if shares is not None:  # in the plot, which is exported too, and where there is room for all of it
+            self._say_in_plot(shown, high, unit)
+        elif len(shown) == 1:
             self.facts.setText(
                 f"mean {number(float(values.mean()))}   median {number(float(np.median(values)))}   "
                 f"95 % below {number(float(np.percentile(values, 95)))}   largest {number(float(values.max()))} {unit}"
@@ -183,10 +228,21 @@ class HistogramView(QWidget):
             self.facts.setTextFormat(Qt.TextFormat.RichText)
             self.facts.setText(
                 "&nbsp;&nbsp; ".join(
-                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()))}")
+                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()), 3)} {unit}".rstrip())
                     for k, (title, v) in enumerate(shown)
                 )
             )
+
+    def _say_in_plot(self, shown: Sequence[tuple[str, np.ndarray]], high: float, unit: str) -> None:
+        """Whose colour is whose, with the mean and how much lies beyond the end of the axis."""
+        lines = []
+        for k, (title, values) in enumerate(shown):
+            beyond = float((values > high).mean()) * 100
+            rest = f"; {number(beyond, 2)} % beyond {number(high, 3)} {unit}".rstrip() if beyond else ""
+            rest += f", up to {number(float(values.max()), 3)} {unit}".rstrip() if beyond else ""
+            mark = f'<span style="color:{theme.series_color(k)}">■</span>'
+            lines.append(f"{mark} {html.escape(title)}: mean {number(float(values.mean()), 3)} {unit}".rstrip() + rest)
+        self._legend.setText("<br>".join(lines), color=theme.colors().text)
 
     def _theme_changed(self) -> None:
         plotting.dress(self.plot)

@@ -35,6 +35,8 @@ class Scene3D(QWidget):
     """By the user or by a link; read :attr:`pose`."""
     layers_changed = Signal()
     measured = Signal(float)
+    look_changed = Signal()
+    clip_moved = Signal()
     title_changed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None, *, bar: bool = True) -> None:
@@ -111,6 +113,7 @@ class Scene3D(QWidget):
 
     def _clip_changed(self) -> None:
         self._tools_changed()
+        self.clip_moved.emit()
 
     def _tools_changed(self) -> None:
         self.canvas.render()
@@ -249,6 +252,7 @@ class Scene3D(QWidget):
         self.canvas.peel = peel
         self.canvas.render()
         self.overlay.update()
+        self.look_changed.emit()
 
     @property
     def unit(self) -> str:
@@ -267,10 +271,7 @@ class Scene3D(QWidget):
     @property
     def room(self) -> Room:
         """What the picture may fill: neither under the layer panel nor under the colour bars."""
-        return Room(self.canvas.width(), self.canvas.height(), max(self.stage.covered, self._bars_width()))
-
-    def _bars_width(self) -> float:
-        return overlay.bars_width(self.colour_bars(), self.canvas.height(), self.stage.bars_at)
+        return Room(self.canvas.width(), self.canvas.height(), max(self.stage.covered, scene_picture.bars_width(self)))
 
     def frame(self) -> None:
         """Show everything, from the same direction, beside the layer panel."""
@@ -333,6 +334,13 @@ class Scene3D(QWidget):
     # ---- painting -----------------------------------------------------------------------------------------
     def colour_bars(self) -> list[overlay.ColourBar]:
         return scene_picture.colour_bars(self.layers.values())
+
+    def set_bars_elsewhere(self, elsewhere: bool) -> None:
+        """Whether a legend beside the view has the colour bars."""
+        if elsewhere != self.stage.bars_elsewhere:
+            self.stage.bars_elsewhere = elsewhere
+            self._resized()
+            self.overlay.update()
 
     def pose_for(self, width: int, height: int, *, turning: bool = False) -> Pose:
         return scene_picture.pose_for(self, width, height, turning=turning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from app.viewers.scene import Scene3D
 
 _TURN = 0.15  # radians for one press of an arrow key
-_CLIP_HELP = "Drag its knob to move it, the tip of its arrow to turn it."
+CLIP_HELP = "Drag its knob to move it, the tip of its arrow to turn it."
 
 
 def fill(scene: Scene3D) -> None:
@@ -31,8 +32,8 @@ def fill(scene: Scene3D) -> None:
     measure = partial(act, "measure", "Measure a distance", "measure", scene.set_measuring, "M", checkable=True)
     scene.measure_action = measure(help="Click two points.")
     clip = partial(act, "clip", "Clipping plane", "clip", scene.set_clipping, "C", checkable=True)
-    scene.clip_action = clip(help=_CLIP_HELP)
-    scene.axis_buttons = _axes(scene)
+    scene.clip_action = clip(help=CLIP_HELP)
+    scene.axis_buttons = axis_buttons(scene.bar, scene.clip_axis)
     scene.bar.add(scene.axis_buttons)
     scene.bar.set_shown(scene.axis_buttons, False)
     scene.bar.stretch()
@@ -54,8 +55,9 @@ def fill(scene: Scene3D) -> None:
         on_key(scene.canvas, key, partial(zoom, factor))
 
 
-def _axes(scene: Scene3D) -> QWidget:
-    holder = QWidget(scene.bar)
+def axis_buttons(parent: QWidget, cut: Callable[[int], object]) -> QWidget:
+    """X, Y, Z: ``cut`` gets 0, 1 or 2."""
+    holder = QWidget(parent)
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(0)
@@ -66,6 +68,6 @@ def _axes(scene: Scene3D) -> QWidget:
         made.setObjectName(f"clip-{name.lower()}")
         made.setAccessibleName(f"Clip across {name}")
         made.setToolTip(f"Cut across {name}; again: the other side")
-        made.clicked.connect(partial(scene.clip_axis, axis))
+        made.clicked.connect(partial(cut, axis))
         row.addWidget(made)
     return holder

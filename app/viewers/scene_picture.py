@@ -22,14 +22,30 @@ def paint_overlay(
     scene: Scene3D, painter: QPainter, size: QSizeF, pose: Pose, bars_at: tuple[float, float] | None = None
 ) -> None:
     """Axes, scale bar, colour bars and tools; ``bars_at`` as in :attr:`Stage.bars_at`."""
+    overlay.draw_caption(painter, QSizeF(size.width() - scene.stage.covered, size.height()), scene.stage.caption)
     if not scene.layers:
         return
     project = partial(pose.project, width=size.width(), height=size.height())
     scene.clip.paint(painter, project, size)
     scene.measure.paint(painter, project)
     overlay.draw_axes(painter, size, pose)
-    overlay.draw_scale_bar(painter, size, pose, scene.unit)
-    overlay.draw_colour_bars(painter, size, scene.colour_bars(), *(bars_at or scene.stage.bars_at))
+    scale_ends = overlay.draw_scale_bar(painter, size, pose, scene.unit)
+    free, right = bars_at or scene.stage.bars_at
+    if overlay.is_flat(size.width(), size.height()):
+        overlay.draw_flat_bars(painter, size, shown_bars(scene), scale_ends + 24, size.width() - right - 12)
+    else:
+        overlay.draw_colour_bars(painter, size, shown_bars(scene), free, right)
+
+
+def shown_bars(scene: Scene3D) -> list[overlay.ColourBar]:
+    """None where a legend beside the view has them."""
+    return [] if scene.stage.bars_elsewhere else scene.colour_bars()
+
+
+def bars_width(scene: Scene3D) -> float:
+    """Pixels at the right of the view that its colour bars take."""
+    size = (scene.canvas.width(), scene.canvas.height())
+    return overlay.bars_width(shown_bars(scene), size, scene.stage.bars_at)
 
 
 def colour_bars(layers: Iterable[Layer]) -> list[overlay.ColourBar]:
@@ -47,8 +63,9 @@ def colour_bars(layers: Iterable[Layer]) -> list[overlay.ColourBar]:
 def pose_for(scene: Scene3D, width: int, height: int, *, turning: bool = False) -> Pose:
     """The camera for a picture: where nobody chose a view, one that fills its size; ``turning``: all around."""
     scale = overlay.picture_scale(height)
-    bars = overlay.bars_width(scene.colour_bars(), height / scale, (height / scale, 0.0))
-    return scene.framing.pose_for(Room(width / scale, height / scale, bars), turning=turning)
+    size = (width / scale, height / scale)
+    bars = overlay.bars_width(shown_bars(scene), size, (size[1], 0.0))
+    return scene.framing.pose_for(Room(*size, bars), turning=turning)
 
 
 def draw(scene: Scene3D, width: int, height: int, pose: Pose, supersample: int) -> QImage:

@@ -39,6 +39,10 @@ class Stage(QWidget):
         self.notice.setObjectName("scene-notice")
         theme.mark(self.notice, kind="chip")
         self.notice.hide()
+        self.caption = ""
+        """Written at the upper left."""
+        self.bars_elsewhere = False
+        """A legend beside the view has the colour bars."""
         self.bars_at = (0.0, 0.0)
         """Height free for the colour bars, and their distance from the right edge."""
         if QGuiApplication.platformName() == "xcb":
@@ -85,10 +89,10 @@ class Stage(QWidget):
         self.bars_at = (float(box.height()), 0.0)
         if not panel.isHidden():
             free = box.height() - panel.geometry().bottom() - MARGIN
-            below = overlay.bar_height(box.height(), free) >= 80
+            below = overlay.has_room_below(box.width(), box.height(), free)
             aside = (float(box.height()), float(self.covered))
             self.bars_at = (float(free), 0.0) if below or not self.covered else aside
-        self.notice.move(MARGIN, MARGIN)
+        self.notice.move(MARGIN, MARGIN + (24 if self.caption else 0))
 
     def say(self, text: str) -> None:
         self.notice.setText(text)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
@@ -14,12 +15,16 @@ from app import theme
 from app.background import run_in_background
 from app.jobs import Job
 from app.project import RunRecord
+from app.viewers.overlay import number
 from app.window.widgets import EmptyState, Glyph, label, name, push_button
 from app.window.workbench import Workbench
 from engines.core import UserError
+from engines.data import Table
 
 log = logging.getLogger("fieldwright.window")
 REPEATS = "This line repeats the run, with the same result."
+NO_BREAK = "\u00a0"
+NOT_YET = ("No curves yet", "They appear as soon as the method reports numbers.")
 UNSAVED = f"{REPEATS} Save the project first: the line names its file."
 
 
@@ -161,15 +166,13 @@ class JobDetail(QWidget):
         name(self, "Job detail")
         self.bench = bench
         self.job: Job | None = None
-        self._points = -1
+        self._points: tuple[int, str] | None = None
         self._curves: Any = None
         self.error = ErrorBox()
         self.log = LogText()
         self.command = CommandBox()
         self._curve_stack = QStackedWidget()
-        self._no_curves = EmptyState(
-            "curves", "No curves yet", "They appear as soon as the method reports numbers.", compact=True
-        )
+        self._no_curves = EmptyState("curves", *NOT_YET, compact=True)
         self._curve_stack.addWidget(self._no_curves)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
@@ -191,7 +194,7 @@ class JobDetail(QWidget):
         if job is self.job and job is not None:
             return
         self.job = job
-        self._points = -1
+        self._points = None
         self.log.reset()
         if self._curves is not None:
             self._curves.close()
@@ -219,11 +222,15 @@ class JobDetail(QWidget):
 
     def _show_curves(self, job: Job) -> None:
         curves = job.curves
-        points = sum(len(steps) for steps, _ in curves.values())
-        if points == self._points:
+        state = (sum(len(steps) for steps, _ in curves.values()), job.status)
+        if state == self._points:
             return
-        self._points = points
+        self._points = state
         if not curves:
+            title, text = instead_of_curves(job)
+            self._no_curves.title.setText(title)
+            self._no_curves.text.setText(text)
+            self._no_curves.text.setVisible(bool(text))
             self._curve_stack.setCurrentWidget(self._no_curves)
             return
         if self._curves is None:
@@ -240,6 +247,30 @@ class JobDetail(QWidget):
         record = self.bench.project.runs.get(job.run_id) if job is not None else None
         if record is not None:
             self.command.show_run(self.bench, record, lambda: self.job is job)
+
+
+def instead_of_curves(job: Job) -> tuple[str, str]:
+    """Title and text for a job without a curve: what is to come, or what the run gives instead."""
+    if not job.ended:
+        return NOT_YET
+    if job.status != "finished":
+        return "No curves", "The run ended before the method reported any."
+    scores = next((a for key, a in (job.outputs or {}).items() if key == "scores" and isinstance(a, Table)), None)
+    return "This method reports no curves", scores_text(scores) if scores is not None else ""
+
+
+def scores_text(scores: Table) -> str:
+    """The scores of a run in a line or two, with their units: those of the first surface where there are several."""
+    reference = {name.lower() for name in scores.columns if name.startswith("Reference ")}
+    said = []
+    for title, values in scores.columns.items():
+        if values.dtype.kind not in "fiu" or not len(values) or not np.isfinite(values[0]):
+            continue
+        if title == "Watertight" or reference & {title.lower(), f"reference {title.lower()}"}:
+            continue  # facts of the surface and of its reference, not scores
+        unit = scores.units.get(title, "")
+        said.append(f"{title} {number(float(values[0]), 3)}{'' if unit in ('', '°') else NO_BREAK}{unit}")
+    return f"Scores: {', '.join(said)}" if said else ""
 
 
 def lines_of(record: Any) -> Iterator[tuple[str, str, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from PySide6.QtCore import QMimeData, QPoint, QRect, QSize, Qt, Signal
@@ -82,6 +82,22 @@ class DropMark(QWidget):
         painter.end()
 
 
+WIDEST_TAB, NARROWEST_TAB = 320, 100
+SPARE = 8
+"""Pixels that Qt leaves free beside a tab's words."""
+
+
+def width_cap(widths: Sequence[int], room: int) -> int:
+    """How wide a tab may be so that all fit into ``room``: the longest titles give way first, short ones stay whole."""
+    left = room
+    for done, width in enumerate(sorted(widths)):
+        share = left // (len(widths) - done)
+        if width > share:
+            return max(NARROWEST_TAB, min(share, WIDEST_TAB))
+        left -= width
+    return WIDEST_TAB
+
+
 class ViewTabs(QTabBar):
     """Tabs that leave the bar when they are dragged off it."""
 
@@ -94,6 +110,7 @@ class ViewTabs(QTabBar):
         self.setExpanding(False)
         self.setElideMode(Qt.TextElideMode.ElideRight)
         self.setUsesScrollButtons(True)
+        self.setStyleSheet("QTabBar::tab { padding: 6px 8px 5px 8px; }")  # many stand side by side
         self.setIconSize(QSize(15, 15))
         self._pressed = -1
 
@@ -125,8 +142,14 @@ class ViewTabs(QTabBar):
         super().mouseMoveEvent(event)
 
     def tabSizeHint(self, index: int) -> QSize:
-        hint = super().tabSizeHint(index)
-        return QSize(min(hint.width(), 240), hint.height())
+        widths = [self._wanted_width(k) for k in range(self.count())]
+        return QSize(min(widths[index], width_cap(widths, self.width())), super().tabSizeHint(index).height())
+
+    def _wanted_width(self, index: int) -> int:
+        return super().tabSizeHint(index).width() - SPARE
+
+    def minimumTabSizeHint(self, index: int) -> QSize:
+        return self.tabSizeHint(index)  # else all would shrink by the same share, and short titles lose theirs
 
 
 class Pane(QWidget):

@@ -79,7 +79,7 @@ class Panels(QObject):
         window.tabifyDockWidget(docks["jobs"], docks["log"])
         docks["log"].hide()
         docks["jobs"].raise_()
-        window.resizeDocks([docks["project"], docks["method"]], [296, 344], Qt.Orientation.Horizontal)
+        window.resizeDocks([docks["project"], docks["method"]], [300, 344], Qt.Orientation.Horizontal)
         window.resizeDocks([docks["jobs"]], [252], Qt.Orientation.Vertical)
 
     def show(self, key: str) -> None:

@@ -129,6 +129,9 @@ class RunActs(QObject):
         def done(job: Job) -> None:
             if earlier is not None:
                 self.bench.queue.remove(earlier)
+            for box in self.window.notices.boxes():  # "was cancelled, Resume" is answered
+                if box.note.text.startswith(f"{job.title} "):
+                    box.dismiss()
             self.started(job.id)
 
         self.bench.resume(run_id, done)

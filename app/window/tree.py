@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -30,8 +30,9 @@ from app.window.wording import count_text
 from app.window.workbench import Workbench
 from engines.core import Artifact
 
-FACTS_WIDTH = 136
-"""The second column is as wide as its words, but takes no more than this from the names."""
+FACTS_WIDTH, FACTS_LEAST = 136, 72
+"""The second column is as wide as its words, but no wider than the first of these. Names that need more room take it
+from there, down to the second."""
 
 
 class _RowDelegate(QStyledItemDelegate):
@@ -80,7 +81,19 @@ class ProjectTree(QTreeView):
         self.setIconSize(QSize(16, 16))
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setItemDelegate(_RowDelegate(self))
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # runs are told apart by the number at the end
+
+    def share_width(self) -> None:
+        """Names first, then the facts beside them. Over all rows: the columns must not jump while one scrolls."""
+        width, header = self.viewport().width(), self.header()
+        names, facts = (max(self.sizeHintForColumn(column), 0) for column in (0, 1))
+        facts = min(facts, max(width - names, FACTS_LEAST), width // 2)
+        header.resizeSection(1, facts)
+        header.resizeSection(0, width - facts)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.share_width()
 
     opened = Signal()
     removed = Signal()
@@ -122,10 +135,11 @@ class ProjectPanel(QWidget):
         self.tree.setModel(self._proxy)
         header = self.tree.header()
         header.setStretchLastSection(False)
-        header.setMinimumSectionSize(60)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
-        header.setResizeContentsPrecision(-1)  # all rows: the column must not jump while one scrolls
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header.setResizeContentsPrecision(-1)  # all rows
+        self._later = QTimer(self, singleShot=True, interval=0)  # once for a burst of changes
+        self._later.timeout.connect(self.tree.share_width)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter")
         self.filter.setClearButtonEnabled(True)
@@ -165,7 +179,15 @@ class ProjectPanel(QWidget):
         self.model.rowsInserted.connect(self._after_insert)
         self.model.rowsRemoved.connect(lambda *_: self._show_empty())
         self.model.rename_wanted.connect(self._rename)
+        for changed in (
+            self._proxy.dataChanged, self._proxy.rowsInserted, self._proxy.rowsRemoved, self._proxy.modelReset,
+            self._proxy.layoutChanged, self.tree.expanded, self.tree.collapsed, theme.signals.changed,
+        ):  # fmt: skip
+            changed.connect(self._share_width)
         self._after_reset()
+
+    def _share_width(self, *_: object) -> None:  # a method, which is let go with the panel: the theme outlives it
+        self._later.start()
 
     # --- selection ---
 

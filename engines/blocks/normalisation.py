@@ -9,17 +9,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Similarity:
-    """unit = (file - center) / scale."""
+    """unit = (file - center) / scale; lengths of the file are in ``length_unit``."""
 
     center: tuple[float, float, float]
     scale: float
+    length_unit: str = ""
 
     @classmethod
-    def of(cls, vertices: np.ndarray, margin: float = 1.1) -> Similarity:
+    def of(cls, vertices: np.ndarray, margin: float = 1.1, length_unit: str = "") -> Similarity:
         """Mean of (V, 3) vertices to the origin, the largest coordinate to 1 / ``margin``."""
         center = vertices.mean(0)
         size = float(np.abs(vertices - center).max())
-        return cls((float(center[0]), float(center[1]), float(center[2])), margin * (size or 1.0))
+        return cls((float(center[0]), float(center[1]), float(center[2])), margin * (size or 1.0), length_unit)
 
     def apply(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float64 points of the file in the unit frame."""

@@ -52,7 +52,7 @@ def extract(
     return Surface(_mesh(surface, similarity), grid_field(grid, similarity), surface.ratios, grid.evaluated)
 
 
-def preview(field: IterativeField, similarity: Similarity, name: str) -> dict[str, Artifact]:
+def preview(field: IterativeField, similarity: Similarity, name: str, surface_name: str) -> dict[str, Artifact]:
     """A coarse mesh and field, in a fraction of a second; no mesh while there is no surface."""
     device = field.flat.device
     grid = near_zero_set(
@@ -61,14 +61,14 @@ def preview(field: IterativeField, similarity: Similarity, name: str) -> dict[st
     shown: dict[str, Artifact] = {"field": grid_field(grid, similarity).replace(name=f"{name}, field")}
     try:
         surface = dual_contouring(grid.values, grid.origin, grid.spacing)
-        shown = {"mesh": _mesh(surface, similarity).replace(name=name), **shown}
+        shown = {"mesh": _mesh(surface, similarity).replace(name=surface_name), **shown}
     except UserError:
         pass
     return shown
 
 
 def _mesh(surface: DualSurface, similarity: Similarity) -> Mesh:
-    return Mesh(vertices=similarity.undo(surface.vertices), faces=surface.faces)
+    return Mesh(vertices=similarity.undo(surface.vertices), faces=surface.faces, unit=similarity.length_unit)
 
 
 def grid_field(grid: NodeValues, similarity: Similarity) -> GridField:
@@ -78,6 +78,7 @@ def grid_field(grid: NodeValues, similarity: Similarity) -> GridField:
         spacing=grid.spacing * similarity.scale,
         quantity="logit",
         level=0.0,
+        length_unit=similarity.length_unit,
     )
 
 

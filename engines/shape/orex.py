@@ -139,7 +139,7 @@ def prepare(slices: Slices, params: OrexParams, run: Run) -> list[Subject]:
     parts = [(n, slices.only(n)) for n in numbers] if len(numbers) > 1 else [(0, slices)]
     subjects = []
     for number, part in parts:
-        name = f"Label {number}" if len(parts) > 1 else slices.name or "Surface"
+        name = f"Label {number}" if len(parts) > 1 else slices.name or "Contours"
         if len(np.unique(part.loop_planes)) < 2:
             if len(parts) == 1:
                 raise UserError(
@@ -147,7 +147,7 @@ def prepare(slices: Slices, params: OrexParams, run: Run) -> list[Subject]:
                 )
             run.warn(f"{name} has contours on one plane only and is left out: one slice cannot define a volume.")
             continue
-        similarity = Similarity.of(part.vertices)
+        similarity = Similarity.of(part.vertices, length_unit=slices.unit)
         vertices = similarity.apply(part.vertices)
         subjects.append(Subject(number, name, similarity, plane_contours(part, vertices), vertices))
     if not subjects:
@@ -200,7 +200,7 @@ def fit(
         if params.level_meshes and step == stage.first + stage.steps - 1:
             state["levels"].append(field.flat.detach().clone())
         state.update({"step": step + 1, "flat": field.flat, "optimiser": optimiser.state()})
-        run.preview(lambda: preview(field, subject.similarity, subject.name))
+        run.preview(lambda: preview(field, subject.similarity, subject.name, subject.surface_name))
         run.checkpoint(lambda: state)
     del state["step"], state["flat"], state["optimiser"]
     state["fitted"].append(field.flat.detach().clone())
@@ -223,7 +223,8 @@ def finish(
                 raise
             run.warn(f"{subject.name} is left out. {error}")
             continue
-        meshes.append(supported(surface.mesh, subject, params, params.resolution, run).replace(name=subject.name))
+        mesh = supported(surface.mesh, subject, params, params.resolution, run)
+        meshes.append(mesh.replace(name=subject.surface_name))
         fields.append(surface.field.replace(name=f"{subject.name}, field"))
         models.append(to_model(field, subject.similarity, subject.name))
         ratios.append(surface.ratios)

@@ -26,6 +26,10 @@ class Subject:
     planes: list[PlaneContours]
     vertices: np.ndarray
 
+    @property
+    def surface_name(self) -> str:
+        return self.name if self.label else f"{self.name}, surface"
+
     def start(self, params: OrexParams, run: Run) -> IterativeField:
         """The untrained network; the same on every device, and whichever surface comes first."""
         seed = int(np.random.default_rng((run.seed, self.label + 2**31)).integers(2**62))

@@ -47,7 +47,9 @@ def from_model(model: Model, device: torch.device | str = "cpu") -> tuple[Iterat
         center, scale = config["similarity"]["center"], float(config["similarity"]["scale"])
         if not bool(field.flat.isfinite().all()) or not np.isfinite([*center, scale]).all() or scale <= 0:
             raise ValueError("it holds numbers that are not finite")
-        return field, Similarity((float(center[0]), float(center[1]), float(center[2])), scale), str(config["name"])
+        unit = str(config["similarity"].get("length_unit", ""))
+        place = Similarity((float(center[0]), float(center[1]), float(center[2])), scale, unit)
+        return field, place, str(config["name"])
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             "The model is not an OReX field.", f"Reading it failed: {error}.", "Choose the network of an OReX run."
@@ -91,4 +93,4 @@ def sample_field(
     field, similarity, name = from_model(model, run.device)
     for _ in run.steps(1, f"Meshing {name}"):
         surface = extract(field, similarity, params.resolution, params.vertex_pull, None, run)
-    return SampledField(surface.mesh.replace(name=name), surface.field.replace(name=f"{name}, field"))
+    return SampledField(surface.mesh.replace(name=f"{name}, surface"), surface.field.replace(name=f"{name}, field"))

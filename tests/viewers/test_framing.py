@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.viewers.camera import DEFAULT, Pose
-from app.viewers.framing import FOOT, LOW, Room
+from app.viewers.framing import Room
 from app.viewers.registry import Shown
 from tests.viewers.conftest import ball, rings
 
@@ -23,11 +23,13 @@ def shares(pose, points, width, height):
 
 
 @pytest.mark.parametrize("parallel", [False, True])
-@pytest.mark.parametrize(("width", "height", "right"), [(900, 600, 248), (380, 520, 0), (1200, 200, 0)])
-def test_what_is_framed_stands_in_the_middle_of_the_free_part_and_fills_it(parallel, width, height, right):
+@pytest.mark.parametrize(
+    ("width", "height", "right", "foot"),
+    [(900, 600, 248, 60), (380, 520, 0, 44), (1200, 200, 0, 44), (370, 260, 0, 44), (300, 120, 0, 30)],
+)
+def test_what_is_framed_stands_in_the_middle_of_the_free_part_and_fills_it(parallel, width, height, right, foot):
     start = Pose(np.zeros(3), DEFAULT.back, DEFAULT.up, 1.0, parallel)
     pose = start.framing(long_box(), free=Room(width, height, right).free)
-    foot = FOOT if height >= LOW else 0
     left, right_, top, bottom = shares(pose, long_box(), width, height) - [0, right, 0, foot]
     assert min(left, right_, top, bottom) > 0
     assert left == pytest.approx(right_, abs=2)

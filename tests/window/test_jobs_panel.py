@@ -1,11 +1,14 @@
 """Jobs: pause, resume and cancel by the buttons, order of the queue, errors in three sentences."""
 
+import numpy as np
 import pytest
 from PySide6.QtWidgets import QLabel
 
 from app.jobs import JobSpec
+from app.window.job_detail import scores_text
 from app.window.jobs_panel import status_text
 from app.window.wording import left_text
+from engines.data import Table
 from tests.window import samples
 from tests.window.conftest import find
 
@@ -93,3 +96,54 @@ def test_what_the_user_can_mend_is_said_so(window, submit, qtbot):
 )
 def test_time_left_is_said_as_a_person_would(seconds, text):
     assert left_text(seconds) == text
+
+
+def test_a_resumed_job_takes_the_place_of_the_one_that_was_cancelled(window, add, qtbot):
+    from app.jobs import JobSpec
+
+    window.file_acts.new_project()
+    params = samples.smoke(steps=50_000)
+    job = window.bench.queue.submit(
+        JobSpec(method="orex", inputs={"slices": samples.slices()}, params=params, device="cpu", title="Long")
+    )
+    qtbot.waitUntil(lambda: bool(job.curves), timeout=60_000)
+    job.cancel()
+    qtbot.waitUntil(lambda: any("was cancelled" in b.note.text for b in window.notices.boxes()), timeout=20_000)
+    (box,) = [b for b in window.notices.boxes() if "was cancelled" in b.note.text]
+    box.button.click()
+    qtbot.waitUntil(lambda: [j.id for j in window.bench.queue.jobs] not in ([job.id], []), timeout=20_000)
+    (again,) = window.bench.queue.jobs
+    assert again.run_id == job.run_id
+    qtbot.waitUntil(lambda: window.jobs_panel.selected() is again)
+    assert not [b for b in window.notices.boxes() if "was cancelled" in b.note.text]
+    again.cancel()
+    qtbot.waitUntil(lambda: again.ended, timeout=20_000)
+
+
+def test_a_method_without_curves_says_so_at_its_end_and_gives_its_scores(window, add, qtbot):
+    from engines.core import catalog
+
+    method = catalog().get("poisson-contours")
+    spec = JobSpec(
+        method=method.key,
+        inputs={"slices": samples.slices()},
+        params=method.params.parse(method.smoke.params),
+        device="cpu",
+    )
+    job = window.bench.queue.submit(spec)
+    window.jobs_panel.select(job.id)
+    qtbot.waitUntil(lambda: job.ended, timeout=60_000)
+    assert job.status == "finished", job.error
+    assert not job.curves
+    page = window.jobs_panel.detail._no_curves
+    qtbot.waitUntil(lambda: page.title.text() == "This method reports no curves")
+    columns = {
+        "Surface": np.array(["a"]),
+        "IoU": np.array([0.9412]),
+        "Chamfer distance": np.array([0.4501]),
+        "Volume": np.array([5e5]),
+        "Reference volume": np.array([5e5]),
+        "Normal error": np.array([np.nan]),
+    }
+    table = Table(columns=columns, units={"Chamfer distance": "mm", "Volume": "mm³"})
+    assert scores_text(table) == "Scores: IoU 0.941, Chamfer distance 0.45\u00a0mm"

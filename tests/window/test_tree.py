@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QStyleOptionViewItem
 
+from app.window.tree import FACTS_LEAST
 from tests.window import samples
 from tests.window.conftest import find
 
@@ -101,3 +102,19 @@ def test_the_second_column_says_in_few_words_what_matters(window, add, qtbot):
     for item in (ring, "r1", mesh):  # nothing of it is cut off at the width that a new window has
         index = window.project_panel._proxy.mapFromSource(model.index_of(item)).siblingAtColumn(1)
         assert tree.itemDelegate().sizeHint(QStyleOptionViewItem(), index).width() <= tree.columnWidth(1)
+
+
+def test_names_have_their_room_before_the_facts(window, add, qtbot):
+    window.file_acts.new_project()
+    tree, model = window.project_panel.tree, window.project_panel.model
+    (one,) = add(samples.slices(), name="Ring")
+    narrow = tree.columnWidth(1)
+    title = "A name that needs more room"
+    window.bench.project.rename(one, title)
+    index = window.project_panel._proxy.mapFromSource(model.index_of(one))
+    qtbot.waitUntil(lambda: index.data() == title)
+    window.bench.project.rename(one, title + " than there is in any panel, however wide it is")
+    qtbot.waitUntil(lambda: tree.columnWidth(1) == min(narrow, FACTS_LEAST))
+    window.bench.project.rename(one, "Ring")
+    qtbot.waitUntil(lambda: tree.columnWidth(1) == narrow)
+    assert tree.columnWidth(0) + tree.columnWidth(1) == tree.viewport().width()

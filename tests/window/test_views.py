@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, QSize
 
 from app.window.frames import common_viewers
-from app.window.pane import zone_at
+from app.window.pane import width_cap, zone_at
 from engines.data import GridField, Mesh, Slices, Table
 from tests.window import samples
 
@@ -122,3 +122,24 @@ def test_a_view_can_have_its_own_window(views, add, qtbot):
     qtbot.waitUntil(lambda: bool(window.frame.viewers()))
     window.close()
     assert views.floating == []
+
+
+def test_long_titles_give_way_before_short_ones(window, views, add, qtbot):
+    assert width_cap([100, 120, 200, 300], 2000) >= 300
+    assert width_cap([100, 120, 200, 300], 620) == 200
+    assert width_cap([100, 120, 200, 300], 500) == 140
+    ids = add(samples.table(), samples.curve(), samples.mesh())
+    window.bench.project.rename(ids[2], "A surface with a name that tells of all its settings, at length")
+    for entry in ids:
+        views.show_artifacts([entry])
+    (pane,) = views.panes()
+    tabs = pane.tabs
+    qtbot.waitUntil(lambda: tabs.tabText(2).startswith("A surface"))
+    qtbot.waitUntil(lambda: bool(views.current.viewers()), timeout=20_000)  # the choice of viewers takes room too
+    full = [tabs._wanted_width(k) for k in range(3)]
+    views.setMaximumWidth(views.width() - tabs.width() + full[0] + full[1] + 160)  # of these, 160 for the long title
+    qtbot.waitUntil(lambda: tabs.width() < sum(full))
+    assert [tabs.tabRect(k).width() for k in (0, 1)] == full[:2]
+    assert tabs.tabRect(2).right() <= tabs.width()
+    assert tabs.tabRect(2).right() > tabs.width() - 8  # no room is left unused
+    assert "at length" in tabs.tabToolTip(2)
