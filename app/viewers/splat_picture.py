@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEventLoop, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter
+from PySide6.QtGui import QImage, QPainter
 
 from app import theme
 from app.background import run_in_background
@@ -40,7 +40,7 @@ def colour_bars(view: SplatView) -> list[overlay.ColourBar]:
 
 def room(view: SplatView, width: float, height: float) -> Room:
     """What the splats may fill: not under the colour bar."""
-    return Room(width, height, overlay.bars_width(colour_bars(view), height, (height, 0.0)))
+    return Room(width, height, overlay.bars_width(colour_bars(view), (width, height), (height, 0.0)))
 
 
 def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, count: bool = True) -> None:
@@ -48,13 +48,17 @@ def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, co
     # The opacity of nothing is dark, whatever the background.
     with splat_ink.on_background("black" if view.look.mode == "opacity" else view.background):
         overlay.draw_axes(painter, size, pose)
-        overlay.draw_scale_bar(painter, size, pose, view.unit)
-        overlay.draw_colour_bars(painter, size, colour_bars(view), size.height())
-        if count and view.count_text and size.width() >= 320:
+        scale_ends = overlay.draw_scale_bar(painter, size, pose, view.unit)
+        bars, flat = colour_bars(view), overlay.is_flat(size.width(), size.height())
+        if flat:
+            overlay.draw_flat_bars(painter, size, bars, scale_ends + 24, size.width() - 12)
+        else:
+            overlay.draw_colour_bars(painter, size, bars, size.height())
+        if count and view.count_text and size.width() >= 320 and not (flat and bars):
             painter.setFont(overlay.small_font())
-            painter.setPen(QColor(theme.colors().muted))
             line = QRectF(0, size.height() - 21, size.width() - 10, 16)
-            painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, view.count_text)
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            overlay.draw_text(painter, line, right, view.count_text)
 
 
 def frame_without_splats(request: Request) -> Frame:

@@ -304,7 +304,9 @@ def test_mouse_wheel_and_keys_navigate_as_in_the_3d_view(view, qtbot):
 
 
 def test_a_double_click_focuses_on_what_is_seen(view):
-    shown(view, ("c", "Ball", shell(2000)))
+    sphere = shell(4000, size=0.06)
+    # Opaque: the depth under a thin place lies between the front and the back.
+    shown(view, ("c", "Ball", sphere.replace(opacity_logits=np.full(4000, 7.0, "f4"))))
     middle = QPointF(view.canvas.width() / 2, view.canvas.height() / 2)
     found = view.pick(middle)
     assert np.linalg.norm(found) == pytest.approx(1.0, abs=0.1)
