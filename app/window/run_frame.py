@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
@@ -14,26 +15,45 @@ from shiboken6 import isValid
 from app import theme
 from app.jobs import Job
 from app.settings import settings
-from app.viewers.registry import Shown, create
+from app.viewers.registry import VIEWERS, Shown, create
 from app.window.frames import Frame
 from app.window.widgets import EmptyState, name
 from app.window.workbench import Workbench
 from engines.core import Artifact
-from engines.data import GridField, Mesh, PointCloud, Slices, Volume
+from engines.data import BoundGaussians, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Slices, Volume
 
 log = logging.getLogger("fieldwright.window")
 IN_SPACE = (Mesh, PointCloud, Slices)
 IN_SLICES = (GridField, Volume)
+IN_SPLATS = (GaussianCloud, BoundGaussians)
+IN_PICTURES = (Photos, Image)
 
 
-def split_by_view(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tuple[list[Shown], list[Shown]]:
-    """What the 3D view and the slice view show of a run; ids stay the same from preview to result."""
+@dataclass(frozen=True)
+class Side:
+    """What one half of the frame shows, and in which viewer."""
+
+    viewer: str
+    items: list[Shown]
+
+
+def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tuple[Side, Side]:
+    """A run in two views; ids stay the same from preview to result."""
     given = [Shown(f"in/{key}", key.capitalize(), a) for key, a in inputs.items()]
     made = [Shown(f"out/{key}", key.capitalize(), a) for key, a in outputs.items()]
-    space = [s for s in (*given, *made) if isinstance(s.artifact, IN_SPACE)]
+    splats = [s for s in (*made, *given) if isinstance(s.artifact, IN_SPLATS)]
+    photos = [s for s in (*given, *made) if isinstance(s.artifact, Photos)]
+    if splats or photos:
+        meshes = [s for s in made if isinstance(s.artifact, Mesh)]
+        pictures = [s for s in made if isinstance(s.artifact, Image)]
+        right = Side("image", pictures) if pictures else Side("photos", photos if splats or meshes else [])
+        if splats:
+            return Side("splats", [*splats[:1], *meshes]), right
+        return (Side("scene", meshes) if meshes else Side("photos", photos)), right
     fields = [s for s in made if isinstance(s.artifact, IN_SLICES)]
     contours = [s for s in given if isinstance(s.artifact, Slices)]
-    return space, ([fields[0], *contours] if fields else [])
+    space = [s for s in (*given, *made) if isinstance(s.artifact, IN_SPACE)]
+    return Side("scene", space), Side("slice", [fields[0], *contours] if fields else [])
 
 
 class RunFrame(Frame):
@@ -50,15 +70,13 @@ class RunFrame(Frame):
         self._loaded_ids: tuple[str, ...] = ()
         self._loading = False
         self._watching: Job | None = None
-        self._scene: QWidget | None = None
-        self._slice: QWidget | None = None
+        self._views: dict[str, QWidget] = {}
+        self._shown: tuple[QWidget | None, QWidget | None] = (None, None)
         name(self, f"Run {self.title()}", "RunFrame")
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.setChildrenCollapsible(False)
         self._left, self._right = QStackedWidget(), QStackedWidget()
-        self._wait = EmptyState(
-            "slice", "No slice yet", "It appears with the first preview of the field.", compact=True
-        )
+        self._wait = EmptyState("view", "Nothing to see yet", "It appears with the first preview.", compact=True)
         self._right.addWidget(self._wait)
         for side in (self._left, self._right):
             side.setMinimumWidth(120)
@@ -96,7 +114,7 @@ class RunFrame(Frame):
         return f"run:{self.run_id}"
 
     def viewers(self) -> list[QWidget]:
-        return [v for v in (self._scene, self._slice) if v is not None]
+        return [v for v in self._shown if v is not None]
 
     def artifact_ids(self) -> list[str]:
         record = self.bench.project.runs.get(self.run_id)
@@ -188,35 +206,36 @@ class RunFrame(Frame):
     def _drawable(self, entry_id: str) -> bool:
         entry = self.bench.entry(entry_id)
         kind = Artifact.registry.get(entry.type) if entry is not None else None
-        return kind is not None and issubclass(kind, IN_SPACE + IN_SLICES)
+        return kind is not None and issubclass(kind, IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES)
 
     def _show(self) -> None:
-        space, slices = split_by_view(self._inputs, self._outputs)
-        if space:
-            made = self._scene is None
-            if self._scene is None:
-                self._scene = create("scene", self)
-                self._left.addWidget(self._scene)
-                self._left.setCurrentWidget(self._scene)
-            self._scene.show_artifacts(space)  # type: ignore[attr-defined]
-            self._restore("scene", self._scene)
-            if made:
-                self.layers_changed.emit()
-        self._left.setVisible(bool(space) or not slices)
+        left, right = sides(self._inputs, self._outputs)
+        self._fill(left, 0)
+        self._left.setVisible(bool(left.items) or not right.items)
         # In a turn of its own, so that events come between the two: each takes some 20 ms.
-        QTimer.singleShot(0, self, self._show_slices)
+        QTimer.singleShot(0, self, self._show_right)
 
-    def _show_slices(self) -> None:
-        _, slices = split_by_view(self._inputs, self._outputs)
-        if slices:
-            if self._slice is None:
-                self._slice = create("slice", self)
-                self._right.addWidget(self._slice)
-                self._right.setCurrentWidget(self._slice)
-            self._slice.show_artifacts(slices)  # type: ignore[attr-defined]
-            self._restore("slice", self._slice)
+    def _show_right(self) -> None:
+        _, right = sides(self._inputs, self._outputs)
+        self._fill(right, 1)
         job = self.job
-        self._right.setVisible(bool(slices) or (job is not None and not job.ended))
+        self._right.setVisible(bool(right.items) or (job is not None and not job.ended))
+
+    def _fill(self, side: Side, place: int) -> None:
+        if not side.items:
+            return
+        stack = (self._left, self._right)[place]
+        made = side.viewer not in self._views
+        if made:
+            self._views[side.viewer] = create(side.viewer, self)
+            stack.addWidget(self._views[side.viewer])
+        view = self._views[side.viewer]
+        stack.setCurrentWidget(view)
+        view.show_artifacts(side.items)  # type: ignore[attr-defined]
+        self._restore(side.viewer, view)
+        if self._shown[place] is not view:
+            self._shown = (view, self._shown[1]) if place == 0 else (self._shown[0], view)
+            self.layers_changed.emit()
 
     def _restore(self, key: str, viewer: QWidget) -> None:
         saved = self._pending.pop(key, None)
@@ -227,15 +246,13 @@ class RunFrame(Frame):
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"kind": self.kind, "run": self.run_id, "sizes": self._split.sizes()}
-        for key, viewer in (("scene", self._scene), ("slice", self._slice)):
-            if viewer is not None:
-                try:
-                    found[key] = viewer.state()  # type: ignore[attr-defined]
-                except Exception:
-                    log.exception("the state of a view could not be read")
-            elif key in self._pending:
-                found[key] = self._pending[key]
-        if self._scene is None and not any(found["sizes"]):
+        found |= {key: value for key, value in self._pending.items() if key in VIEWERS}
+        for key, viewer in self._views.items():
+            try:
+                found[key] = viewer.state()  # type: ignore[attr-defined]
+            except Exception:
+                log.exception("the state of a view could not be read")
+        if not self._views and not any(found["sizes"]):
             found.pop("sizes")
         return found
 
@@ -244,7 +261,7 @@ class RunFrame(Frame):
         run_id = state.get("run")
         if not isinstance(run_id, str) or (run_id not in bench.project.runs and bench.job_of(run_id) is None):
             return None
-        inner = {k: state[k] for k in ("sizes", "scene", "slice") if k in state}
+        inner = {k: state[k] for k in ("sizes", *VIEWERS) if k in state}
         return cls(bench, run_id, inner)
 
     def release(self) -> None:
@@ -252,4 +269,5 @@ class RunFrame(Frame):
         if isValid(self._bridge):
             self._bridge.previewed.disconnect(self._previewed)
             self._bridge.finished.disconnect(self._ended)
-        super().release()
+        for viewer in self._views.values():
+            viewer.close()

@@ -318,8 +318,9 @@ class ViewArea(QWidget):
         scenes = [
             viewer
             for frame in (p.current for p in self.panes())
-            if isinstance(frame, ArtifactFrame) and frame.viewer_key == "scene"
+            if frame is not None
             for viewer in frame.viewers()
+            if hasattr(viewer, "camera_moved")
         ]
         if self._link is None and len(scenes) < 2:
             return

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -42,16 +43,29 @@ class SplattingParams(Params):
         7_000, ge=1, le=1_000_000, help="Optimiser steps, one photo each", source=f"{INRIA}, preview; in full 30000"
     )
     strategy: Literal["classic", "MCMC"] = Param(
-        "classic", source="paper; Kheradmand et al. 2024",
+        "classic", label="Densification", source="paper; Kheradmand et al. 2024",
         help="Clone, split and prune by the image's pull; or fill a budget by moving what is dead onto what lives",
     )  # fmt: skip
     limit: int = Param(
-        500_000, ge=100, le=20_000_000, log=True, help="Gaussians are never more than this", source="own choice"
+        500_000,
+        ge=100,
+        le=20_000_000,
+        log=True,
+        help="Gaussians are never more than this",
+        label="Most Gaussians",
+        source="own choice",
     )
     image_scale: float = Param(
         1.0, gt=0.01, le=1, help="Photos are scaled by this before training", source="own choice"
     )
-    sh_degree: int = Param(3, ge=0, le=3, help="Of the spherical harmonics: how colour follows the view", source=INRIA)
+    sh_degree: int = Param(
+        3,
+        ge=0,
+        le=3,
+        help="Of the spherical harmonics: how colour follows the view",
+        label="Colour degree",
+        source=INRIA,
+    )
     background: Literal["auto", "black", "white", "random"] = Param(
         "auto", source="own choice",
         help="Behind everything. Auto: random for photos with transparency, else black",
@@ -61,10 +75,12 @@ class SplattingParams(Params):
         help="What transparent pixels of photos say: nothing is there, or nothing is known there",
     )  # fmt: skip
     hold_out: int = Param(
-        8, ge=0, le=1000, source="paper, sec. 7",
+        8, ge=0, le=1000, label="Hold out every", source="paper, sec. 7",
         help="Every so manieth photo is kept back to measure on, unless the dataset says which. 0: none",
     )  # fmt: skip
-    dssim: float = Param(0.2, ge=0, le=1, help="Weight of 1 - SSIM against L1 (lambda)", source=INRIA)
+    dssim: float = Param(
+        0.2, ge=0, le=1, help="Weight of 1 - SSIM against L1 (lambda)", label="Weight of DSSIM", source=INRIA
+    )
     position_rate: float = Param(
         1.6e-4, gt=0, le=1e-1, log=True, source=INRIA, advanced=True,
         help="Learning rate of the means, times the scene's extent",
@@ -83,11 +99,11 @@ class SplattingParams(Params):
     densify_until: int = Param(15_000, ge=0, source=INRIA, advanced=True, help="Last step of it")
     densify_every: int = Param(100, ge=1, source=INRIA, advanced=True, help="Steps between")
     threshold: float = Param(
-        2e-4, ge=1e-6, le=1e-1, log=True, source=INRIA, advanced=True,
+        2e-4, ge=1e-6, le=1e-1, log=True, label="Pull threshold", source=INRIA, advanced=True,
         help="Classic: the image's pull at a mean from which a Gaussian is cloned or split",
     )  # fmt: skip
     dense: float = Param(
-        0.01, gt=0, le=1, log=True, source=INRIA, advanced=True,
+        0.01, gt=0, le=1, log=True, label="Split above", source=INRIA, advanced=True,
         help="Classic: larger Gaussians are split, smaller ones cloned; in parts of the scene's extent",
     )  # fmt: skip
     reset_every: int = Param(
@@ -340,7 +356,7 @@ def finish(trainer: Trainer, photos: Photos, kept_back: np.ndarray, run: Run) ->
         shown, photo = trainer.picture(index)
         rows.append((photos.label(index), psnr(shown, photo), float(ssim(shown, photo))))
         if position < SHOWN_VIEWS:
-            pictures.append(side_by_side(shown, photo).replace(name=f"{photos.label(index)}: render, photo, error"))
+            pictures.append(side_by_side(shown, photo).replace(name=PurePath(photos.label(index)).stem))
     cloud = to_cloud(trainer.gaussians(), photos)
     names, levels, alike = zip(*rows, strict=True) if rows else ((), (), ())
     if rows:
@@ -355,15 +371,15 @@ def finish(trainer: Trainer, photos: Photos, kept_back: np.ndarray, run: Run) ->
         cloud,
         scores if rows else None,
         tuple(pictures),
-        histogram(opacities, (0.0, 1.0), "opacity"),
-        histogram(sizes, None, "log10 of the largest standard deviation"),
+        histogram(opacities, (0.0, 1.0), "opacity", "Opacities"),
+        histogram(sizes, None, "log10 of the largest standard deviation", "Sizes"),
     )
 
 
-def histogram(values: np.ndarray, limits: tuple[float, float] | None, label: str) -> Curve:
+def histogram(values: np.ndarray, limits: tuple[float, float] | None, label: str, name: str) -> Curve:
     counts, edges = np.histogram(values, bins=40, range=limits)
     middle = 0.5 * (edges[1:] + edges[:-1])
-    return Curve(x=middle, series={"Gaussians": counts.astype(float)}, x_label=label, name=label.capitalize())
+    return Curve(x=middle, series={"Gaussians": counts.astype(float)}, x_label=label, name=name)
 
 
 def to_cloud(gaussians: Gaussians, photos: Photos) -> GaussianCloud:

@@ -8,6 +8,8 @@ from app.viewers.registry import create
 
 GROUPS = {
     "scene": "In the 3D view",
+    "splats": "In the splat view",
+    "photos": "In the photos view",
     "slice": "In the slice view",
     "curves": "In curves and histograms",
     "histogram": "In curves and histograms",
