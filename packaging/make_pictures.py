@@ -96,16 +96,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("theme", choices=("light", "dark"))
     parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--only", choices=SHOTS, nargs="*")
     chosen = parser.parse_args()
     os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()  # nobody's settings, nobody's recent projects
-    shoot(Photographer(chosen.theme, chosen.folder))
+    at = Photographer(chosen.theme, chosen.folder)
+    for name, shoot in SHOTS.items():
+        if not chosen.only or name in chosen.only:
+            shoot(at)
+    at.window.leave()
+    live(1)
 
 
-def shoot(at: Photographer) -> None:
-    from app.samples import sample
-
+def shoot_home(at: Photographer) -> None:
     live(1.5)
     at.take("home")
+
+
+def shoot_import(at: Photographer) -> None:
+    from app.samples import sample
+
     mesh = next(f.path for f in sample("cortex").files if f.input == "reference")
     at.window.file_acts.new_project()
     live(1.5)
@@ -116,6 +125,9 @@ def shoot(at: Photographer) -> None:
         if dialog is not at.window and dialog.isVisible():
             dialog.close()
     live(1.5)
+
+
+def shoot_slices(at: Photographer) -> None:
     at.window.file_acts.open_sample("cortex", run=True)
     wait(lambda: bool(at.bench.project.runs))
     live(14)
@@ -133,8 +145,20 @@ def shoot(at: Photographer) -> None:
     at.window.run_acts.compare(list(at.bench.project.runs))
     live(10)
     at.take("comparison")
-    at.window.leave()
+
+
+def shoot_splats(at: Photographer) -> None:
+    from app.project import Project
+
+    at.bench.replace(Project.new())
     live(1)
+    at.window.file_acts.open_sample("photos", run=True)
+    wait(lambda: at.ended(1), 200)
+    live(8)
+    at.take("splats")
+
+
+SHOTS = {"home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats}
 
 
 if __name__ == "__main__":
