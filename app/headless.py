@@ -217,13 +217,19 @@ def _placed(project: Project, artifact: Artifact, path: Path) -> Entry:
 
 def items_of(path: Path, loaded: Loaded, reader: str, options: Mapping[str, str], *, link: bool) -> list[Item]:
     """What a file held, as it is added to a project: with how it was read, and linked if asked for."""
-    from engines.files import READERS
+    from engines.files import READERS, file_of
 
     kind = READERS[reader].options
     how = Provenance(reader=reader, options=kind.parse(options).model_dump(mode="json"))
     where = path.resolve()
     return [
-        Item(a, a.name or path.stem, str(where), how, link_to(where, reader, how.options, index) if link else None)
+        Item(
+            a,
+            a.name or path.stem,
+            str(where),
+            how,
+            link_to(file_of(where, reader), reader, how.options, index) if link else None,
+        )
         for index, a in enumerate(loaded.artifacts)
     ]
 

@@ -55,7 +55,14 @@ class Target:
         return name if name.lower().endswith(self.writer.extensions) else name + self.extension
 
 
-PREFERRED = {"Mesh": ".ply", "GridField": ".vti", "Volume": ".nii.gz", "Slices": ".csl", "PointCloud": ".ply"}
+PREFERRED = {
+    "Mesh": ".ply",
+    "GridField": ".vti",
+    "Volume": ".nii.gz",
+    "Slices": ".csl",
+    "PointCloud": ".ply",
+    "GaussianCloud": ".ply",
+}
 """What most tools read, until the user has chosen something else."""
 
 

@@ -163,6 +163,14 @@ def ask_open_paths(parent: QWidget, title: str, filters: str) -> list[str]:
     return paths
 
 
+def ask_open_folder(parent: QWidget, title: str) -> list[str]:
+    """The chosen folder, or nothing."""
+    path = QFileDialog.getExistingDirectory(parent, title, settings().folder())
+    if path:
+        settings().remember_folder(path)
+    return [path] if path else []
+
+
 def ask_save_path(parent: QWidget, title: str, suggested: str, filters: str) -> str:
     """A path, or "". The caller asks before overwriting, inline, so this does not."""
     start = suggested if Path(suggested).is_absolute() else str(Path(settings().folder()) / suggested)

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.background import run_in_background
 from app.dialogs.adding import add_together
-from app.dialogs.frame import Dialog, ask_open_paths, column, size_text
+from app.dialogs.frame import Dialog, ask_open_folder, ask_open_paths, column, size_text
 from app.dialogs.import_item import KEEP, ImportItem
 from app.dialogs.import_page import ImportPage
 from app.dialogs.notice import Notice
@@ -40,7 +40,7 @@ STATUS = {
     "refused": ("error", "bad", "Cannot be added"),
     "cancelled": ("cancel", "muted", "Cancelled"),
 }
-EMPTY = "Drop files here, or choose Add files.\n\nNothing is added to the project before you have seen it."
+EMPTY = "Drop files here or folders of photos, or choose Add files.\n\nNothing is added before you have seen it."
 
 
 class FileList(QListWidget):
@@ -107,6 +107,8 @@ class ImportDialog(Dialog):
         self.body.addWidget(self.notice)
 
         self.files_button = self.add_button("Add &files…", self.choose_files, left=True, icon="add")
+        self.folder_button = self.add_button("Add f&older…", self.choose_folder, left=True, icon="add")
+        self.folder_button.setToolTip("A folder of photos with their cameras: COLMAP, nerfstudio or LLFF.")
         self.remove_button = self.add_button("Remove from list", self.remove_current, "quiet", left=True)
         self.cancel_button = self.add_button("Cancel", self.reject)
         self.add_button_ = self.add_button("&Add", self.add, "primary")
@@ -120,13 +122,17 @@ class ImportDialog(Dialog):
 
     def _know_filters(self, filters: str) -> None:
         self._filters = filters
-        names = sorted({e.lstrip(".").upper() for e in filters.split(")")[0].split("(")[1].replace("*", "").split()})
+        patterns = filters.split(")")[0].split("(")[1].split()
+        names = sorted({p[2:].upper() for p in patterns if p.startswith("*.")})
         self._empty_text = f"{EMPTY}\n\nKnown formats: {', '.join(names)}."
         if self.current is None:
             self._select()
 
     def choose_files(self) -> None:
         self.add_files(ask_open_paths(self, "Import files", self._filters))
+
+    def choose_folder(self) -> None:
+        self.add_files(ask_open_folder(self, "Import a folder"))
 
     def add_files(self, paths: Sequence[str | Path]) -> None:
         """Put files on the list and begin to read them. Those that are there already are passed over."""
@@ -317,7 +323,7 @@ def _add_text(ready: int, total: int) -> str:
 def _file_filters() -> str:
     from engines.files import READERS
 
-    every = sorted({e for reader in READERS.values() for e in reader.extensions})
-    lines = [f"All known files ({' '.join(f'*{e}' for e in every)})"]
-    lines += [f"{r.title} ({' '.join(f'*{e}' for e in r.extensions)})" for r in READERS.values()]
+    every = sorted({p for reader in READERS.values() for p in reader.patterns})
+    lines = [f"All known files ({' '.join(every)})"]
+    lines += [f"{r.title} ({' '.join(r.patterns)})" for r in READERS.values()]
     return ";;".join([*lines, "All files (*)"])

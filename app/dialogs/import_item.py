@@ -253,13 +253,14 @@ class ImportItem(QObject):
     def _as_read(self, name: str, index: int) -> Addition:
         """One of the artifacts that the file holds, linked if that was chosen."""
         from app.project import Provenance, link_to
+        from engines.files import file_of
 
         assert self.found is not None
         reader, read = self.found.reader, self.found.loaded.artifacts[index]
         options = (self.options or reader.options()).model_dump(mode="json")
         artifact = self._in_unit(read)
         unit = None if artifact is read else self.unit
-        link = functools.partial(link_to, self.path, reader.key, options, index, unit)
+        link = functools.partial(link_to, file_of(self.path, reader.key), reader.key, options, index, unit)
         how = Provenance(reader=reader.key, options=options)
         return Addition(name, artifact, self._origin, how, link=link if self.link and self.can_link else None)
 
@@ -325,6 +326,6 @@ def stem(file_name: str) -> str:
 
 def _size(path: Path) -> int | None:
     try:
-        return path.stat().st_size
+        return None if path.is_dir() else path.stat().st_size  # a folder's own size says nothing of what is in it
     except OSError:
         return None

@@ -250,3 +250,27 @@ def test_json_has_no_nan(machine, points):
     code, lines = machine("run", "toy-walk", "-i", "@Start", "-s", "iterations=2", "-p", points)
     assert code == 0
     assert "NaN" not in json.dumps(lines)
+
+
+def test_a_folder_of_photos_is_told_linked_and_written(fieldwright, machine, tmp_path):
+    import numpy as np
+
+    from engines.blocks.cameras import look_at
+    from engines.data import Photos
+
+    rng = np.random.default_rng(0)
+    poses = np.stack([np.asarray(look_at((3.0, y, 1.0), (0.0, 0.0, 0.0))) for y in (-1.0, 0.0, 1.0)])
+    pixels = [rng.integers(0, 255, (12, 16, 3), dtype=np.uint8) for _ in poses]
+    photos = Photos.of(pixels, world_to_camera=poses, intrinsics=np.tile([20.0, 20.0, 8.0, 6.0], (3, 1)))
+    write(photos, tmp_path / "scene" / "transforms.json")
+    code, out, _ = fieldwright("info", "scene")
+    assert code == 0
+    assert "3 photos" in out
+    assert machine("import", "scene", "--link", "-p", "p.fieldwright")[0] == 0
+    _, (project,) = machine("info", "p.fieldwright")
+    (entry,) = project["artifacts"]
+    assert entry["link"]["relative"].replace("\\", "/") == "scene/transforms.json"
+    assert entry["link_state"] == "there"
+    assert fieldwright("export", "p.fieldwright", entry["id"], "again/transforms.json")[0] == 0
+    (again,) = read(tmp_path / "again").artifacts
+    np.testing.assert_allclose(again.world_to_camera, poses, atol=1e-9)
