@@ -24,7 +24,7 @@ from engines.shape.shape_interpolation import shape_interpolation
 from engines.shape.slicing import slice_volume
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = ["cortex", "torus", "two-holes", "avocado"]
+KEYS = ["cortex", "torus", "two-holes", "photos", "avocado"]
 
 
 def test_the_samples_are_listed_in_order_with_everything_a_card_needs():
@@ -170,7 +170,7 @@ def test_assets_are_found_where_the_environment_or_a_frozen_build_says(tmp_path,
 
 def test_listing_the_samples_imports_neither_qt_nor_engines():
     code = (
-        "import sys; from app.samples import samples; assert len(samples()) == 4; "
+        "import sys; from app.samples import samples; assert len(samples()) == 5; "
         "bad = {m.split('.')[0] for m in sys.modules} & {'PySide6', 'engines', 'torch', 'numpy'}; assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
