@@ -62,6 +62,7 @@ PREFERRED = {
     "Slices": ".csl",
     "PointCloud": ".ply",
     "GaussianCloud": ".ply",
+    "Photos": ".json",
 }
 """What most tools read, until the user has chosen something else."""
 

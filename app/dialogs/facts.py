@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.core import Artifact
-from engines.data import GridField, Image, Mesh, PointCloud, Slices, Volume
+from engines.data import GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Slices, Volume
 
 UNITS = ("", "mm", "cm", "m", "µm", "in")
 LABELS_AT_MOST = 4_096
@@ -75,9 +75,27 @@ def describe(artifact: Artifact) -> Facts:
         ]
     elif isinstance(artifact, Image):
         rows.append(("Size", artifact.summary()))
+    elif isinstance(artifact, Photos):
+        rows += _photos_rows(artifact)
+    elif isinstance(artifact, GaussianCloud):
+        rows += [("Gaussians", f"{len(artifact):,}"), ("Colour degree", str(artifact.degree))]
+        if len(artifact):
+            rows.append(("Extent", extent_text(artifact.bounds, artifact.unit)))
     else:
         rows.append(("Holds", artifact.summary()))
     return Facts(tuple(rows), labels, threshold)
+
+
+def _photos_rows(photos: Photos) -> list[tuple[str, str]]:
+    sizes = sorted({(int(w), int(h)) for w, h in photos.sizes})
+    shown = ", ".join(f"{w}×{h}" for w, h in sizes[:3]) + (f" and {len(sizes) - 3} more" if len(sizes) > 3 else "")
+    rows = [("Photos", f"{len(photos):,}"), ("Pixels", shown)]
+    if photos.held_out is not None and photos.held_out.any():
+        rows.append(("Held out", f"{int(photos.held_out.sum()):,}"))
+    rows.append(("Known points", f"{len(photos.points):,}" if photos.points is not None else "none"))
+    if len(photos):
+        rows.append(("Extent", extent_text(photos.bounds, photos.unit)))
+    return rows
 
 
 def _slices_rows(slices: Slices) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.dialogs.facts import describe, label_counts
-from engines.data import GridField, Image, PointCloud, Slices, Table, Volume
+from engines.data import GaussianCloud, GridField, Image, Photos, PointCloud, Slices, Table, Volume
 
 
 def rows(artifact):
@@ -72,3 +72,26 @@ def test_the_others():
     assert rows(field)["Range"] == "0 to 7"
     assert "2×3" in rows(Image(pixels=np.zeros((3, 2, 3), np.uint8)))["Size"]
     assert rows(Table(columns={"a": np.arange(3)}))["Holds"] == "3 rows × 1 columns"
+
+
+def test_photos_and_splats():
+    photos = Photos.of(
+        [np.zeros((8, 12, 3), np.uint8)] * 3,
+        world_to_camera=np.tile(np.eye(4), (3, 1, 1)),
+        intrinsics=np.tile([10.0, 10, 6, 4], (3, 1)),
+        held_out=np.array([False, True, False]),
+        points=np.array([[0.0, 0, 0], [1, 2, 3]]),
+        unit="m",
+    )
+    rows = dict(describe(photos).rows)
+    assert rows["Photos"] == "3"
+    assert rows["Pixels"] == "12×8"
+    assert rows["Held out"] == "1"
+    assert rows["Known points"] == "2"
+    assert rows["Extent"] == "1 × 2 × 3 m"
+    cloud = GaussianCloud(
+        means=np.zeros((5, 3)), quaternions=np.ones((5, 4)), log_scales=np.zeros((5, 3)), opacity_logits=np.zeros(5),
+        sh=np.zeros((5, 4, 3)),
+    )  # fmt: skip
+    assert dict(describe(cloud).rows)["Gaussians"] == "5"
+    assert dict(describe(cloud).rows)["Colour degree"] == "1"
