@@ -8,7 +8,20 @@ from typing import ClassVar
 import numpy as np
 
 from engines.core import Artifact, array, arrays
-from engines.data import Curve, GridField, Image, Mesh, Model, PointCloud, Slices, Table, Volume
+from engines.data import (
+    BoundGaussians,
+    Curve,
+    GaussianCloud,
+    GridField,
+    Image,
+    Mesh,
+    Model,
+    Photos,
+    PointCloud,
+    Slices,
+    Table,
+    Volume,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +93,32 @@ def samples() -> dict[str, Artifact]:
             },
             method="orex",
             config='{"width": 8}',
+        ),
+        "Photos": Photos.of(
+            [draw.integers(0, 255, (5, 7, 4)).astype("uint8"), draw.integers(0, 255, (6, 4, 3)).astype("uint8")],
+            world_to_camera=np.stack([np.eye(4)] * 2),
+            intrinsics=np.full((2, 4), 6.0),
+            held_out=np.array([False, True]),
+            points=draw.normal(size=(4, 3)),
+            point_colors=draw.integers(0, 255, (4, 3)).astype("uint8"),
+            names=("a/ü.png", "b"),
+        ),
+        "GaussianCloud": GaussianCloud(
+            means=draw.normal(size=(6, 3)),
+            quaternions=draw.normal(size=(6, 4)),
+            log_scales=draw.normal(size=(6, 3)),
+            opacity_logits=draw.normal(size=6),
+            sh=draw.normal(size=(6, 9, 3)),
+            unit="m",
+        ),
+        "BoundGaussians": BoundGaussians(
+            vertices=square,
+            faces=[[0, 1, 2], [0, 2, 3]],
+            barycentrics=[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]],
+            log_scales=draw.normal(size=(4, 2)),
+            turns=np.ones((4, 2)),
+            opacity_logits=draw.normal(size=4),
+            sh=draw.normal(size=(4, 1, 3)),
         ),
         "Odd": Odd(
             data=np.array(["2020-01-01", "2021-02-03"], "datetime64[D]"),
