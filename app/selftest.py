@@ -11,6 +11,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+COMPILED = "engines.blocks.splatting.kernels"
+"""A plain library that is loaded through ctypes: it lies where a module could, but is none."""
+
 
 def selftest() -> int:
     """Returns 0 when every check passed, else 1."""
@@ -19,6 +22,7 @@ def selftest() -> int:
         os.environ.setdefault("FIELDWRIGHT_CONFIG", str(Path(folder) / "settings.ini"))
         checks = [
             ("imports", _imports),
+            ("renderer of Gaussians", _renderer),
             ("catalog", _catalog),
             ("smoke run", _run),
             ("isolated run", lambda: _run(isolated=True)),
@@ -46,9 +50,16 @@ def _imports() -> str:
     for package in (engines, app):
         names += [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     for name in names:
-        if not name.endswith("__main__"):
+        if not name.endswith("__main__") and name != COMPILED:
             importlib.import_module(name)
     return f"{len(names)} modules"
+
+
+def _renderer() -> str:
+    from engines.blocks.splatting import compiled
+
+    width = compiled.vector_width()
+    return f"compiled, vectors of {width} bits" if width else "not compiled here: its plain stand-in is used"
 
 
 def _catalog() -> str:
