@@ -8,7 +8,6 @@ frame, and at most one is drawn per 16 ms.
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import Protocol
 
 import numpy as np
@@ -20,10 +19,11 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkLight
 
+from app.viewers import navigation
 from app.viewers.camera import DEFAULT, Pose
+from app.viewers.navigation import STILL_AFTER_MS
 
 FRAME_MS = 16
-STILL_AFTER_MS = 180
 _LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
 """Position relative to the camera, and intensity: over the left shoulder, a fill, and a little from the eye."""
 
@@ -176,10 +176,6 @@ class Canvas(QtInteractor):
         """(n, 3) world points to widget pixels x, y, and depth."""
         return self._pose.project(points, self.width(), self.height())
 
-    def _fractions(self, at: QPointF) -> tuple[float, float]:
-        half = max(self.height() / 2, 1.0)
-        return (at.x() - self.width() / 2) / half, (half - at.y()) / half
-
     # ---- mouse ------------------------------------------------------------------------------------------
     def mousePressEvent(self, event: QMouseEvent) -> None:
         at = event.position()
@@ -199,21 +195,10 @@ class Canvas(QtInteractor):
                 if tool.move(at, False):
                     return
             return
-        delta = at - self._last
+        pose = navigation.dragged(self._pose, self, event, self._last, self._pressed_at)
         self._last = at
-        half = max(self.height() / 2, 1.0)
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if buttons & Qt.MouseButton.MiddleButton or (buttons & Qt.MouseButton.LeftButton and shift):
-            self.set_pose(self._pose.panned(delta.x() / half, -delta.y() / half), moving=True)
-        elif buttons & Qt.MouseButton.LeftButton:
-            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-                self.set_pose(self._pose.rolled(delta.x() / half), moving=True)
-            else:
-                speed = math.pi / 2 / half
-                self.set_pose(self._pose.orbited(delta.x() * speed, delta.y() * -speed), moving=True)
-        elif buttons & Qt.MouseButton.RightButton:
-            right, up = self._fractions(self._pressed_at)
-            self.set_pose(self._pose.zoomed(math.exp(-delta.y() / half), right, up), moving=True)
+        if pose is not None:
+            self.set_pose(pose, moving=True)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if self._taken_by is not None:
@@ -226,10 +211,9 @@ class Canvas(QtInteractor):
             self.double_clicked.emit(event.position())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120
-        if steps:
-            right, up = self._fractions(event.position())
-            self.set_pose(self._pose.zoomed(1.18**steps, right, up), moving=True)
+        pose = navigation.wheeled(self._pose, self, event)
+        if pose is not None:
+            self.set_pose(pose, moving=True)
         event.accept()
 
     def keyPressEvent(self, event) -> None:

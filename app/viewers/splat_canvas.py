@@ -1,12 +1,11 @@
 """The surface that splats are shown on: navigation as in every 3D view, and the latest picture.
 
-Mouse, wheel and their speeds are those of :class:`app.viewers.canvas.Canvas`, which draws by VTK and is no base for
-this: here a picture comes from elsewhere whenever it is ready.
+:class:`app.viewers.canvas.Canvas` draws by VTK and is no base for this: here a picture comes from elsewhere whenever it
+is ready.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,9 +13,9 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QLinearGradient, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from app.viewers import navigation
 from app.viewers.camera import DEFAULT, Pose
-
-STILL_AFTER_MS = 180
+from app.viewers.navigation import STILL_AFTER_MS
 
 
 class SplatCanvas(QWidget):
@@ -105,10 +104,6 @@ class SplatCanvas(QWidget):
         else:
             self._set_moving(False)
 
-    def _fractions(self, at: QPointF) -> tuple[float, float]:
-        half = max(self.height() / 2, 1.0)
-        return (at.x() - self.width() / 2) / half, (half - at.y()) / half
-
     # ---- mouse --------------------------------------------------------------------------------------------
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._last = self._pressed_at = event.position()
@@ -118,20 +113,10 @@ class SplatCanvas(QWidget):
         at, buttons = event.position(), event.buttons()
         if self._last is None or buttons == Qt.MouseButton.NoButton:
             return
-        delta, half = at - self._last, max(self.height() / 2, 1.0)
+        pose = navigation.dragged(self._pose, self, event, self._last, self._pressed_at)
         self._last = at
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        if buttons & Qt.MouseButton.MiddleButton or (buttons & Qt.MouseButton.LeftButton and shift):
-            self.set_pose(self._pose.panned(delta.x() / half, -delta.y() / half), moving=True)
-        elif buttons & Qt.MouseButton.LeftButton:
-            if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-                self.set_pose(self._pose.rolled(delta.x() / half), moving=True)
-            else:
-                speed = math.pi / 2 / half
-                self.set_pose(self._pose.orbited(delta.x() * speed, delta.y() * -speed), moving=True)
-        elif buttons & Qt.MouseButton.RightButton:
-            right, up = self._fractions(self._pressed_at)
-            self.set_pose(self._pose.zoomed(math.exp(-delta.y() / half), right, up), moving=True)
+        if pose is not None:
+            self.set_pose(pose, moving=True)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._last = None
@@ -142,8 +127,7 @@ class SplatCanvas(QWidget):
             self.double_clicked.emit(event.position())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120
-        if steps:
-            right, up = self._fractions(event.position())
-            self.set_pose(self._pose.zoomed(1.18**steps, right, up), moving=True)
+        pose = navigation.wheeled(self._pose, self, event)
+        if pose is not None:
+            self.set_pose(pose, moving=True)
         event.accept()
