@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import numpy as np
@@ -314,7 +315,7 @@ class Pipeline:
         for number in self.run.steps(min(SHOWN_VIEWS, len(self.kept_back)), "Measuring"):
             index = int(self.kept_back[number])
             shown = side_by_side(*refiner.picture(index, self.trainer.fixed_background))
-            pictures.append(shown.replace(name=f"{self.photos.label(index)}: render, photo, error"))
+            pictures.append(shown.replace(name=PurePath(self.photos.label(index)).stem))
         stages, scores = self._tables()
         bound = refiner.result().replace(name=self._name("Bound Gaussians"))
         points, cloud = found.get("points"), found.get("cloud")

@@ -16,9 +16,17 @@ class SugarParams(SplattingParams):
         1500, ge=1, le=1_000_000, source=f"own choice for small scenes; {INRIA} 7000",
         help="Steps of plain Gaussian splatting at first; none of them if a trained cloud is given",
     )  # fmt: skip
-    sh_degree: int = Param(1, ge=0, le=3, source="own; paper 3", help="Of the spherical harmonics")
+    sh_degree: int = Param(
+        1, ge=0, le=3, source="own; paper 3", label="Colour degree", help="Of the spherical harmonics"
+    )
     limit: int = Param(
-        100_000, ge=100, le=20_000_000, log=True, source="own", help="Gaussians are never more than this"
+        100_000,
+        ge=100,
+        le=20_000_000,
+        log=True,
+        source="own",
+        label="Most Gaussians",
+        help="Gaussians are never more than this",
     )
     degree_every: int = Param(
         500, ge=1, source="own; 1000", advanced=True, help="The harmonics' degree grows after so many steps"
