@@ -62,6 +62,7 @@ PREFERRED = {
     "Slices": ".csl",
     "PointCloud": ".ply",
     "GaussianCloud": ".ply",
+    "BoundGaussians": ".ply",
     "Photos": ".json",
 }
 """What most tools read, until the user has chosen something else."""
@@ -124,13 +125,22 @@ def file_stem(name: str) -> str:
 
 def estimate(target: Target, project: Project) -> tuple[int, bool]:
     """Bytes the file will have, and whether that is an upper bound (the format packs them). Reads no array."""
+    from engines.files import written_as
+
     entry, extension, options = target.entry, target.extension, target.params.model_dump()
+    kind = Artifact.registry[entry.type]
+    shape = written_as(kind, target.writer) or kind
     packed = bool(options.get("compress")) and not target.whole_name().lower().endswith(".nii")
     number = options.get("digits", 17) + 4  # sign, point, exponent or blank
-    if entry.type != "Mesh":
-        return int(entry.nbytes * (number / 8 if "digits" in options else 1)) + 4_000, packed
+    if shape.__name__ != "Mesh":
+        nbytes = entry.nbytes
+        if shape is not kind:  # splats of something: centres, axes, scales, opacities, colours, and normals of 0
+            count, coefficients = project.array(entry.id, "sh").shape[:2]
+            nbytes = 4 * count * (14 + 3 * coefficients)
+        return int(nbytes * (number / 8 if "digits" in options else 1)) + 4_000, packed
     vertices, faces = (project.array(entry.id, path).shape[0] for path in ("vertices", "faces"))
-    more = entry.nbytes - 24 * vertices - 12 * faces  # normals, colours, values
+    # Normals, colours, values; of what is converted, colours alone.
+    more = entry.nbytes - 24 * vertices - 12 * faces if shape is kind else 4 * vertices
     if "digits" in options:
         index = len(str(vertices)) + 1
         return int(vertices * (3 * number + 3) + faces * (3 * index + 3) + more * number / 4), False

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 from engines.files.registry import (
+    CONVERSIONS,
     READERS,
     WRITERS,
     Loaded,
@@ -17,12 +18,14 @@ from engines.files.registry import (
     write,
     writer,
     writers_for,
+    written_as,
 )
 
 for _info in pkgutil.iter_modules(__path__, f"{__name__}."):
     importlib.import_module(_info.name)
 
 __all__ = [
+    "CONVERSIONS",
     "READERS",
     "WRITERS",
     "Loaded",
@@ -36,4 +39,5 @@ __all__ = [
     "write",
     "writer",
     "writers_for",
+    "written_as",
 ]

@@ -65,6 +65,8 @@ class NoOptions(Params):
 
 READERS: dict[str, Reader] = {}
 WRITERS: dict[str, Writer] = {}
+CONVERSIONS: dict[type[Artifact], dict[type[Artifact], Callable[[Any], Artifact]]] = {}
+"""What artifacts of a type can be written as besides themselves: in the formats of these other types."""
 
 
 def reader(
@@ -153,9 +155,30 @@ def _inside(folder: Path, able: Reader) -> Path | None:
     return None
 
 
+def conversion(
+    source: type[Artifact], target: type[Artifact]
+) -> Callable[[Callable[[Any], Artifact]], Callable[[Any], Artifact]]:
+    """Register ``function(artifact) -> artifact``, by which writers of ``target`` take ``source`` too."""
+
+    def register(function: Callable[[Any], Artifact]) -> Callable[[Any], Artifact]:
+        CONVERSIONS.setdefault(source, {})[target] = function
+        return function
+
+    return register
+
+
+def written_as(kind: type[Artifact], able: Writer) -> type[Artifact] | None:
+    """What an artifact of this type is written as by a writer: its own type or one it is converted to; else None."""
+    if issubclass(kind, able.takes):
+        return kind
+    return next((t for t in CONVERSIONS.get(kind, ()) if issubclass(t, able.takes)), None)
+
+
 def writers_for(kind: type[Artifact]) -> list[Writer]:
-    """Writers that take artifacts of this type."""
-    return [w for w in WRITERS.values() if issubclass(kind, w.takes)]
+    """Writers that take artifacts of this type as they are, then those that take them converted."""
+    order = [kind, *CONVERSIONS.get(kind, ())]
+    found = [(order.index(target), w) for w in WRITERS.values() if (target := written_as(kind, w)) is not None]
+    return [w for _, w in sorted(found, key=lambda pair: pair[0])]
 
 
 def read(path: str | os.PathLike[str], options: Params | None = None, format: str | None = None) -> Loaded:
@@ -210,6 +233,9 @@ def write(
     extension = max((e for e in chosen.extensions if name.endswith(e)), key=len, default=chosen.extensions[0])
     beside = where.with_name(f".{where.name[: len(where.name) - len(extension)][:30]}.{os.getpid()}.partial{extension}")
     settings = options if options is not None else chosen.options()
+    target = written_as(type(artifact), chosen)
+    if target is not None and target is not type(artifact):
+        artifact = CONVERSIONS[type(artifact)][target](artifact)
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         if chosen.folder:

@@ -14,11 +14,12 @@ from scipy.spatial.transform import Rotation
 
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians
+from engines.blocks.splatting.bound_gaussians import to_cloud
 from engines.blocks.splatting.gaussians import C0, rotation_matrices
 from engines.blocks.splatting.twin import project
 from engines.core import UserError
-from engines.data import GaussianCloud, PointCloud
-from engines.files import read, spz, write
+from engines.data import BoundGaussians, GaussianCloud, Mesh, PointCloud
+from engines.files import WRITERS, read, spz, write, writers_for, written_as
 from engines.files.gaussians import turned
 from engines.files.glb import GlbReadOptions
 from engines.files.gltf_gaussians import GltfGaussianOptions
@@ -617,3 +618,25 @@ def test_turning_a_cloud_turns_what_is_seen():
         same_picture(cloud, turned(cloud, R), R, 1e-3)
     flipped = turned(turned(cloud, np.diag([1.0, -1, -1])), np.diag([1.0, -1, -1]))
     assert made.differences(cloud, flipped) == []
+
+
+# ---- Gaussians on a mesh ----------------------------------------------------------------------------------
+
+
+def test_gaussians_on_a_mesh_are_written_as_splats_or_as_their_mesh(tmp_path):
+    item = made.bound()
+    kinds = {w.key: written_as(BoundGaussians, w) for w in writers_for(BoundGaussians)}
+    assert next(iter(kinds)) == "npz", "what keeps all of it comes first"
+    assert kinds["npz"] is BoundGaussians
+    assert {k for k, t in kinds.items() if t is GaussianCloud} >= {"gaussian-ply", "splat", "spz", "gltf-gaussians"}
+    assert {k for k, t in kinds.items() if t is Mesh} >= {"ply", "obj", "glb", "stl"}
+    assert written_as(Mesh, WRITERS["splat"]) is None
+
+    write(item, tmp_path / "b.ply")  # splats, where a name leaves it open
+    back = read(tmp_path / "b.ply").artifacts[0]
+    assert made.differences(to_cloud(item), back, ("name",)) == []
+    write(item, tmp_path / "mesh.ply", format="ply")
+    solid = read(tmp_path / "mesh.ply").artifacts[0]
+    assert isinstance(solid, Mesh)
+    assert np.array_equal(solid.faces, item.faces)
+    np.testing.assert_allclose(solid.vertices, item.vertices, rtol=1e-6)
