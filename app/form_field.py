@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QToolButt
 
 from app import theme
 from engines.core import ParamSpec
+from engines.core.params import SEVERAL
 
 
 def number_text(value: float) -> str:
@@ -170,7 +171,7 @@ class Field:
             return bool(value)
         if value is None:
             return ""
-        if self.spec.kind in ("ints", "floats"):
+        if self.spec.kind in SEVERAL:
             return ", ".join(number_text(v) for v in value)
         if self.spec.kind in ("int", "float"):
             return number_text(value)

@@ -341,6 +341,8 @@ def _in_order(params: type[Params], presets: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _reason(error: UserError, spec: ParamSpec) -> str:
+    if spec.kind == "box":
+        return "Enter six numbers: the lowest x, y and z, then the highest."
     if spec.kind in ("int", "float", "ints", "floats"):
         kind = {"int": "a whole number", "float": "a number", "ints": "whole numbers", "floats": "numbers"}[spec.kind]
         allowed = f" {spec.range_text}" if spec.range_text else ""

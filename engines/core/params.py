@@ -13,7 +13,9 @@ from pydantic.fields import FieldInfo
 from engines.core.errors import UserError
 
 UNFIT = "The settings do not fit together."
-Kind = Literal["bool", "int", "float", "choice", "text", "ints", "floats"]
+Kind = Literal["bool", "int", "float", "choice", "text", "ints", "floats", "box"]
+SEVERAL = ("ints", "floats", "box")
+"""Kinds that are typed as numbers with commas between them."""
 
 
 def Param(
@@ -29,15 +31,18 @@ def Param(
     label: str = "",
     log: bool = False,
     advanced: bool = False,
+    box: bool = False,
 ) -> Any:
     """A field of :class:`Params`.
 
     ``source`` names where the default comes from, ``log`` asks for a logarithmic control, and
     ``advanced`` hides the field until the user asks for all of them. For a tuple the bounds hold
-    for each element.
+    for each element. A ``box`` is a tuple of floats: the lowest x, y and z and then the highest, in the
+    space of the inputs, or nothing at all; a view can set it.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    extra: dict[str, Any] = {"unit": unit, "source": source, "label": label, "log": log, "advanced": advanced, **bounds}
+    texts = {"unit": unit, "source": source, "label": label}
+    extra: dict[str, Any] = {**texts, "log": log, "advanced": advanced, "box": box, **bounds}
     whole: dict[str, Any] = (
         {} if isinstance(default, (tuple, list)) else {k: b for k, b in bounds.items() if b is not None}
     )
@@ -80,9 +85,11 @@ class Params(BaseModel):
 
     def model_post_init(self, context: Any, /) -> None:
         for spec in self.specs():
-            if spec.kind in ("ints", "floats"):
+            if spec.kind in SEVERAL:
                 for value in getattr(self, spec.name):
                     _check_bounds(spec, value)
+            if spec.kind == "box":
+                _check_box(spec, getattr(self, spec.name))
 
     @classmethod
     def specs(cls) -> tuple[ParamSpec, ...]:
@@ -101,7 +108,7 @@ class Params(BaseModel):
             spec = specs.get(name)
             if spec is None:
                 raise UserError(f"There is no setting '{name}'.", mend=f"Use one of: {', '.join(specs) or 'none'}.")
-            if isinstance(value, str) and spec.kind in ("ints", "floats"):
+            if isinstance(value, str) and spec.kind in SEVERAL:
                 value = value.replace(",", " ").split()
             if isinstance(value, str) and spec.optional and value.strip().lower() in ("", "none"):
                 value = None
@@ -143,6 +150,15 @@ def _check_bounds(spec: ParamSpec, value: float) -> None:
         raise UserError(f"The setting '{spec.name}' cannot contain {value:g}.", mend=f"Allowed: {spec.range_text}.")
 
 
+def _check_box(spec: ParamSpec, value: tuple[float, ...]) -> None:
+    if value and (len(value) != 6 or any(low >= high for low, high in zip(value[:3], value[3:], strict=True))):
+        raise UserError(
+            f"The {spec.label.lower()} {', '.join(f'{v:g}' for v in value)} is empty.",
+            "It takes six numbers: the lowest x, y and z, then the highest, each larger than the lowest.",
+            "Correct the box, or leave it empty.",
+        )
+
+
 def _spec(name: str, info: FieldInfo) -> ParamSpec:
     extra: dict[str, Any] = dict(info.json_schema_extra) if isinstance(info.json_schema_extra, dict) else {}
     annotation, optional = info.annotation, False
@@ -157,7 +173,7 @@ def _spec(name: str, info: FieldInfo) -> ParamSpec:
         if not all(isinstance(choice, str) for choice in choices):
             raise TypeError(f"Params field {name}: choices must be text")
     elif get_origin(annotation) in (tuple, list):
-        kind = "ints" if get_args(annotation)[0] is int else "floats"
+        kind = "ints" if get_args(annotation)[0] is int else "box" if extra.get("box") else "floats"
     elif annotation in kinds:
         kind = kinds[annotation]
     else:

@@ -120,7 +120,6 @@ def sugar(
 
     With a mesh given, such as one that was edited, only the last two are left to do.
     """
-    params.corners()
     kept_back = held_out(photos, params.hold_out)
     training = np.flatnonzero(~kept_back)
     if len(training) < 3:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engines.core import Param, UserError
+from engines.core import Param
 from engines.shape.gaussian_splatting import SplattingParams
 
 SHEET = "sheet 30"
@@ -114,7 +114,11 @@ class SugarParams(SplattingParams):
         help="Nodes of the density's grid along its longest side, to look at",
     )
     box: tuple[float, ...] = Param(
-        (), source="own", help="Foreground box: lowest x, y, z, then highest. Empty: around the cameras"
+        (),
+        box=True,
+        source="own",
+        label="Foreground box",
+        help="What is meshed in full: lowest x, y, z, then highest. Empty: around the cameras",
     )
     surroundings: float = Param(
         4.0,
@@ -170,17 +174,8 @@ class SugarParams(SplattingParams):
         )
 
     def corners(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-        """Lowest and highest corner of the box that the user chose. Raises :class:`UserError` when it is none."""
-        if not self.box:
-            return None
-        low, high = self.box[:3], self.box[3:]
-        if len(self.box) != 6 or any(a >= b for a, b in zip(low, high, strict=True)):
-            raise UserError(
-                f"The foreground box {', '.join(f'{v:g}' for v in self.box)} is empty.",
-                "It takes six numbers: the lowest x, y and z, then the highest, each larger than the lowest.",
-                "Correct the box, or leave it empty.",
-            )
-        return low, high
+        """Lowest and highest corner of the box that the user chose."""
+        return (self.box[:3], self.box[3:]) if self.box else None
 
 
 QUICK = {

@@ -117,3 +117,15 @@ def test_a_field_without_a_control_is_refused():
 
     with pytest.raises(TypeError, match="choices must be text"):
         Numbers.specs()
+
+
+def test_a_box_has_six_numbers_or_none_and_some_room():
+    class Boxed(Params):
+        where: tuple[float, ...] = Param((), box=True, help="A box", label="Work box")
+
+    assert Boxed.specs()[0].kind == "box"
+    assert Boxed.parse({"where": "0 0 0 1,2,3"}).where == (0, 0, 0, 1, 2, 3)
+    assert Boxed.parse({"where": ""}).where == ()
+    for wrong in ("1", "0 0 0 1 1 0", "1 1 1 0 0 0", "0 0 0 1 1 1 1"):
+        with pytest.raises(UserError, match=r"work box .* is empty"):
+            Boxed.parse({"where": wrong})
