@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.cameras import Camera, look_at
@@ -22,6 +23,7 @@ from engines.blocks.splatting.bound_gaussians import (
     triangle_frames,
 )
 from engines.blocks.splatting.gaussians import rotation_matrices
+from engines.blocks.splatting.twin import harmonics
 from engines.core import UserError
 from engines.data import BoundGaussians
 from engines.shape.sugar_refine import bind
@@ -143,6 +145,24 @@ def test_a_rigid_motion_of_all_vertices_gives_the_same_picture_from_the_moved_ca
     off = (render(tensors(bound), camera).image - render(tensors(after), other).image).abs()
     assert off.mean() < 1e-4
     assert (off > 1e-3).float().mean() < 1e-3
+
+
+def test_colours_turn_with_their_triangles():
+    """Seen from where the turn takes the eye, a Gaussian has the colour that it had; those at rest keep every bit."""
+    bound, rng = bound_torus(), np.random.default_rng(3)
+    bound = bound.replace(sh=rng.normal(size=(len(bound), 9, 3)).astype(np.float32) * 0.2)
+    turn = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
+    part = bound.vertices[:, 0] > 0
+    after = moved(bound, np.where(part[:, None], bound.vertices @ turn.T, bound.vertices))
+    whole = np.repeat(part[bound.faces].all(1), len(bound.barycentrics))
+    still = np.repeat(~part[bound.faces].any(1), len(bound.barycentrics))
+    assert np.array_equal(after.sh[still], bound.sh[still])
+    for eye in rng.normal(size=(5, 3)):
+        eye /= np.linalg.norm(eye)
+        before, there = (harmonics(torch.tensor(v[None]), 2).numpy()[0] for v in (eye, turn @ eye))
+        colours = [np.einsum("k,nkc->nc", y, sh[whole]) for y, sh in ((before, bound.sh), (there, after.sh))]
+        np.testing.assert_allclose(colours[1], colours[0], atol=2e-6)
+    assert np.abs(after.sh[~whole & ~still] - bound.sh[~whole & ~still]).max() > 1e-3, "stretched ones turn too"
 
 
 def test_growing_the_mesh_grows_the_gaussians():

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.splatting.gaussians import Gaussians
+from engines.blocks.splatting.harmonics_rotation import turned_each
 from engines.data import BoundGaussians, GaussianCloud
 
 
@@ -114,13 +115,21 @@ def moved(bound: BoundGaussians, vertices: np.ndarray) -> BoundGaussians:
     """The Gaussians after an edit of the mesh: they move and turn with their triangle, and grow with it.
 
     Both scales are multiplied by the triangle's stretch: the mean distance of its corners from their centroid, after
-    against before.
+    against before. Colours turn as its frame does.
     """
 
     def size(corners: np.ndarray) -> np.ndarray:
         return np.asarray(np.linalg.norm(corners - corners.mean(1, keepdims=True), axis=2).mean(1))
 
-    before, after = size(bound.vertices[bound.faces]), size(np.asarray(vertices, float)[bound.faces])
-    stretch = np.log(np.maximum(after, 1e-30) / np.maximum(before, 1e-30))
-    grown = bound.log_scales + np.repeat(stretch, len(bound.barycentrics))[:, None]
-    return bound.replace(vertices=vertices, log_scales=grown.astype(np.float32))
+    vertices, count = np.asarray(vertices, float), len(bound.barycentrics)
+    changed = np.flatnonzero((vertices != bound.vertices).any(1)[bound.faces].any(1))
+    before, after = bound.vertices[bound.faces[changed]], vertices[bound.faces[changed]]
+    stretch = np.log(np.maximum(size(after), 1e-30) / np.maximum(size(before), 1e-30))
+    log_scales = bound.log_scales.reshape(-1, count, 2).copy()
+    log_scales[changed] += stretch[:, None, None].astype(np.float32)
+    sh = bound.sh
+    if sh.shape[1] > 1 and len(changed):
+        old, new = (triangle_frames(torch.from_numpy(corners)) for corners in (before, after))
+        sh = sh.reshape(-1, count, *sh.shape[1:]).copy()
+        sh[changed] = turned_each(sh[changed], (new @ old.transpose(1, 2)).numpy())
+    return bound.replace(vertices=vertices, log_scales=log_scales.reshape(-1, 2), sh=sh.reshape(bound.sh.shape))

@@ -44,3 +44,31 @@ def rotated_harmonics(sh: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     if np.array_equal(D, np.diag(np.diag(D))):
         return np.asarray(sh * np.diag(D)[:, None], dtype=np.float32)
     return np.asarray(np.einsum("kj,njc->nkc", D, sh, optimize=True), dtype=np.float32)
+
+
+AT_ONCE = 2048
+"""Turns that are worked out together: some 20 MB at degree 3."""
+STILL = 1e-7
+"""Turns that differ from none by less leave every bit as it is."""
+
+
+def turned_each(sh: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Coefficients (F, n, K, 3) float32, those of each row turned by a rotation (F, 3, 3) of its own.
+
+    Rows that turn alike, as those of a part that is moved as a whole, share their D.
+    """
+    degree = round(sh.shape[2] ** 0.5) - 1
+    turning = np.flatnonzero(np.abs(rotations - np.eye(3)).max((1, 2)) > STILL)
+    found = sh.copy()
+    if degree == 0 or not len(turning):
+        return found
+    alike, which = np.unique(rotations[turning].reshape(-1, 9).round(7), axis=0, return_inverse=True)
+    fit = np.linalg.pinv(harmonics(torch.from_numpy(_directions()), degree).numpy())
+    for start in range(0, len(alike), AT_ONCE):
+        some = alike[start : start + AT_ONCE].reshape(-1, 3, 3)
+        there = harmonics(torch.from_numpy((_directions() @ some).reshape(-1, 3)), degree).numpy()
+        D = (fit @ there.reshape(len(some), -1, (degree + 1) ** 2)).astype(np.float32)
+        mine = np.flatnonzero((which >= start) & (which < start + AT_ONCE))
+        rows = turning[mine]
+        found[rows] = np.einsum("fkj,fnjc->fnkc", D[which[mine] - start], sh[rows], optimize=True)
+    return found
