@@ -32,13 +32,22 @@ class ArraySpec:
     finite: bool = True
     optional: bool = False
     mapping: bool = False
+    later: bool = False
+    """Came to the type when projects held it already: while None it does not count for the hash, so theirs stay."""
 
 
 def array(
-    shape: str, dtype: str, help: str = "", *, unit: str = "", finite: bool = True, optional: bool = False
+    shape: str,
+    dtype: str,
+    help: str = "",
+    *,
+    unit: str = "",
+    finite: bool = True,
+    optional: bool = False,
+    later: bool = False,
 ) -> Any:
     """Declare an array field of an artifact; see :class:`ArraySpec`."""
-    spec = ArraySpec(shape, dtype, help, unit, finite, optional)
+    spec = ArraySpec(shape, dtype, help, unit, finite, optional, later=later)
     return field(default=None, metadata={"array": spec}) if optional else field(metadata={"array": spec})
 
 
@@ -156,9 +165,10 @@ class Artifact:
     def content_hash(self) -> str:
         """A BLAKE2b digest (32 hex digits) of type, scalars and arrays; the name does not count."""
         digest = hashlib.blake2b(type(self).__name__.encode(), digest_size=16)
+        later = {name for name, spec in self.array_specs().items() if spec.later}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
-            if f.name == "name" or isinstance(value, np.ndarray):
+            if f.name == "name" or isinstance(value, np.ndarray) or (value is None and f.name in later):
                 continue
             if isinstance(value, Artifact):
                 digest.update(f"{f.name}={value.content_hash()};".encode())

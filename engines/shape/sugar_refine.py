@@ -42,7 +42,7 @@ def sound(mesh: Mesh, run: Run) -> Mesh:
     if good.all():
         return mesh
     run.warn(f"{int((~good).sum()):,} of {len(good):,} triangles have no area; they were left out.")
-    return mesh.replace(faces=mesh.faces[good])
+    return mesh.only(good)
 
 
 def edge_neighbours(faces: np.ndarray) -> np.ndarray:

@@ -63,6 +63,10 @@ BAD = [
     (lambda: square(loop_starts=[1]), "fewer than three vertices"),
     (lambda: square(loop_planes=[1]), "a plane that does not exist"),
     (lambda: square(loop_parents=[5]), "a loop that does not exist"),
+    (lambda: triangle(uv=np.zeros((1, 3, 2))), "places in a texture but not the picture"),
+    (lambda: triangle(texture=np.zeros((2, 2, 3))), "a texture but not places in it"),
+    (lambda: triangle(uv=np.zeros((2, 3, 2)), texture=np.zeros((2, 2, 3))), "uv has length 2 where 1 was expected"),
+    (lambda: triangle(uv=np.zeros((1, 3, 2)), texture=np.zeros((2, 2, 2))), "The texture is 2 × 2 × 2."),
 ]
 
 
@@ -98,6 +102,36 @@ def test_the_hash_knows_content_and_not_the_name():
     assert PointCloud(points=np.eye(3)).content_hash() != Pair(left=[1], right=[[1, 2]]).content_hash()
 
 
+def test_fields_that_came_later_leave_the_hashes_of_old_projects_alone():
+    plain = Mesh(vertices=np.eye(3), faces=[[0, 1, 2]])
+    assert plain.content_hash() == "7bbe3bf801b686d4bfb593cb3e6af444"  # as it was before meshes had textures
+    painted = plain.replace(uv=np.zeros((1, 3, 2)), texture=np.zeros((2, 2, 3)))
+    other = painted.replace(texture=np.ones((2, 2, 3)))
+    assert len({a.content_hash() for a in (plain, painted, other)}) == 3
+
+
+def test_a_texture_is_looked_up_from_its_lower_left_and_linear_between_pixels():
+    picture = np.arange(2 * 3 * 3).reshape(2, 3, 3).astype(np.uint8)
+    uv = np.array([[[0.5 / 3, 0.75], [2.5 / 3, 0.75], [0.5 / 3, 0.25]]])
+    mesh = triangle(uv=uv, texture=picture)
+    at = np.array([[0.5 / 3, 0.75], [2.5 / 3, 0.25], [1 / 3, 0.5], [0.5 / 3 + 1, 0.75 - 2]])
+    wanted = [picture[0, 0], picture[1, 2], picture[:, :2].mean((0, 1)), picture[0, 0]]
+    np.testing.assert_allclose(mesh.texture_at(at), wanted, atol=1e-5)
+    np.testing.assert_array_equal(mesh.plain().colors[:, :3], [picture[0, 0], picture[0, 2], picture[1, 0]])
+    assert mesh.plain().texture is None
+    colors = np.full((3, 4), 9, np.uint8)
+    assert mesh.replace(colors=colors).plain().colors is not None
+    np.testing.assert_array_equal(mesh.replace(colors=colors).plain().colors, colors)
+
+
+def test_some_faces_keep_their_places_in_the_texture():
+    uv = np.arange(12).reshape(2, 3, 2)
+    mesh = Mesh(vertices=np.eye(4, 3), faces=[[0, 1, 2], [1, 2, 3]], uv=uv, texture=np.zeros((1, 1, 3)))
+    assert mesh.only(np.array([False, True])).uv.tolist() == uv[1:].tolist()
+    assert mesh.only(np.array([0])).faces.tolist() == [[0, 1, 2]]
+    assert triangle().only(np.array([False])).uv is None
+
+
 def test_the_hash_does_not_depend_on_the_order_of_keys_or_memory():
     a = Table(columns={"a": np.arange(4), "b": np.array(list("wxyz"))})
     b = Table(columns={"b": np.array(list("wxyz")), "a": np.arange(8)[::2] // 2})
@@ -118,6 +152,10 @@ def test_nested_artifacts_have_parts_bytes_and_hash():
     ("artifact", "text"),
     [
         (triangle(), "3 vertices, 1 triangles"),
+        (
+            triangle(uv=np.zeros((1, 3, 2)), texture=np.zeros((4, 5, 3))),
+            "3 vertices, 1 triangles, texture of 5×4 pixels",
+        ),
         (square(), "1 planes, 1 contours, 4 points"),
         (Volume(values=np.zeros((4, 5, 6)), affine=np.diag([1, 2, 3, 1.0])), "4×5×6 voxels of 1×2×3 mm"),
         (Image(pixels=np.zeros((2, 3, 4), np.uint8)), "3×2 pixels, 4 channels"),
