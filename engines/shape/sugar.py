@@ -22,10 +22,12 @@ import torch
 
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
+from engines.blocks.ray_casting import RayCaster, mesh_picture
 from engines.blocks.splatting import Gaussians
 from engines.blocks.views import Views, held_out
 from engines.core import Artifact, Example, Paper, Run, UserError, method
 from engines.data import BoundGaussians, Curve, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Table
+from engines.shape.bake_texture import BakeTextureParams, textured
 from engines.shape.gaussian_splatting import few_photos, side_by_side, start, to_cloud
 from engines.shape.gaussian_splatting import memory as splatting_memory
 from engines.shape.sugar_coarse import CoarseTrainer, flatness, from_cloud
@@ -65,6 +67,7 @@ class Sugar:
     mesh: Annotated[Mesh, "before it was refined"]
     bound: Annotated[BoundGaussians, "flat Gaussians in the refined mesh, which follow its edits"]
     refined: Annotated[Mesh, "the mesh after it was fitted to the photos with its Gaussians"]
+    textured: Annotated[Mesh | None, "the same with a texture, if one was wanted"]
     stages: Annotated[Table, "how near renders come to photos that were kept back, after each stage"]
     scores: Annotated[Table | None, "the same for each such photo"]
     flatness: Annotated[Curve | None, "smallest scale of the Gaussians in parts of the middle one, before and after"]
@@ -163,9 +166,10 @@ class Pipeline:
             "Aligning": p.regularised_steps * (1 + p.samples / 4000),
             "Surface": 20.0 + p.surface_points / 2000,
             "Refining": 2.0 * p.refine_steps + 1,
+            "Baking": 4.0 * len(self.photos) if p.texture else 0.0,
         }
         if self.given is not None:
-            work = {"Refining": 1.0}
+            work = {name: work[name] for name in ("Refining", "Baking")}
         return {name: 0.97 * part / sum(work.values()) for name, part in work.items()}
 
     def carry_out(self) -> Sugar:
@@ -303,6 +307,24 @@ class Pipeline:
         shown, photo = refiner.picture(refiner.last, self.trainer.fixed_background)
         return {"bound": bound, "refined": bound.mesh, "view": side_by_side(shown, photo)}
 
+    # Phase G
+
+    def _texture(self, bound: BoundGaussians) -> Mesh:
+        """The refined mesh with a texture, which is measured as the other stages are."""
+        settings = BakeTextureParams(square=self.params.texture_square)
+        mesh = textured(bound, self.views, self.photos, settings, self.run, self.shares["Baking"])
+        caster, levels = RayCaster(mesh.vertices, mesh.faces, self.run.check), []
+        for i in self.kept_back:
+            view = self.views[int(i)]
+            made = mesh_picture(mesh, caster, view.camera)
+            rgba = torch.from_numpy(made).permute(2, 0, 1).to(self.run.device)
+            background = self.trainer.fixed_background
+            shown = rgba[:3] * rgba[3:] + background[:, None, None] * (1 - rgba[3:])
+            levels.append(self._level(shown, view.over(background)))
+        self.found["levels"]["Textured mesh"] = np.array(levels).reshape(-1, 2)
+        self.found["Textured mesh"] = {"count": 0}
+        return mesh
+
     # The result
 
     def _name(self, what: str) -> str:
@@ -310,13 +332,14 @@ class Pipeline:
 
     def _finish(self, refiner: Refiner) -> Sugar:
         found, unit = self.found, self.photos.unit
+        bound = refiner.result().replace(name=self._name("Bound Gaussians"))
+        textured = self._texture(bound) if self.params.texture else None
         pictures = []
         for number in self.run.steps(min(SHOWN_VIEWS, len(self.kept_back)), "Measuring"):
             index = int(self.kept_back[number])
             shown = side_by_side(*refiner.picture(index, self.trainer.fixed_background))
             pictures.append(shown.replace(name=PurePath(self.photos.label(index)).stem))
         stages, scores = self._tables()
-        bound = refiner.result().replace(name=self._name("Bound Gaussians"))
         points, cloud = found.get("points"), found.get("cloud")
         if cloud is not None:
             cloud = to_cloud(Gaussians(**cloud), self.photos).replace(name=self._name("Aligned splats"))
@@ -333,6 +356,7 @@ class Pipeline:
             mesh=self.mesh,
             bound=bound,
             refined=bound.mesh.replace(name=self._name("Refined mesh")),
+            textured=textured,
             stages=stages,
             scores=scores,
             flatness=histograms(before, after, "flatness", "smallest scale in parts of the middle one"),

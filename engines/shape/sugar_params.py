@@ -159,6 +159,14 @@ class SugarParams(SplattingParams):
     consistency_weight: float = Param(
         0.1, ge=0, le=100, source=INRIA, advanced=True, help="Of the angle between neighbouring triangles in refinement"
     )
+    texture: bool = Param(
+        False, source="reference implementation: optional",
+        help="Bake a texture for the refined mesh at the end, from renders of its Gaussians",
+    )  # fmt: skip
+    texture_square: int = Param(
+        10, ge=4, le=64, unit="pixels", source=INRIA, advanced=True,
+        help="Side of the square in the texture that two triangles share",
+    )  # fmt: skip
 
     @property
     def last_step(self) -> int:

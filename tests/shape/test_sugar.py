@@ -100,6 +100,20 @@ def test_a_given_mesh_is_bound_and_refined_alone():
     assert again["bound"].content_hash() == outputs["bound"].content_hash()
 
 
+def test_a_texture_is_baked_at_the_end_if_one_is_wanted():
+    given = {"mesh": reference()["refined"]}
+    outputs = go(inputs=given, texture=True, texture_square=6)
+    mesh, refined = outputs["textured"], outputs["refined"]
+    assert np.array_equal(mesh.vertices, refined.vertices)
+    assert 0.5 * len(refined.faces) < len(mesh.faces) <= len(refined.faces)
+    assert mesh.texture.shape[0] % 6 == 0
+    assert mesh.texture.std() > 10
+    stages = outputs["stages"].columns
+    assert stages["Stage"].tolist()[-1] == "Textured mesh"
+    assert stages["PSNR"][-1] > 8
+    assert "textured" not in go(inputs=given)
+
+
 @pytest.mark.parametrize(("degree", "words"), [(0, "left out"), (2, "begin at 0")])
 def test_a_cloud_with_colours_of_another_degree_is_taken_with_a_word(degree, words):
     ear = Ear()
