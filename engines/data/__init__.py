@@ -3,14 +3,18 @@
 from engines.data.bound import BoundGaussians
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
+from engines.data.paths import CameraPath
 from engines.data.photos import Photos
 from engines.data.records import Curve, Image, Model, Table
 from engines.data.slices import Slices
 from engines.data.splats import GaussianCloud
+from engines.data.videos import DepthVideo, Video
 
 __all__ = [
     "BoundGaussians",
+    "CameraPath",
     "Curve",
+    "DepthVideo",
     "GaussianCloud",
     "GridField",
     "Image",
@@ -20,5 +24,6 @@ __all__ = [
     "PointCloud",
     "Slices",
     "Table",
+    "Video",
     "Volume",
 ]
