@@ -64,6 +64,8 @@ PREFERRED = {
     "GaussianCloud": ".ply",
     "BoundGaussians": ".ply",
     "Photos": ".json",
+    "CameraPath": ".camera_path.json",
+    "Video": ".mp4",
 }
 """What most tools read, until the user has chosen something else."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Callable
@@ -102,20 +101,15 @@ class _Turntable:
         self.error: UserError | None = None
         self.ended: Callable[[], None] = lambda: None
 
-    def _open(self) -> Any:
-        import imageio
-
-        if self.where.suffix.lower() == ".gif":
-            return imageio.get_writer(self.part, mode="I", duration=1000 / self.fps, loop=0)
-        return imageio.get_writer(self.part, fps=self.fps, codec="libx264", quality=8, macro_block_size=2)
-
     def step(self) -> None:
         try:
             if (self.cancelled is not None and self.cancelled()) or self.scene.canvas.is_closed:
                 return self._end()
             if self.writer is None:
-                self.writer = self._open()
-            self.writer.append_data(self._draw())
+                from engines.files.video import Film
+
+                self.writer = Film(self.part, self.fps)
+            self.writer.add(self._draw())
             self.frame += 1
             if self.progress is not None:
                 self.progress(self.frame / self.count, f"Frame {self.frame} of {self.count}")
@@ -144,7 +138,6 @@ class _Turntable:
 
     def _end(self) -> None:
         if self.writer is not None:
-            with contextlib.suppress(OSError, RuntimeError, ValueError):  # it is being thrown away
-                self.writer.close()
+            self.writer.abandon()
         self.part.unlink(missing_ok=True)
         self.ended()

@@ -11,10 +11,11 @@ from vtkmodules.vtkRenderingCore import vtkProp3D
 from app import theme
 from app.viewers import colour_maps, surfaces
 from app.viewers.layer import Drawn, Layer
+from app.viewers.path_layer import PathLayer
 from app.viewers.photos_layer import PhotosLayer
 from app.viewers.registry import Shown
 from app.viewers.surfaces import Surface
-from engines.data import GridField, Mesh, Photos, PointCloud, Slices, Volume
+from engines.data import CameraPath, GridField, Mesh, Photos, PointCloud, Slices, Volume
 
 if TYPE_CHECKING:
     from app.viewers.ray_cast import RayCast
@@ -332,6 +333,7 @@ LAYERS: dict[type, type[Layer]] = {
     GridField: IsosurfaceLayer,
     Volume: IsosurfaceLayer,
     Photos: PhotosLayer,
+    CameraPath: PathLayer,
 }
 
 

@@ -21,7 +21,9 @@ import numpy as np
 from engines.core import Artifact
 from engines.data import (
     BoundGaussians,
+    CameraPath,
     Curve,
+    DepthVideo,
     GaussianCloud,
     GridField,
     Image,
@@ -31,6 +33,7 @@ from engines.data import (
     PointCloud,
     Slices,
     Table,
+    Video,
     Volume,
 )
 
@@ -114,11 +117,12 @@ for _spec in (
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
-               (Mesh, PointCloud, Slices, Photos)),
+               (Mesh, PointCloud, Slices, Photos, CameraPath)),
     ViewerSpec("photos", "Photos", "image-square", (Photos,), "app.viewers.photos_view:PhotosView"),
-    ViewerSpec("scene", "3D view", "scene", (Mesh, PointCloud, Slices, GridField, Volume, Photos),
+    ViewerSpec("scene", "3D view", "scene", (Mesh, PointCloud, Slices, GridField, Volume, Photos, CameraPath),
                "app.viewers.scene:Scene3D"),
     ViewerSpec("image", "Image", "image", (Image,), "app.viewers.image_view:ImageView"),
+    ViewerSpec("video", "Video", "video", (Video, DepthVideo), "app.viewers.video_view:VideoView"),
     ViewerSpec("curves", "Curves", "curves", (Curve,), "app.viewers.curves_view:CurvesView"),
     ViewerSpec("table", "Table", "Table", (Table, Model), "app.viewers.table_view:TableView"),
     ViewerSpec("histogram", "Histogram", "histogram",

@@ -1,7 +1,8 @@
-"""NumPy archives (``.npz``): fields, models, photos and Gaussians as arrays and one JSON text, without pickle.
+"""NumPy archives (``.npz``): fields, models, photos, Gaussians, camera paths and videos as arrays and one JSON text,
+without pickle.
 
 ``kind`` is a JSON text that names the type and its settings; the other entries are the arrays: ``values``, ``origin``
-and ``spacing`` of a field, ``weights/<name>`` of a model, and the arrays of photos and clouds by their names.
+and ``spacing`` of a field, ``weights/<name>`` of a model, and the arrays of the others by their names.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from engines.core import Artifact, Param, Params
-from engines.data import BoundGaussians, GaussianCloud, GridField, Model, Photos
+from engines.data import BoundGaussians, CameraPath, DepthVideo, GaussianCloud, GridField, Model, Photos, Video
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
@@ -27,8 +28,18 @@ WHOLE: dict[str, type[Artifact]] = {
     "Photos": Photos,
     "GaussianCloud": GaussianCloud,
     "BoundGaussians": BoundGaussians,
+    "CameraPath": CameraPath,
+    "Video": Video,
+    "DepthVideo": DepthVideo,
 }
 """Types that are written as they are: arrays by name, the rest in ``kind``."""
+SETTINGS: dict[type[Artifact], dict[str, type]] = {
+    BoundGaussians: {"thickness": float},
+    CameraPath: {"seconds": float, "width": int, "height": int, "rate": float, "closed": bool, "even_speed": bool},
+    Video: {"width": int, "height": int, "rate": float},
+    DepthVideo: {"rate": float},
+}
+"""What they have besides arrays, unit and names."""
 
 
 class NpzWriteOptions(Params):
@@ -39,7 +50,7 @@ class NpzWriteOptions(Params):
     key="npz",
     title="NumPy archive",
     extensions=(".npz",),
-    gives=(GridField, Model, Photos, GaussianCloud, BoundGaussians),
+    gives=(GridField, Model, *WHOLE.values()),
 )
 def read_npz(path: Path, options: Params) -> Loaded:
     arrays = _arrays(path)
@@ -87,15 +98,19 @@ def _whole(
     if not {name for name, spec in specs.items() if not spec.optional} <= set(arrays):
         raise missing
     fields: dict[str, Any] = {name: values for name, values in arrays.items() if name in specs}
-    if isinstance(settings.get("unit"), str):
+    if isinstance(settings.get("unit"), str) and kind is not Video:
         fields["unit"] = settings["unit"]
     if isinstance(settings.get("names"), list) and kind is Photos:
         fields["names"] = tuple(str(name) for name in settings["names"])
-    if kind is BoundGaussians:
-        thickness = settings.get("thickness")
-        if isinstance(thickness, bool) or not isinstance(thickness, (int, float)) or not np.isfinite(thickness):
+    for name, wanted in SETTINGS.get(kind, {}).items():
+        value = settings.get(name)
+        if wanted is bool:
+            fits = isinstance(value, bool)
+        else:
+            fits = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
+        if not fits:
             raise missing
-        fields["thickness"] = float(thickness)
+        fields[name] = wanted(value)  # type: ignore[arg-type]
     return kind(name=path.stem, **fields)
 
 
@@ -137,24 +152,22 @@ def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], c
     key="npz",
     title="NumPy archive",
     extensions=(".npz",),
-    takes=(GridField, Model, Photos, GaussianCloud, BoundGaussians),
+    takes=(GridField, Model, *WHOLE.values()),
     options=NpzWriteOptions,
 )
-def write_npz(
-    item: GridField | Model | Photos | GaussianCloud | BoundGaussians, path: Path, options: NpzWriteOptions
-) -> None:
-    if isinstance(item, (Photos, GaussianCloud, BoundGaussians)):
-        about: dict[str, Any] = {"type": type(item).__name__, "unit": item.unit}
+def write_npz(item: Artifact, path: Path, options: NpzWriteOptions) -> None:
+    if type(item) in WHOLE.values():
+        about: dict[str, Any] = {"type": type(item).__name__, "unit": getattr(item, "unit", "")}
         if isinstance(item, Photos):
             about["names"] = item.names
-        if isinstance(item, BoundGaussians):
-            about["thickness"] = item.thickness
+        about |= {name: getattr(item, name) for name in SETTINGS.get(type(item), {})}
         _save(path, about, item.parts(), options.compress)
         return
     if isinstance(item, Model):
         settings = {"type": "Model", "method": item.method, "config": json.loads(item.config)}
         _save(path, settings, {f"weights/{k}": v for k, v in item.weights.items()}, options.compress)
         return
+    assert isinstance(item, GridField)
     settings = {
         "type": "GridField",
         "quantity": item.quantity,

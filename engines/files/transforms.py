@@ -65,6 +65,13 @@ def _document(path: Path) -> dict[str, Any]:
         document = json.loads(guard.read_text(path, 1 << 28))
     except (ValueError, RecursionError) as error:
         raise guard.refuse(path, "is no valid JSON.", f"{error}"[:200].rstrip(".") + ".") from None
+    if isinstance(document, dict) and {"camera_path", "keyframes"} & set(document):
+        raise guard.refuse(
+            path,
+            "holds a way of the camera and no photos.",
+            "It has a list 'camera_path' or 'keyframes'.",
+            "Read it as a camera path: choose that format, or let its name end in '.camera_path.json'.",
+        )
     if not isinstance(document, dict) or not isinstance(document.get("frames"), list):
         raise guard.refuse(
             path,

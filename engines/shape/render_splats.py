@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 
-from engines.blocks.cameras import Camera, look_at
+from engines.blocks.camera_routes import circle
+from engines.blocks.cameras import Camera
 from engines.blocks.splatting import Gaussians, render
 from engines.blocks.splatting.initial import initial_cloud
 from engines.blocks.views import camera_of
@@ -40,7 +41,7 @@ class Renders:
     renders: Annotated[tuple[Image, ...], "one for each camera"]
 
 
-def _ball() -> Mapping[str, Artifact]:
+def ball() -> Mapping[str, Artifact]:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(200, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
@@ -50,7 +51,7 @@ def _ball() -> Mapping[str, Artifact]:
     return {"cloud": GaussianCloud(**dict(zip(names, arrays, strict=True)), name="Ball")}
 
 
-def _nothing() -> Mapping[str, Artifact]:
+def nothing() -> Mapping[str, Artifact]:
     shapes = {"means": (0, 3), "quaternions": (0, 4), "log_scales": (0, 3), "opacity_logits": (0,), "sh": (0, 1, 3)}
     return {"cloud": GaussianCloud(**{name: np.zeros(shape, np.float32) for name, shape in shapes.items()})}
 
@@ -61,9 +62,9 @@ def _nothing() -> Mapping[str, Artifact]:
     family="shape",
     job="Draw a Gaussian cloud from the cameras of photos, or from a ring around it.",
     role="preparation",
-    sample=Example(_ball, {"count": 12, "width": 320, "height": 240}, "A ball"),
-    smoke=Example(_ball, {"count": 3, "width": 64, "height": 48}, "A ball, small"),
-    degenerate=(Example(_nothing, title="No Gaussians"),),
+    sample=Example(ball, {"count": 12, "width": 320, "height": 240}, "A ball"),
+    smoke=Example(ball, {"count": 3, "width": 64, "height": 48}, "A ball, small"),
+    degenerate=(Example(nothing, title="No Gaussians"),),
     tags=("splats", "novel views", "depth"),
 )
 def render_splats(
@@ -114,18 +115,15 @@ def ring(cloud: GaussianCloud, params: RenderParams) -> list[Camera]:
     """Cameras on a circle about the middle of the cloud."""
     low, high = cloud.bounds
     middle, radius = 0.5 * (low + high), max(0.5 * float(np.linalg.norm(high - low)), 1e-6)
-    up = np.zeros(3)
-    up["xyz".index(params.up[-1])] = -1.0 if params.up.startswith("-") else 1.0
-    side = np.roll(up, 1)
-    across = np.cross(up, side)
-    tilt = np.radians(params.elevation)
-    focal = 1.1 * min(params.width, params.height)
-    found = []
-    for angle in 2 * np.pi * np.arange(params.count) / params.count:
-        flat = np.cos(angle) * side + np.sin(angle) * across
-        eye = middle + params.distance * radius * (np.cos(tilt) * flat + np.sin(tilt) * up)
-        pose = look_at(eye, middle, up)
-        found.append(Camera(pose, focal, focal, params.width / 2, params.height / 2, params.width, params.height))
+    poses = circle(middle, axis(params.up), params.distance * radius, params.elevation, params.count)
+    focal, width, height = 1.1 * min(params.width, params.height), params.width, params.height
+    return [Camera(pose, focal, focal, width / 2, height / 2, width, height) for pose in poses]
+
+
+def axis(up: str) -> np.ndarray:
+    """(3,) a direction from its name, such as ``"-y"``."""
+    found = np.zeros(3)
+    found["xyz".index(up[-1])] = -1.0 if up.startswith("-") else 1.0
     return found
 
 

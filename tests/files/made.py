@@ -12,7 +12,9 @@ from engines.blocks.cameras import look_at
 from engines.blocks.sectioning import cut_mesh, join_loops
 from engines.data import (
     BoundGaussians,
+    CameraPath,
     Curve,
+    DepthVideo,
     GaussianCloud,
     GridField,
     Image,
@@ -22,6 +24,7 @@ from engines.data import (
     PointCloud,
     Slices,
     Table,
+    Video,
     Volume,
 )
 
@@ -165,9 +168,44 @@ def bound() -> BoundGaussians:
     )
 
 
-MAKERS = {
-    m.__name__: m for m in (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians, bound)
-}
+def camera_path() -> CameraPath:
+    """Five uneven key views on a closed way."""
+    eyes = rng().normal(size=(5, 3)) * [3, 3, 1]
+    return CameraPath(
+        name="way",
+        world_to_camera=np.stack([look_at(eye, np.zeros(3)) for eye in eyes]),
+        times=np.array([0.0, 0.5, 1.75, 2.0, 3.0]),
+        fields_of_view=np.array([40.0, 45, 50, 30, 60]),
+        seconds=4.0,
+        width=160,
+        height=90,
+        rate=12.5,
+        closed=True,
+        unit="m",
+    )
+
+
+def video() -> Video:
+    import io
+
+    import PIL.Image
+
+    files = []
+    for _ in range(4):
+        out = io.BytesIO()
+        PIL.Image.fromarray(rng().integers(0, 256, (10, 14, 3)).astype(np.uint8)).save(out, "PNG")
+        files.append(out.getvalue())
+    return Video.packed(files, 14, 10, 12.5, "film")
+
+
+def depth_video() -> DepthVideo:
+    depth = rng().uniform(0.5, 8, (3, 6, 9)).astype(np.float32)
+    depth[:, :2, :3] = 0
+    return DepthVideo(name="depth", depth=depth, rate=10.0, unit="m")
+
+
+EVERY = (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians, bound)
+MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video)}
 
 
 def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:

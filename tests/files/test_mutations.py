@@ -19,6 +19,7 @@ from engines.files.vtkhdf import HdfWriteOptions
 from engines.files.vtkxml import VtkWriteOptions
 from tests.files import made, photo_sets
 from tests.files.mutator import mutate
+from tests.files.test_paths_and_videos import nerfstudio_path
 
 FEW, MANY = 250, 2000
 SLOWEST = 2.0  # seconds for one file of a few kB, on a busy machine
@@ -97,6 +98,8 @@ SAMPLES = {
     "llff": photo_sets.llff,
     "transforms": lambda f: _written(f, "photos", "transforms.json"),
     "transforms lens": lambda f: photo_sets.nerf(f, k1=0.05, k2=-0.02, p1=1e-3),
+    "camera-path": lambda f: _written(f, "camera_path", "p.camera_path.json"),
+    "camera-path foreign": lambda f: nerfstudio_path(f),
     "obj": lambda f: _written(f, "mesh", "m.obj"),
     "glb": lambda f: _written(f, "mesh", "m.glb"),
     "glb gaussians": lambda f: _written(f, "gaussians", "g.glb"),
@@ -121,6 +124,9 @@ SAMPLES = {
     "npz": lambda f: _written(f, "field", "f.npz"),
     "npz model": lambda f: _written(f, "model", "m.npz"),
     "npz photos": lambda f: _written(f, "photos", "p.npz"),
+    "npz camera path": lambda f: _written(f, "camera_path", "c.npz"),
+    "npz video": lambda f: _written(f, "video", "v.npz"),
+    "npz depth video": lambda f: _written(f, "depth_video", "d.npz"),
     "npz gaussians": lambda f: _written(f, "gaussians", "g.npz"),
     "npz bound gaussians": lambda f: _written(f, "bound", "b.npz"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),

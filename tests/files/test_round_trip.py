@@ -41,6 +41,10 @@ CASES = [
     ("image", ".png", ()),
     ("photos", ".npz", ()),
     ("photos", ".json", ("names", "world_to_camera")),  # more in test_photos
+    ("camera_path", ".npz", ()),
+    ("camera_path", ".camera_path.json", ("world_to_camera",)),  # more in test_paths_and_videos
+    ("video", ".npz", ()),
+    ("depth_video", ".npz", ()),
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files
@@ -63,6 +67,7 @@ def test_comes_back(maker, extension, lost, tmp_path):
 def test_every_writer_is_covered_and_every_type_can_be_written():
     covered = {(e, type(made.MAKERS[m]()).__name__) for m, e, _ in CASES}
     others = {("npy", "Volume"), ("csv", "Curve")}  # below
+    others |= {("mp4", "Video"), ("gif", "Video"), ("frames", "Video"), ("depth-frames", "DepthVideo")}  # one way only
     for key, writer in WRITERS.items():
         for kind in writer.takes:
             as_volume = kind is GridField and key in ("nifti", "nrrd", "metaimage")
@@ -75,7 +80,9 @@ def test_every_writer_is_covered_and_every_type_can_be_written():
 
 def test_every_extension_that_is_written_is_read():
     readable = {e for r in READERS.values() for e in r.extensions}
-    assert {e for w in WRITERS.values() for e in w.extensions} <= readable
+    written = {e for w in WRITERS.values() for e in w.extensions}
+    assert written - readable == {".camera_path.json", ".mp4", ".gif", ".frames.json", ".depth.json"}
+    # The first is read by its name; the others are for other programs, tested in test_paths_and_videos.
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64"])

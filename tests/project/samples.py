@@ -10,7 +10,9 @@ import numpy as np
 from engines.core import Artifact, array, arrays
 from engines.data import (
     BoundGaussians,
+    CameraPath,
     Curve,
+    DepthVideo,
     GaussianCloud,
     GridField,
     Image,
@@ -20,6 +22,7 @@ from engines.data import (
     PointCloud,
     Slices,
     Table,
+    Video,
     Volume,
 )
 
@@ -111,6 +114,16 @@ def samples() -> dict[str, Artifact]:
             sh=draw.normal(size=(6, 9, 3)),
             unit="m",
         ),
+        "CameraPath": CameraPath(
+            world_to_camera=np.stack([np.eye(4)] * 3),
+            times=np.array([0, 0.5, 2]),
+            fields_of_view=np.array([40.0, 50, 60]),
+            seconds=2.5,
+            even_speed=True,
+            unit="m",
+        ),
+        "Video": Video.packed([draw.bytes(40), draw.bytes(50)], 7, 5, 24.0),
+        "DepthVideo": DepthVideo(depth=draw.uniform(0, 3, (2, 4, 5)), unit="m"),
         "BoundGaussians": BoundGaussians(
             vertices=square,
             faces=[[0, 1, 2], [0, 2, 3]],

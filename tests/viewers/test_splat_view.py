@@ -33,6 +33,7 @@ def until(condition, seconds=20.0):
     timer.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
     timer.start()
     loop.exec()
+    timer.stop()
     assert condition(), "it did not happen in time"
 
 
