@@ -165,6 +165,20 @@ class Reference:
         self.density_loss = (self.d - torch.exp(-(self.away**2) / (2 * self.beta**2))).abs().mean()
 
 
+def between_pixels(points: torch.Tensor, depth: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """The depth map (H, W) at the pixels of points (P, 3), minus their own z (P,); one point after the other."""
+    found = []
+    for p in points:
+        x, y, z = torch.tensor(camera.rotation) @ p + torch.tensor(camera.translation)
+        u = (x / z * camera.fx + camera.cx - 0.5).clamp(0, camera.width - 1)
+        v = (y / z * camera.fy + camera.cy - 0.5).clamp(0, camera.height - 1)
+        i, j = min(int(u), camera.width - 2), min(int(v), camera.height - 2)
+        a, b = u - i, v - j
+        (one, two), (three, four) = depth[j : j + 2, i : i + 2]
+        found.append((1 - b) * ((1 - a) * one + a * two) + b * ((1 - a) * three + a * four) - z)
+    return torch.stack(found)
+
+
 @pytest.mark.parametrize("term", ["density_loss", "sdf_loss", "normal_loss"])
 def test_each_loss_and_its_derivatives_against_the_formulas(term):
     cloud = random_cloud(3)
@@ -182,32 +196,52 @@ def test_each_loss_and_its_derivatives_against_the_formulas(term):
         found = ours.sdf_loss(depth, camera, extent)
         f = theirs.beta * torch.sqrt(-2 * theirs.d.log())
         assert (theirs.d < 0.99).all()
-        pixels, z = camera.pixels(points.detach().numpy())
-        at = []
-        for (u, v), own in zip(pixels, z, strict=True):
-            x, y = np.clip(u - 0.5, 0, 63), np.clip(v - 0.5, 0, 47)
-            i, j = min(int(x), 62), min(int(y), 46)
-            block = depth[j : j + 2, i : i + 2].detach().numpy()
-            a, b = x - i, y - j
-            value = (1 - b) * ((1 - a) * block[0, 0] + a * block[0, 1]) + b * ((1 - a) * block[1, 0] + a * block[1, 1])
-            at.append(value - own)
-        expected = ((f - torch.tensor(at).abs()).abs() / (extent / 10)).clamp_max(10 * extent).mean()
+        expected = ((f - between_pixels(points, depth, camera).abs()).abs() / (extent / 10)).clamp_max(10 * extent)
+        expected = expected.mean()
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
-        (slope,) = torch.autograd.grad(found, depth, retain_graph=True)
-        assert slope.abs().sum() > 0, "the depth map must learn too"
-        # Its own z moves with the point as well; what goes through the density alone is compared.
-        ours_slopes = torch.autograd.grad(
-            distance_of(ours.density, ours.beta).sum(), [cloud.log_scales, cloud.means], retain_graph=True
-        )
-        theirs_slopes = torch.autograd.grad(f.sum(), [cloud.log_scales, cloud.means])
     else:
-        found, expected = getattr(ours, term)(), getattr(theirs, term)
+        found, expected, depth = getattr(ours, term)(), getattr(theirs, term), cloud.means
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
-        used = [getattr(cloud, n) for n in NAMES]
-        ours_slopes = torch.autograd.grad(found, used, retain_graph=True, allow_unused=True, materialize_grads=True)
-        theirs_slopes = torch.autograd.grad(expected, used, allow_unused=True, materialize_grads=True)
-    for one, other in zip(ours_slopes, theirs_slopes, strict=True):
+    used = [getattr(cloud, n) for n in NAMES] + [depth]
+    slopes = [
+        torch.autograd.grad(value, used, retain_graph=True, allow_unused=True, materialize_grads=True)
+        for value in (found, expected)
+    ]
+    if term == "sdf_loss":
+        assert slopes[0][-1].abs().sum() > 0, "the depth map must learn too"
+    for one, other in zip(*slopes, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
+
+
+def thickness_slope(term: str, thickness: float) -> float:
+    """d loss / d ln s for a flat sheet of which all Gaussians grow thicker together, s their thickness."""
+    grow = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    sheet = flat_sheet(6, 0.2, thickness, 0.95)
+    sheet = Gaussians(
+        sheet.means, sheet.quaternions, sheet.log_scales + torch.tensor([0.0, 0.0, 1.0]) * grow, sheet.opacity_logits,
+        sheet.sh,
+    )  # fmt: skip
+    owners = torch.arange(len(sheet)).repeat(20)
+    noise = torch.randn(len(owners), 3, generator=torch.Generator().manual_seed(0)).double()
+    points = points_in(sheet, owners, noise, 1.5)
+    phi = 1.0 if term == "density" else 1 / K
+    there = Alignment(Shapes.of(sheet), points, owners, nearest(sheet.means, K), phi)
+    if term == "density":
+        loss = there.density_loss()
+    else:
+        above = Camera(look_at([0, 0, 4], [0, 0, 0]), 40.0, 40.0, 32.0, 32.0, 64, 64)
+        loss = there.sdf_loss(torch.full((64, 64), 4.0, dtype=torch.float64), above, 1.0)
+    return float(torch.autograd.grad(loss, grow)[0])
+
+
+@pytest.mark.parametrize("thickness", [0.01, 0.04])
+def test_only_the_distance_term_flattens_a_sheet(thickness):
+    """d and d_bar depend on z / s alone, and points are drawn at z ~ s: the density term does not know thick from thin.
+
+    The distance term does: it is a length, and falls with s.
+    """
+    assert abs(thickness_slope("density", thickness)) < 1e-12
+    assert thickness_slope("sdf", thickness) > 0.1 * thickness
 
 
 def test_normals_alone_are_turned_by_the_normal_term():
