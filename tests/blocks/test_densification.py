@@ -131,6 +131,14 @@ def test_mcmc_grows_to_its_budget():
     assert len(optimiser) == 112
 
 
+def test_mcmc_grows_by_its_share_each_time():
+    optimiser = GaussianOptimiser(some(100), RATES)
+    rule = Mcmc(limit=1000, begin=0, end=100, every=10, growth=0.5)
+    for step in range(1, 31):
+        rule.act(step, optimiser, torch.Generator().manual_seed(step))
+    assert len(optimiser) == 338  # 100, 150, 225, 338
+
+
 def test_n_in_one_place_of_one():
     """n equal Gaussians with the new opacity and scale weigh, as seen, what the one did (2 pi o sigma^2)."""
     optimiser, rule = GaussianOptimiser(some(1, opacity=0.7), RATES), Mcmc(limit=2, begin=0, end=9, every=1, growth=1.0)

@@ -121,7 +121,10 @@ class Classic:
 
 @dataclass
 class Mcmc:
-    """``limit``: the budget. ``rate`` of the means scales the noise."""
+    """``limit``: the budget, to which the number grows by the share ``growth`` each time.
+
+    ``rate`` of the means scales the noise.
+    """
 
     limit: int
     begin: int
