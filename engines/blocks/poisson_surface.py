@@ -1,8 +1,8 @@
 """A triangle mesh through points with normals: screened Poisson reconstruction, then fewer triangles (Open3D).
 
 The indicator function chi minimises  integral |grad chi - V|^2 dx + alpha sum_i (chi(p_i) - 1/2)^2  with V the normals
-smeared out (Kazhdan and Hoppe 2013); the surface is chi = 1/2. Where few points support it, it is cut away. Then edges
-are collapsed in the order of their quadric error (Garland and Heckbert 1997).
+smeared out (Kazhdan and Hoppe 2013); the surface is chi = 1/2. Where no or few points support it, it is cut away. Then
+edges are collapsed in the order of their quadric error (Garland and Heckbert 1997).
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from engines.blocks.mesh_topology import face_areas
+
+BOX = 1.1
+"""The octree's cube is larger than the points by this (Open3D's default)."""
+SPACED_BY = 8
+SPACINGS = 2.0
 
 
 class ColouredSurface(NamedTuple):
@@ -32,12 +37,14 @@ def inliers(points: np.ndarray, neighbours: int = 20, deviations: float = 20.0) 
 
 
 def poisson_surface(
-    points: np.ndarray, normals: np.ndarray, colours: np.ndarray, depth: int, trimmed: float, triangles: int
-) -> ColouredSurface:
+    points: np.ndarray, normals: np.ndarray, colours: np.ndarray, depth: int, trimmed: float, reach: float,
+    triangles: int,
+) -> ColouredSurface:  # fmt: skip
     """The surface through points (N, 3) with outward normals (N, 3) and RGB colours (N, 3) in [0, 1].
 
     ``depth``: 2^depth cells along the box; ``trimmed``: the share of vertices, those least supported by points, that
-    is cut away; ``triangles``: at most so many are left. One thread, so it repeats exactly. Empty if nothing is found.
+    is cut away; ``reach``: so are those farther from all points than this, in cells (:func:`unsupported`), unless it is
+    0; ``triangles``: at most so many are left. One thread, so it repeats exactly. Empty if nothing is found.
     """
     import open3d as o3d
 
@@ -51,6 +58,9 @@ def poisson_surface(
         if trimmed > 0 and len(support):
             support = np.asarray(support)
             mesh.remove_vertices_by_mask(support < np.quantile(support, trimmed))
+        if reach > 0 and len(mesh.vertices):
+            cell = BOX * float(np.ptp(points, axis=0).max()) / size / 2**depth
+            mesh.remove_vertices_by_mask(unsupported(np.asarray(mesh.vertices), np.asarray(cloud.points), reach * cell))
         if len(mesh.triangles) > triangles:
             mesh = mesh.simplify_quadric_decimation(triangles)
         mesh.remove_degenerate_triangles()
@@ -64,6 +74,23 @@ def poisson_surface(
     shown = np.asarray(mesh.vertex_colors, float).reshape(-1, 3)
     shown = shown if len(shown) == len(vertices) else np.full((len(vertices), 3), 0.5)
     return ColouredSurface(vertices[used], renumbered.reshape(-1, 3).astype(np.int32), np.clip(shown[used], 0, 1))
+
+
+def unsupported(vertices: np.ndarray, points: np.ndarray, reach: float) -> np.ndarray:
+    """(V,) bool: vertices that lie farther than ``reach`` from all points.
+
+    Where points are sparse, ``reach`` grows to what lies between them: twice the distance from the nearest point to
+    its own eighth neighbour. An edge of the points, with nothing beyond, does not look sparse to it, so what an open
+    surface grows there goes.
+    """
+    tree = cKDTree(points)
+    near = min(SPACED_BY, len(points) - 1)
+    away, nearest = tree.query(vertices)
+    beyond = np.flatnonzero(away > reach)
+    spacing = tree.query(points[nearest[beyond]], k=[near + 1])[0][:, 0] if near > 0 else np.zeros(len(beyond))
+    far = np.zeros(len(vertices), bool)
+    far[beyond[away[beyond] > SPACINGS * spacing]] = True
+    return far
 
 
 def without_slivers(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -209,7 +209,7 @@ def surface_through(
         clean = inliers(part.points)
         part = Oriented(*(values[clean] for values in part))
         triangles = max(20, round(2 * params.target_vertices * count / int(inside.sum() + around.sum())))
-        job = (*part, params.poisson_depth, params.trimmed, triangles)
+        job = (*part, params.poisson_depth, params.trimmed, params.reach, triangles)
         run.check()
         direct = params.poisson_depth <= AT_ONCE
         parts.append(poisson_surface(*job) if direct else apart(poisson_surface, *job, check=run.check))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from engines.core import Param
-from engines.shape.gaussian_splatting import SplattingParams
+from engines.shape.gaussian_splatting import QUICK_GROWTH, SplattingParams
 
 SHEET = "sheet 30"
 INRIA = "reference implementation"
@@ -38,6 +38,10 @@ class SugarParams(SplattingParams):
     reset_every: int = Param(
         0, ge=0, source="own; 3000", advanced=True, help="Classic: opacities are lowered after so many steps. 0: never"
     )
+    growth: float = Param(
+        QUICK_GROWTH, ge=0, le=1, source="own; Kheradmand et al. 2024 0.05", advanced=True,
+        help="MCMC: there are more Gaussians by this share each time, up to the limit",
+    )  # fmt: skip
     random_points: int = Param(
         5000, ge=10, le=2_000_000, source="own; 100000", advanced=True,
         help="Gaussians at the start where the dataset knows no points",
@@ -138,6 +142,15 @@ class SugarParams(SplattingParams):
         source=f"{SHEET}, small objects; {INRIA} 0.1",
         help="Share of the mesh, least supported by points, that is cut away",
     )
+    reach: float = Param(
+        3.0,
+        ge=0,
+        le=1000,
+        source="own",
+        unit="cells",
+        help="What lies farther than so many cells of the octree from all surface points is cut away: "
+        "there Poisson reconstruction guesses. 0: nothing",
+    )
     target_vertices: int = Param(
         10_000,
         ge=50,
@@ -193,7 +206,8 @@ QUICK = {
 }  # fmt: skip
 PUBLISHED = {
     "iterations": 7000, "horizon": 30_000, "sh_degree": 3, "limit": 5_000_000, "degree_every": 1000,
-    "densify_from": 500, "densify_until": 15_000, "reset_every": 3000, "random_points": 100_000, "entropy_steps": 2000,
+    "densify_from": 500, "densify_until": 15_000, "reset_every": 3000, "random_points": 100_000, "growth": 0.05,
+    "entropy_steps": 2000,
     "regularised_steps": 6000, "samples": 1_000_000, "surface_points": 10_000_000, "poisson_depth": 10, "trimmed": 0.1,
     "target_vertices": 1_000_000, "per_triangle": "1", "refine_steps": 15_000,
 }  # fmt: skip
