@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from engines.blocks.splatting import compiled
+from engines.blocks.splatting import differentiable
 
 WINDOW, SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -33,8 +33,8 @@ def ssim(image: Tensor, truth: Tensor) -> Tensor:
 def blur(stack: Tensor) -> Tensor:
     """(C, H, W) under the window, which is the product of one along rows and one along columns."""
     kernel = _window(stack.dtype, stack.device)
-    if compiled.serves(stack):
-        return compiled.Blur.apply(stack, kernel)  # type: ignore[no-any-return]
+    if differentiable.backend(stack) is not None:
+        return differentiable.Blur.apply(stack, kernel)  # type: ignore[no-any-return]
     planes = stack[:, None]
     planes = torch.nn.functional.conv2d(planes, kernel[None, None, None, :], padding=(0, WINDOW // 2))
     return torch.nn.functional.conv2d(planes, kernel[None, None, :, None], padding=(WINDOW // 2, 0))[:, 0]

@@ -1,7 +1,8 @@
 """Differentiable rendering of anisotropic 3D Gaussians (Kerbl et al. 2023).
 
-:func:`render` is the door. Behind it stand a compiled CPU renderer (``kernels.cpp``) and its readable twin in plain
-torch (:mod:`engines.blocks.splatting.twin`), which also serves where there is no compiler, and on other devices.
+:func:`render` is the door. Behind it stand a compiled renderer for the CPU (``kernels.cpp``), one for CUDA devices that
+is compiled at run time (``kernels.cu``), and their readable twin in plain torch (:mod:`.twin`), which also serves where
+there is no compiler, and on other devices.
 """
 
 from engines.blocks.splatting.gaussians import Gaussians

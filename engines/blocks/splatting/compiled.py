@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,9 +14,14 @@ from engines.blocks.cameras import Camera
 
 CHANNELS = (1, 3, 4, 6, 7)
 """Numbers of features that there is a loop for."""
+TILE = 16
+PROJECTED = ((2,), (3,), (), (3,), ())
+"""Shapes of a Gaussian's mean, conic, opacity, colour and depth."""
 
 
-class _Camera(ctypes.Structure):
+class CameraForC(ctypes.Structure):
+    """As kernels.cpp and kernels.cu declare it."""
+
     _fields_ = (
         ("rotation", ctypes.c_float * 9),
         ("translation", ctypes.c_float * 3),
@@ -53,107 +59,84 @@ def _pointer(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-class Project(torch.autograd.Function):
-    """As :func:`engines.blocks.splatting.twin.project`."""
-
-    @staticmethod
-    def forward(ctx, means, quaternions, log_scales, opacity_logits, sh, camera: Camera, degree, near, blur, aa):  # type: ignore[no-untyped-def]
-        inputs = [t.detach().contiguous() for t in (means, quaternions, log_scales, opacity_logits, sh)]
-        ctx.camera = _camera(camera, near, blur, aa)
-        ctx.degree = degree
-        n = len(means)
-        outputs = [means.new_empty(n, *shape) for shape in ((2,), (3,), (), (3,), ())]
-        _call("splat_project", n, *inputs, sh.shape[1], degree, ctx.camera, *outputs, torch.get_num_threads())
-        ctx.save_for_backward(*inputs, outputs[4])
-        return tuple(outputs)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, *adjoints):  # type: ignore[no-untyped-def]
-        *inputs, depths = ctx.saved_tensors
-        results = [torch.empty_like(t) for t in inputs]
-        given = [g.contiguous() for g in adjoints]
-        _call(
-            "splat_project_backward", len(depths), *inputs, inputs[4].shape[1], ctx.degree, ctx.camera, depths, *given,
-            *results, torch.get_num_threads(),
-        )  # fmt: skip
-        return (*results, None, None, None, None, None)
+def project(inputs: Sequence[Tensor], camera: CameraForC, degree: int) -> list[Tensor]:
+    """Means, conics, opacities, colours and depths of what :class:`Gaussians` holds."""
+    n = len(inputs[0])
+    outputs = [inputs[0].new_empty(n, *shape) for shape in PROJECTED]
+    _call("splat_project", n, *inputs, inputs[4].shape[1], degree, camera, *outputs, torch.get_num_threads())
+    return outputs
 
 
-class Rasterise(torch.autograd.Function):
-    """As :func:`engines.blocks.splatting.twin.rasterise`; depths carry no derivative."""
-
-    @staticmethod
-    def forward(ctx, means, conics, opacities, features, depths, width, height, widest):  # type: ignore[no-untyped-def]
-        given = [t.detach().contiguous() for t in (means, conics, opacities, features)]
-        depths = depths.detach().contiguous()
-        n, channels, threads = len(means), features.shape[1], torch.get_num_threads()
-        counts = torch.empty(n, dtype=torch.int32)
-        extents = means.new_empty(n, 3)
-        pairs = _call("splat_count", n, *given[:3], depths, width, height, counts, extents, threads)
-        tiles = -(-width // 16) * -(-height // 16)
-        starts = torch.empty(tiles + 1, dtype=torch.int64)
-        ids, slots = torch.empty(pairs, dtype=torch.int32), torch.empty(pairs, dtype=torch.int64)
-        _call("splat_bin", n, given[0], given[1], extents, depths, width, height, counts, starts, ids, slots, threads)
-        image, clear = means.new_empty(channels, height, width), means.new_empty(height, width)
-        last = torch.empty(height, width, dtype=torch.int32)
-        _call(
-            "splat_forward", n, channels, *given, extents, width, height, starts, ids, image, clear, last, threads,
-            widest,
-        )  # fmt: skip
-        ctx.save_for_backward(*given, extents, counts, starts, ids, slots, clear, last)
-        ctx.size, ctx.widest = (width, height), widest
-        ctx.mark_non_differentiable(counts)
-        return image, clear, counts
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, d_image, d_clear, _):  # type: ignore[no-untyped-def]
-        means, conics, opacities, features, extents, counts, starts, ids, slots, clear, last = ctx.saved_tensors
-        channels = features.shape[1]
-        results = [torch.empty_like(t) for t in (means, conics, opacities, features)]
-        _call(
-            "splat_backward", len(means), channels, means, conics, opacities, features, extents, *ctx.size, counts,
-            starts, ids, slots, clear, last, d_image.contiguous(), d_clear.contiguous(),
-            means.new_empty(len(ids), 6 + channels), *results, torch.get_num_threads(), ctx.widest,
-        )  # fmt: skip
-        return (*results, None, None, None, None)
+def project_backward(
+    inputs: Sequence[Tensor], camera: CameraForC, degree: int, depths: Tensor, adjoints: Sequence[Tensor]
+) -> list[Tensor]:
+    """The derivatives by the inputs."""
+    results = [torch.empty_like(t) for t in inputs]
+    _call(
+        "splat_project_backward", len(depths), *inputs, inputs[4].shape[1], degree, camera, depths, *adjoints,
+        *results, torch.get_num_threads(),
+    )  # fmt: skip
+    return results
 
 
-class Blur(torch.autograd.Function):
-    """(C, H, W) under a symmetric window of 11 weights along both axes, zeros outside: its own adjoint."""
+def rasterise(
+    means: Tensor, conics: Tensor, opacities: Tensor, features: Tensor, depths: Tensor, width: int, height: int,
+    widest: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:  # fmt: skip
+    """Image, transmittance, tiles that each Gaussian touches, and the lists for :func:`rasterise_backward`."""
+    n, channels, threads = len(means), features.shape[1], torch.get_num_threads()
+    given = (means, conics, opacities, features)
+    counts = torch.empty(n, dtype=torch.int32)
+    extents = means.new_empty(n, 3)
+    pairs = _call("splat_count", n, *given[:3], depths, width, height, counts, extents, threads)
+    tiles = -(-width // TILE) * -(-height // TILE)
+    starts = torch.empty(tiles + 1, dtype=torch.int64)
+    ids, slots = torch.empty(pairs, dtype=torch.int32), torch.empty(pairs, dtype=torch.int64)
+    _call("splat_bin", n, means, conics, extents, depths, width, height, counts, starts, ids, slots, threads)
+    image, clear = means.new_empty(channels, height, width), means.new_empty(height, width)
+    last = torch.empty(height, width, dtype=torch.int32)
+    _call(
+        "splat_forward", n, channels, *given, extents, width, height, starts, ids, image, clear, last, threads, widest
+    )
+    return image, clear, counts, [extents, counts, starts, ids, slots, last]
 
-    @staticmethod
-    def forward(ctx, planes, weights):  # type: ignore[no-untyped-def]
-        ctx.weights = weights
-        return _blur(planes.detach(), weights)
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, adjoint):  # type: ignore[no-untyped-def]
-        return _blur(adjoint, ctx.weights), None
+def rasterise_backward(
+    given: Sequence[Tensor], lists: Sequence[Tensor], clear: Tensor, d_image: Tensor, d_clear: Tensor, widest: int = 0
+) -> list[Tensor]:
+    """The derivatives by means, conics, opacities and features, which were ``given``."""
+    extents, counts, starts, ids, slots, last = lists
+    channels, (height, width) = given[3].shape[1], clear.shape
+    results = [torch.empty_like(t) for t in given]
+    _call(
+        "splat_backward", len(counts), channels, *given, extents, width, height, counts, starts, ids, slots, clear,
+        last, d_image, d_clear, clear.new_empty(len(ids), 6 + channels), *results, torch.get_num_threads(), widest,
+    )  # fmt: skip
+    return results
 
 
-def _blur(planes: Tensor, weights: Tensor) -> Tensor:
-    planes, result = planes.contiguous(), torch.empty_like(planes, memory_format=torch.contiguous_format)
+def blur(planes: Tensor, weights: Tensor) -> Tensor:
+    """(C, H, W) under a window of 11 weights along both axes, zeros outside."""
+    result = torch.empty_like(planes)
     _call("splat_blur", len(planes), planes, result, *planes.shape[1:], weights, torch.get_num_threads())
     return result
 
 
-def _camera(camera: Camera, near: float, blur: float, anti_aliased: bool) -> _Camera:
-    return _Camera(
+def camera_for_c(camera: Camera, near: float, blur: float, anti_aliased: bool) -> CameraForC:
+    """The camera with the nearest depth that is drawn and the low-pass filter."""
+    return CameraForC(
         (ctypes.c_float * 9)(*camera.rotation.ravel().tolist()),
         (ctypes.c_float * 3)(*camera.translation.tolist()),
         camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height, near, blur, int(anti_aliased),
     )  # fmt: skip
 
 
-def _call(name: str, count: int, *arguments: Tensor | int | _Camera) -> int:
+def _call(name: str, count: int, *arguments: Tensor | int | CameraForC) -> int:
     """Call an entry point; tensors go as pointers, the first argument as 64 bits."""
     lib = library()
     assert lib is not None
     as_c = [
-        _pointer(a) if isinstance(a, Tensor) else ctypes.byref(a) if isinstance(a, _Camera) else ctypes.c_int(a)
+        _pointer(a) if isinstance(a, Tensor) else ctypes.byref(a) if isinstance(a, CameraForC) else ctypes.c_int(a)
         for a in arguments
     ]
     return int(getattr(lib, name)(ctypes.c_int64(count), *as_c))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.cameras import Camera
-from engines.blocks.splatting import compiled, twin
+from engines.blocks.splatting import differentiable, twin
 from engines.blocks.splatting.gaussians import Gaussians
 
 NEAR, BLUR = 0.01, 0.3
@@ -44,8 +44,8 @@ def project(
     tensors = (
         gaussians.means, gaussians.quaternions, gaussians.log_scales, gaussians.opacity_logits, gaussians.sh,
     )  # fmt: skip
-    if compiled.serves(*tensors):
-        return Projection(*compiled.Project.apply(*tensors, camera, degree, near, blur, anti_aliased))
+    if differentiable.backend(*tensors) is not None:
+        return Projection(*differentiable.Project.apply(*tensors, camera, degree, near, blur, anti_aliased))
     return Projection(*twin.project(gaussians, camera, degree, near, blur, anti_aliased))
 
 
@@ -54,18 +54,18 @@ def rasterise(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features (N, C) blended front to back: (C, H, W), alpha (H, W), tiles touched (N,).
 
-    ``widest`` limits the bits of the vectors that the compiled loops use (0: no limit).
+    ``widest`` limits the bits of the vectors that the loops on a CPU use (0: no limit).
     """
     p = projection
-    if compiled.serves(p.means, p.conics, p.opacities, features, p.depths):
+    if differentiable.backend(p.means, p.conics, p.opacities, features, p.depths) is not None:
         channels = features.shape[1]
-        room = next((c for c in compiled.CHANNELS if c >= channels), None)
+        room = next((c for c in differentiable.CHANNELS if c >= channels), None)
         if room is None:
             raise ValueError(
-                f"features have {channels} channels; at most {max(compiled.CHANNELS)} can be drawn at once"
+                f"features have {channels} channels; at most {max(differentiable.CHANNELS)} can be drawn at once"
             )
         padded = torch.nn.functional.pad(features, (0, room - channels)) if room > channels else features
-        found = compiled.Rasterise.apply(p.means, p.conics, p.opacities, padded, p.depths, width, height, widest)
+        found = differentiable.Rasterise.apply(p.means, p.conics, p.opacities, padded, p.depths, width, height, widest)
         image, clear, touched = found[0][:channels], found[1], found[2]
     else:
         image, clear, touched = twin.rasterise(p.means, p.conics, p.opacities, features, p.depths, width, height)

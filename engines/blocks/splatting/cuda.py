@@ -1,0 +1,118 @@
+"""The renderer for CUDA devices: kernels.cu behind the same functions as :mod:`.compiled`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engines.blocks.cuda_kernels import THREADS, Kernels, Long, Unavailable
+from engines.blocks.splatting.compiled import PROJECTED, TILE, CameraForC
+
+KERNELS = Kernels(Path(__file__).with_name("kernels.cu"))
+SHORT_TILES = 1 << 15
+"""As many tiles have numbers of 16 bits, which halves the work of sorting."""
+MOST_PAIRS = (1 << 31) - 1
+BLUR_TILE = (32, 16)
+
+_missing: dict[torch.device, str] = {}
+
+
+def missing(device: torch.device) -> str:
+    """Why the kernels cannot be used on this device; empty if they can. The first call may compile them."""
+    if device not in _missing:
+        try:
+            KERNELS.ready(device)
+            _missing[device] = ""
+        except Unavailable as error:
+            _missing[device] = str(error)
+    return _missing[device]
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Whether these can go to the kernels."""
+    if not all(t.device.type == "cuda" and t.dtype == torch.float32 for t in tensors):
+        return False
+    return not missing(tensors[0].device)
+
+
+def _blocks(count: int) -> int:
+    return -(-count // THREADS)
+
+
+def project(inputs: Sequence[Tensor], camera: CameraForC, degree: int) -> list[Tensor]:
+    n = len(inputs[0])
+    outputs = [inputs[0].new_empty(n, *shape) for shape in PROJECTED]
+    KERNELS.launch("project", _blocks(n), Long(n), *inputs, inputs[4].shape[1], degree, camera, *outputs)
+    return outputs
+
+
+def project_backward(
+    inputs: Sequence[Tensor], camera: CameraForC, degree: int, depths: Tensor, adjoints: Sequence[Tensor]
+) -> list[Tensor]:
+    n, results = len(depths), [torch.empty_like(t) for t in inputs]
+    KERNELS.launch(
+        "project_backward", _blocks(n), Long(n), *inputs, inputs[4].shape[1], degree, camera, depths, *adjoints,
+        *results,
+    )  # fmt: skip
+    return results
+
+
+def rasterise(
+    means: Tensor, conics: Tensor, opacities: Tensor, features: Tensor, depths: Tensor, width: int, height: int,
+    widest: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:  # fmt: skip
+    n, channels, tiles = len(means), features.shape[1], -(-width // TILE) * -(-height // TILE)
+    counts, keys = means.new_empty(n, dtype=torch.int32), means.new_empty(n)
+    records = means.new_empty(n, -(-(6 + channels) // 4) * 4)
+    KERNELS.launch(
+        f"count_{channels}", _blocks(n), Long(n), means, conics, opacities, features, depths, width, height, counts,
+        keys, records,
+    )  # fmt: skip
+    order = keys.argsort(stable=True)
+    ends = counts[order].cumsum(0)
+    pairs = int(ends[-1]) if n else 0  # the one time that the CPU waits for the GPU
+    if pairs > MOST_PAIRS:
+        raise torch.cuda.OutOfMemoryError(f"{pairs:,} pairs of tiles and Gaussians are too many.")
+    starts = counts.new_zeros(tiles + 1)
+    ids, slots = counts.new_empty(pairs), ends.new_empty(pairs)
+    if pairs:
+        bits, kind = (16, torch.int16) if tiles <= SHORT_TILES else (32, torch.int32)
+        of_tile, owners = counts.new_empty(pairs, dtype=kind), counts.new_empty(pairs)
+        KERNELS.launch(
+            f"emit_{bits}", _blocks(n), Long(n), means, conics, opacities, counts, order, ends, width, height, of_tile,
+            owners,
+        )  # fmt: skip
+        of_tile, slots = of_tile.sort(stable=True)
+        KERNELS.launch(f"begin_{bits}", _blocks(pairs), Long(pairs), tiles, of_tile, slots, owners, starts, ids)
+    image, clear = means.new_empty(channels, height, width), means.new_empty(height, width)
+    last = counts.new_empty(height, width)
+    KERNELS.launch(f"forward_{channels}", tiles, records, width, height, starts, ids, image, clear, last)
+    return image, clear, counts, [records, counts, order, ends, starts, ids, slots, last]
+
+
+def rasterise_backward(
+    given: Sequence[Tensor], lists: Sequence[Tensor], clear: Tensor, d_image: Tensor, d_clear: Tensor, widest: int = 0
+) -> list[Tensor]:
+    records, counts, order, ends, starts, ids, slots, last = lists
+    n, channels, (height, width) = len(counts), given[3].shape[1], clear.shape
+    sums = clear.new_zeros(len(ids), 6 + channels)
+    KERNELS.launch(
+        f"backward_{channels}", len(starts) - 1, records, width, height, starts, ids, slots, clear, last, d_image,
+        d_clear, sums,
+    )  # fmt: skip
+    results = [torch.empty_like(t) for t in given]
+    KERNELS.launch(
+        f"gather_{channels}", _blocks(16 * n), Long(n), given[1], given[2], counts, order, ends, sums, *results
+    )
+    return results
+
+
+def blur(planes: Tensor, weights: Tensor) -> Tensor:
+    result = torch.empty_like(planes)
+    count, height, width = planes.shape
+    grid = (-(-width // BLUR_TILE[0]), -(-height // BLUR_TILE[1]), count)
+    KERNELS.launch("blur", grid, planes, result, height, width, weights)
+    return result

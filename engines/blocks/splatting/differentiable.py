@@ -1,0 +1,84 @@
+"""The fast renderers as functions with a derivative: on the CPU the library, on a CUDA device the kernels.
+
+Both are modules with the same functions (:mod:`.compiled`, :mod:`.cuda`): float32 tensors in, float32 tensors out.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from engines.blocks.cameras import Camera
+from engines.blocks.splatting import compiled, cuda
+
+CHANNELS = compiled.CHANNELS
+
+
+def backend(*tensors: Tensor) -> ModuleType | None:
+    """What can work on these tensors, which lie on one device; None: only the plain twin can."""
+    return next((module for module in (compiled, cuda) if module.serves(*tensors)), None)
+
+
+def missing(device: torch.device) -> str:
+    """Why no fast renderer works on this device, for people; empty if one does."""
+    if device.type == "cpu":
+        return "" if compiled.library() is not None else "The compiled renderer is missing here."
+    return cuda.missing(device) if device.type == "cuda" else f"There is no fast renderer for '{device.type}'."
+
+
+class Project(torch.autograd.Function):
+    """As :func:`engines.blocks.splatting.twin.project`."""
+
+    @staticmethod
+    def forward(ctx, means, quaternions, log_scales, opacity_logits, sh, camera: Camera, degree, near, blur, aa):  # type: ignore[no-untyped-def]
+        inputs = [t.detach().contiguous() for t in (means, quaternions, log_scales, opacity_logits, sh)]
+        ctx.camera = compiled.camera_for_c(camera, near, blur, aa)
+        ctx.degree, ctx.backend = degree, backend(*inputs)
+        outputs = ctx.backend.project(inputs, ctx.camera, degree)
+        ctx.save_for_backward(*inputs, outputs[4])
+        return tuple(outputs)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, *adjoints):  # type: ignore[no-untyped-def]
+        *inputs, depths = ctx.saved_tensors
+        given = [g.contiguous() for g in adjoints]
+        return (*ctx.backend.project_backward(inputs, ctx.camera, ctx.degree, depths, given), *[None] * 5)
+
+
+class Rasterise(torch.autograd.Function):
+    """As :func:`engines.blocks.splatting.twin.rasterise`; depths carry no derivative."""
+
+    @staticmethod
+    def forward(ctx, means, conics, opacities, features, depths, width, height, widest):  # type: ignore[no-untyped-def]
+        given = [t.detach().contiguous() for t in (means, conics, opacities, features)]
+        ctx.backend, ctx.widest = backend(*given), widest
+        image, clear, counts, lists = ctx.backend.rasterise(*given, depths.detach().contiguous(), width, height, widest)
+        ctx.save_for_backward(*given, clear, *lists)
+        ctx.mark_non_differentiable(counts)
+        return image, clear, counts
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, d_image, d_clear, _):  # type: ignore[no-untyped-def]
+        *given, clear = ctx.saved_tensors[:5]
+        results = ctx.backend.rasterise_backward(
+            given, ctx.saved_tensors[5:], clear, d_image.contiguous(), d_clear.contiguous(), ctx.widest
+        )
+        return (*results, *[None] * 4)
+
+
+class Blur(torch.autograd.Function):
+    """(C, H, W) under a symmetric window of 11 weights along both axes, zeros outside: its own adjoint."""
+
+    @staticmethod
+    def forward(ctx, planes, weights):  # type: ignore[no-untyped-def]
+        ctx.weights, ctx.backend = weights, backend(planes, weights)
+        return ctx.backend.blur(planes.detach().contiguous(), weights)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, adjoint):  # type: ignore[no-untyped-def]
+        return ctx.backend.blur(adjoint.contiguous(), ctx.weights), None
