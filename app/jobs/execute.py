@@ -17,7 +17,9 @@ from engines.core import (
     Params,
     Run,
     UserError,
+    give_back_memory,
     limit_threads,
+    memory_ran_out,
 )
 
 
@@ -51,6 +53,12 @@ class Work:
 
 def execute(method: Method, work: Work, listener: Listener, control: Control) -> Outcome:
     """Never raises: a failed run is an :class:`Outcome` too."""
+    outcome = _carried_out(method, work, listener, control)
+    give_back_memory(work.device)  # now that no traceback holds on to the run's tensors
+    return outcome
+
+
+def _carried_out(method: Method, work: Work, listener: Listener, control: Control) -> Outcome:
     if control.cancelled:
         return Outcome("cancelled")
     try:
@@ -68,17 +76,6 @@ def execute(method: Method, work: Work, listener: Listener, control: Control) ->
     except UserError as error:
         return failed(error)
     except BaseException as error:  # a SystemExit inside a method must not end a worker silently
-        if _memory_ran_out(error):
-            return failed(
-                UserError(
-                    "The memory ran out.",
-                    str(error).splitlines()[0] if str(error) else "",
-                    "Choose a smaller grid or batch, or close other programs.",
-                )
-            )
+        if (mendable := memory_ran_out(error, method.lighter_settings(work.params))) is not None:
+            return failed(mendable)
         return Outcome("failed", error=traceback.format_exc())
-
-
-def _memory_ran_out(error: BaseException) -> bool:
-    name, text = type(error).__name__, str(error)
-    return isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in text

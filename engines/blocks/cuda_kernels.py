@@ -144,14 +144,15 @@ def machine_code(source: str, capability: int) -> bytes:
     compiler = _compiler()
     version = tuple(ctypes.c_int() for _ in range(2))
     compiler.nvrtcVersion(*(ctypes.byref(part) for part in version))
-    known = _architectures(compiler)
-    target = f"sm_{capability}" if capability in known else f"compute_{max(a for a in known if a <= capability)}"
+    known = [architecture for architecture in _architectures(compiler) if architecture <= capability]
+    if not known:
+        raise Unavailable(f"A GPU of compute capability {capability / 10:.1f} is too old for its compiler.")
+    target = f"sm_{capability}" if capability in known else f"compute_{max(known)}"
     key = "\0".join([source, *OPTIONS, target, *(str(part.value) for part in version)])
     path = _folder() / f"{target}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
-    try:
-        return path.read_bytes()
-    except OSError:
-        pass
+    with contextlib.suppress(OSError):
+        if code := path.read_bytes():
+            return code
     code = _compiled(compiler, source, target)
     with contextlib.suppress(OSError):  # it is compiled again next time
         _keep(path, code)

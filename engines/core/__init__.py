@@ -3,7 +3,15 @@
 from engines.core.artifact import ArraySpec, Artifact, array, arrays
 from engines.core.catalog import FAMILIES, Broken, Catalog, catalog
 from engines.core.checkpoint import Checkpoint
-from engines.core.devices import Device, devices, limit_threads, resolve, versions
+from engines.core.devices import (
+    Device,
+    devices,
+    give_back_memory,
+    limit_threads,
+    memory_ran_out,
+    resolve,
+    versions,
+)
 from engines.core.errors import Cancelled, UserError
 from engines.core.events import Checkpointed, Event, Listener, Logged, Noted, Previewed, Progressed, Silent
 from engines.core.method import Example, InputSpec, Method, OutputSpec, Paper, method
@@ -42,7 +50,9 @@ __all__ = [
     "arrays",
     "catalog",
     "devices",
+    "give_back_memory",
     "limit_threads",
+    "memory_ran_out",
     "method",
     "resolve",
     "versions",

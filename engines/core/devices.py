@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
@@ -42,6 +43,37 @@ def resolve(device: str) -> str:
     if wanted not in keys:
         raise UserError(f"There is no device '{device}'.", mend=f"Use auto or one of: {', '.join(keys)}.")
     return wanted
+
+
+def memory_ran_out(error: BaseException, mend: str = "") -> UserError | None:
+    """In the user's words, with numbers, if ``error`` says that memory ran out; else None.
+
+    ``mend`` says which settings to lower.
+    """
+    mend = mend or "Choose a smaller grid or batch, or close other programs."
+    name, text = type(error).__name__, str(error)
+    if name == "OutOfMemoryError":  # torch's, on a device
+        import torch
+
+        asked = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", text)
+        parts = [f"{asked[1]} more were asked for" if asked else text.splitlines()[0].rstrip(".") if text else ""]
+        if torch.cuda.is_available():
+            free, total = torch.cuda.mem_get_info()
+            most = torch.cuda.max_memory_allocated()
+            parts.append(f"at most {most / 1e9:.1f} of {total / 1e9:.1f} GB were in use, {free / 1e9:.1f} are free now")
+        why = "; ".join(part for part in parts if part)
+        return UserError("The memory of the GPU ran out.", f"{why[:1].upper()}{why[1:]}." if why else "", mend)
+    if isinstance(error, MemoryError) or "can't allocate memory" in text:
+        return UserError("The memory ran out.", text.splitlines()[0] if text else "", mend)
+    return None
+
+
+def give_back_memory(device: str) -> None:
+    """What torch holds of a CUDA device and does not use becomes free for other programs."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def limit_threads(threads: int | None = None) -> int:

@@ -84,6 +84,7 @@ class Method:
     smoke: Example = field(default_factory=Example)
     degenerate: tuple[Example, ...] = ()
     memory: Callable[[Mapping[str, Artifact], Any], int] | None = None
+    lighter: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
     @property
@@ -147,6 +148,13 @@ class Method:
                     "Choose a smaller grid or batch, or close other programs.",
                 )
 
+    def lighter_settings(self, params: Params) -> str:
+        """What to change in ``params`` when memory ran out, for people; empty where the method does not say."""
+        labels = {spec.name: spec.label for spec in self.params.specs()}
+        found = [f"{labels[name]} (now {getattr(params, name):,})" for name in self.lighter]
+        *others, last = found or [""]
+        return f"Lower {', '.join(others)}{' or ' if others else ''}{last}." if last else ""
+
     def run(self, inputs: Mapping[str, Artifact], params: Params, run: Run) -> dict[str, Artifact]:
         """Do the work. Outputs by name; several of a ``many`` output are numbered ``name/1``, ``name/2``, …"""
         self.check(inputs, params)
@@ -174,6 +182,7 @@ def method(
     smoke: Example | None = None,
     degenerate: tuple[Example, ...] = (),
     memory: Callable[[Mapping[str, Artifact], Any], int] | None = None,
+    lighter: tuple[str, ...] = (),
     tags: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a method.
@@ -182,7 +191,8 @@ def method(
     ``Annotated[X, "help"]`` to explain), then ``params`` (a :class:`Params`) and ``run``, and returns an
     artifact or a dataclass of artifacts (``X``, ``X | None`` or ``tuple[X, ...]``). ``key`` is what the command
     line says; ``sample`` ends within 60 s and ``smoke`` within about 2 s on two cores; every ``degenerate``
-    example must be refused with a UserError. ``memory`` estimates bytes from inputs and params.
+    example must be refused with a UserError. ``memory`` estimates bytes from inputs and params;
+    ``lighter`` names the params that decide over it, the one that does most first.
     Raises TypeError when the signature does not fit.
     """
 
@@ -209,9 +219,12 @@ def method(
             smoke=smoke or sample or Example(),
             degenerate=degenerate,
             memory=memory,
+            lighter=lighter,
             tags=tags,
         )
-        declared.params.specs()  # refuses a field that has no form control
+        names = {spec.name for spec in declared.params.specs()}  # refuses a field that has no form control
+        if missing := set(lighter) - names:
+            raise TypeError(f"{key}: there is no param {', '.join(sorted(missing))} to make it lighter with")
         for preset in declared.presets:
             declared.preset(preset)
         return declared

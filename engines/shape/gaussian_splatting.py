@@ -22,7 +22,7 @@ import torch
 
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
-from engines.blocks.splatting import Gaussians, Rendering, compiled, render
+from engines.blocks.splatting import Gaussians, Rendering, render, without_fast_renderer
 from engines.blocks.splatting.densification import Classic, Densification, Mcmc
 from engines.blocks.splatting.initial import initial_cloud, spread_in_view
 from engines.blocks.splatting.optimiser import GaussianOptimiser
@@ -180,6 +180,7 @@ def memory(inputs: Mapping[str, Artifact], params: SplattingParams) -> int:
     ),
     degenerate=(Example(in_one_place, {"iterations": 10}, "No photo to train on"),),
     memory=memory,
+    lighter=("limit", "image_scale", "sh_degree"),
     tags=("photos", "radiance field", "novel views", "3DGS", "splats"),
 )  # fmt: skip
 def train(
@@ -194,12 +195,8 @@ def train(
         )
     if len(training) < 3:
         run.warn(f"{len(training)} photos say little of a scene's depth: expect a picture that holds from there only.")
-    if run.device.type == "cpu" and compiled.library() is None:
-        run.warn("The compiled renderer is missing here: its plain stand-in takes over, which is many times slower.")
-    if run.device.type != "cpu":
-        run.warn(
-            "There is no fast renderer for GPUs in this version: the plain one is used. The CPU may well be faster."
-        )
+    if reason := without_fast_renderer(run.device):
+        run.warn(reason)
     views = Views(photos, params.image_scale, run.device)
     size = extent([views.cameras[i] for i in training])
     if size == 0:

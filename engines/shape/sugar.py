@@ -23,7 +23,7 @@ import torch
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
 from engines.blocks.ray_casting import RayCaster, mesh_picture
-from engines.blocks.splatting import Gaussians
+from engines.blocks.splatting import Gaussians, without_fast_renderer
 from engines.blocks.views import Views, held_out
 from engines.core import Artifact, Example, Paper, Run, UserError, method
 from engines.data import BoundGaussians, Curve, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Table
@@ -110,6 +110,7 @@ def memory(inputs: Mapping[str, Artifact], params: SugarParams) -> int:
         Example(lambda: few_photos(4, 32, 100), {**SMOKE, "box": (0, 0, 0, 1, 1, 0)}, "A box without room"),
     ),
     memory=memory,
+    lighter=("limit", "samples", "image_scale", "target_vertices"),
     tags=("photos", "mesh", "radiance field", "Gaussian splatting", "editing", "splats", "Poisson"),
 )  # fmt: skip
 def sugar(
@@ -131,6 +132,8 @@ def sugar(
             "A surface needs at least 3, from different places.",
             "Import more photos, or hold out fewer of them.",
         )
+    if reason := without_fast_renderer(run.device):
+        run.warn(reason)
     views = Views(photos, params.image_scale, run.device)
     size = extent([views.cameras[i] for i in training])
     if size == 0:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from engines.core import UserError, devices, limit_threads, resolve, versions
+from engines.core import UserError, devices, limit_threads, memory_ran_out, resolve, versions
 
 
 def test_cpu_is_always_there():
@@ -45,3 +46,24 @@ def test_nothing_heavy_is_imported_with(module):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_memory_of_a_gpu_that_ran_out_is_told_with_numbers_and_settings():
+    from engines.core import catalog
+
+    text = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.11 GiB of which"
+    method = catalog().get("gaussian-splatting")
+    mend = method.lighter_settings(method.params.parse({"limit": "2000000"}))
+    error = memory_ran_out(torch.OutOfMemoryError(text), mend)
+    assert error is not None
+    assert error.what == "The memory of the GPU ran out."
+    assert "2.50 GiB more were asked for" in error.why
+    assert error.mend == "Lower Most Gaussians (now 2,000,000), Image scale (now 1.0) or Colour degree (now 3)."
+
+
+def test_memory_that_ran_out_is_told_from_other_errors():
+    assert memory_ran_out(ValueError("no")) is None
+    error = memory_ran_out(MemoryError("Unable to allocate 8 GiB"))
+    assert error is not None
+    assert (error.what, error.why) == ("The memory ran out.", "Unable to allocate 8 GiB")
+    assert "smaller" in error.mend

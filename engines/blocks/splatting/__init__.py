@@ -5,7 +5,8 @@ is compiled at run time (``kernels.cu``), and their readable twin in plain torch
 there is no compiler, and on other devices.
 """
 
+from engines.blocks.splatting.differentiable import without_fast_renderer
 from engines.blocks.splatting.gaussians import Gaussians
 from engines.blocks.splatting.render import Projection, Rendering, project, rasterise, render
 
-__all__ = ["Gaussians", "Projection", "Rendering", "project", "rasterise", "render"]
+__all__ = ["Gaussians", "Projection", "Rendering", "project", "rasterise", "render", "without_fast_renderer"]

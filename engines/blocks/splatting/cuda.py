@@ -11,7 +11,8 @@ from torch import Tensor
 from engines.blocks.cuda_kernels import THREADS, Kernels, Long, Unavailable
 from engines.blocks.splatting.compiled import PROJECTED, TILE, CameraForC
 
-KERNELS = Kernels(Path(__file__).with_name("kernels.cu"))
+SOURCE = Path(__file__).with_name("kernels.cu")
+KERNELS = Kernels(SOURCE)
 SHORT_TILES = 1 << 15
 """As many tiles have numbers of 16 bits, which halves the work of sorting."""
 MOST_PAIRS = (1 << 31) - 1

@@ -7,6 +7,7 @@ are moved onto live ones so that the picture stays the same, and noise explores.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -70,7 +71,7 @@ class Classic:
         if self._pull is None or self._views is None or len(self._pull) != len(slope):
             self._pull, self._views = slope.new_zeros(len(slope)), slope.new_zeros(len(slope))
         # The picture is 2 units wide and high in NDC: dL/dndc = dL/dpixel * (W / 2, H / 2).
-        self._pull += (slope * slope.new_tensor([width / 2, height / 2])).norm(dim=1)
+        self._pull += (slope * _half(width, height, slope.device)).norm(dim=1)
         self._views += rendering.touched > 0
 
     @torch.no_grad()
@@ -194,9 +195,16 @@ class Mcmc:
         pass
 
 
+@functools.lru_cache(maxsize=64)
+def _half(width: int, height: int, device: torch.device) -> Tensor:
+    """Kept: to send two numbers to a GPU in each step makes the CPU wait for it."""
+    return torch.tensor([width / 2, height / 2], device=device)
+
+
 def _draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """``count`` indices with these weights, with replacement."""
-    edges = weights.double().cumsum(0)
+    """``count`` indices with these ``weights`` in [0, 1], with replacement."""
+    # In whole numbers: on a GPU the running sum of floats may round differently each time.
+    edges = (weights.double() * 2**32).long().cumsum(0)
     at = torch.rand(count, dtype=torch.float64, generator=generator, device=weights.device) * edges[-1]
     return torch.searchsorted(edges, at).clamp_max(len(weights) - 1)
 

@@ -21,11 +21,20 @@ def backend(*tensors: Tensor) -> ModuleType | None:
     return next((module for module in (compiled, cuda) if module.serves(*tensors)), None)
 
 
-def missing(device: torch.device) -> str:
-    """Why no fast renderer works on this device, for people; empty if one does."""
+def without_fast_renderer(device: torch.device) -> str:
+    """What to tell the user of a device on which the plain twin has to serve; empty where a fast renderer works.
+
+    On a CUDA device the first call compiles the kernels, which takes some seconds.
+    """
     if device.type == "cpu":
-        return "" if compiled.library() is not None else "The compiled renderer is missing here."
-    return cuda.missing(device) if device.type == "cuda" else f"There is no fast renderer for '{device.type}'."
+        if compiled.library() is not None:
+            return ""
+        return "The compiled renderer is missing here: its plain stand-in takes over, which is many times slower."
+    if device.type != "cuda":
+        reason = f"There is no fast renderer for '{device.type}'."
+    elif not (reason := cuda.missing(device)):
+        return ""
+    return f"The renderer for this GPU cannot be used. {reason} Its plain stand-in takes over; the CPU may be faster."
 
 
 class Project(torch.autograd.Function):
