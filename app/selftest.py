@@ -56,10 +56,16 @@ def _imports() -> str:
 
 
 def _renderer() -> str:
-    from engines.blocks.splatting import compiled
+    import torch
+
+    from engines.blocks.splatting import compiled, without_fast_renderer
+    from engines.core import devices
 
     width = compiled.vector_width()
-    return f"compiled, vectors of {width} bits" if width else "not compiled here: its plain stand-in is used"
+    found = [f"compiled, vectors of {width} bits" if width else "not compiled here: its plain stand-in is used"]
+    for device in devices()[1:]:
+        found.append(f"{device.title}: {without_fast_renderer(torch.device(device.key)) or 'compiled for it'}")
+    return "; ".join(found)
 
 
 def _catalog() -> str:

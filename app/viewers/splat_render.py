@@ -6,6 +6,7 @@ A picture that takes long is drawn in bands, between which it can be given up.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from app.viewers import colour_maps
 from app.viewers.camera import Pose
 from app.viewers.live_evaluator import Stale
 from app.viewers.splat_camera import LENS, camera_of
-from engines.blocks.splatting import Gaussians, Projection, project, rasterise
+from engines.blocks.splatting import Gaussians, Projection, project, rasterise, without_fast_renderer
 from engines.blocks.splatting.bound_gaussians import to_cloud
 from engines.core import limit_threads
 from engines.data import BoundGaussians, GaussianCloud
@@ -139,9 +140,13 @@ def prepare(splats: tuple[Splats, ...]) -> Prepared:
 
 
 class SplatRenderer:
-    """Draws requests. The last cloud stays prepared; may be used from several threads."""
+    """Draws requests. The last cloud stays prepared; may be used from several threads.
 
-    def __init__(self) -> None:
+    ``device``: where; None: on the first GPU that has a fast renderer, or else on the CPU.
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self._device = device
         self._lock = threading.Lock()
         self._for: tuple[Splats, ...] = ()
         self._prepared: Prepared | None = None
@@ -152,16 +157,30 @@ class SplatRenderer:
             same = len(self._for) == len(clouds) and all(a is b for a, b in zip(self._for, clouds, strict=True))
             if self._prepared is None or not same:
                 self._for, self._prepared = (), None  # not two of them in memory
-                self._prepared, self._for = prepare(clouds), clouds
+                if self._device is None:
+                    self._device = best_device()
+                ready = prepare(clouds)
+                self._prepared = replace(ready, gaussians=ready.gaussians.map(lambda t: t.to(self._device)))
+                self._for = clouds
             return self._prepared
 
     def forget(self) -> None:
         with self._lock:
             self._for, self._prepared = (), None
 
-    @torch.no_grad()
     def draw(self, request: Request, stale: Callable[[], bool] = lambda: False) -> Frame:
         """The picture. Raises :class:`Stale` once it is not wanted any more."""
+        try:
+            return self._draw(request, stale)
+        except torch.OutOfMemoryError:  # a run may need all of the GPU: from now on the CPU draws
+            if self._device is None or self._device.type == "cpu":
+                raise
+        self.forget()
+        self._device = torch.device("cpu")
+        return self._draw(request, stale)
+
+    @torch.no_grad()
+    def _draw(self, request: Request, stale: Callable[[], bool]) -> Frame:
         ready = self.prepared(request.clouds)
         if torch.get_num_threads() >= max(2, os.cpu_count() or 2):
             limit_threads()  # the window keeps a core, as while methods run
@@ -191,8 +210,8 @@ class SplatRenderer:
         image, alpha, seen = self._rasterised(found, features, width, height, stale)
         alpha = alpha.clamp(0, 1)
         depth = torch.where(alpha > SEEN_ALPHA, image[3] / alpha.clamp_min(SEEN_ALPHA), torch.zeros_like(alpha))
-        colours = image[:3].permute(1, 2, 0).contiguous().numpy()
-        return Blend(colours, alpha.numpy(), depth.numpy()), seen
+        colours = image[:3].permute(1, 2, 0).contiguous().cpu().numpy()
+        return Blend(colours, alpha.cpu().numpy(), depth.cpu().numpy()), seen
 
     def _rasterised(
         self, found: Projection, features: torch.Tensor, width: int, height: int, stale: Callable[[], bool]
@@ -207,7 +226,7 @@ class SplatRenderer:
             reach = _reach(found)
             low, high = found.means[:, 1] - reach, found.means[:, 1] + reach
             image, alpha = features.new_empty(4, height, width), features.new_empty(height, width)
-            was_seen = torch.zeros(len(features), dtype=torch.bool)
+            was_seen = torch.zeros(len(features), dtype=torch.bool, device=features.device)
             for top in range(0, height, rows):
                 if stale():
                     raise Stale
@@ -226,6 +245,14 @@ class SplatRenderer:
         spent = max(time.perf_counter() - start, 1e-4)
         self._band_rate = 0.5 * self._band_rate + 0.5 * min(width * height / spent, 1e8)
         return image, alpha, seen
+
+
+@functools.cache
+def best_device() -> torch.device:
+    """The first GPU, if the kernels can be used there, or the CPU. The first call may compile them."""
+    if torch.cuda.is_available() and not without_fast_renderer(torch.device("cuda", 0)):
+        return torch.device("cuda", 0)
+    return torch.device("cpu")
 
 
 def _projected(ready: Prepared, request: Request, count: int, width: int, height: int) -> Projection:
@@ -260,7 +287,7 @@ def _before(ready: Prepared, request: Request, found: Projection, count: int) ->
     One that lies in a surface is seen: half of it is before it.
     """
     assert request.surfaces is not None
-    depth = torch.from_numpy(np.ascontiguousarray(request.surfaces.depth, np.float32))
+    depth = torch.from_numpy(np.ascontiguousarray(request.surfaces.depth, np.float32)).to(found.depths.device)
     height, width = depth.shape
     x, y = (found.means[:, k].floor().clamp(0, size - 1).long() for k, size in ((0, width), (1, height)))
     inside = ((found.means >= 0) & (found.means < found.means.new_tensor([width, height]))).all(1)

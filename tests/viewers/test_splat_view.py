@@ -533,3 +533,22 @@ def test_a_few_huge_gaussians_leave_the_frame_rate_alone():
 
 def test_the_registry_knows_it():
     assert viewers_for(GaussianCloud)[0].key == "splats"
+
+
+def test_where_the_gpu_has_no_memory_left_the_cpu_draws(monkeypatch):
+    """The device's picture fails once; the same request is drawn on the CPU, and so are those that follow."""
+    renderer, failed = SplatRenderer(torch.device("meta")), []
+
+    def draw(self, request, stale):
+        if self._device.type != "cpu":
+            failed.append(self._device)
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB")
+        return original(self, request, stale)
+
+    original = SplatRenderer._draw
+    monkeypatch.setattr(SplatRenderer, "_draw", draw)
+    request = Request((shell(100),), DEFAULT, 40, 30)
+    frames = [renderer.draw(request) for _ in range(2)]
+    assert failed == [torch.device("meta")]
+    assert frames[0].picture is not None
+    assert np.array_equal(frames[0].picture, frames[1].picture)
