@@ -8,7 +8,6 @@ frame, and at most one is drawn per 16 ms.
 from __future__ import annotations
 
 import contextlib
-from typing import Protocol
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
@@ -22,6 +21,7 @@ from vtkmodules.vtkRenderingCore import vtkLight
 from app.viewers import navigation
 from app.viewers.camera import DEFAULT, Pose
 from app.viewers.navigation import STILL_AFTER_MS
+from app.viewers.tool import Tool
 
 FRAME_MS = 16
 _LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
@@ -29,14 +29,6 @@ _LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18)
 
 
 _orphans: list[object] = []
-
-
-class Tool(Protocol):
-    """Takes mouse events (widget pixels) before navigation does; true means taken."""
-
-    def press(self, at: QPointF) -> bool: ...
-    def move(self, at: QPointF, held: bool) -> bool: ...
-    def release(self, at: QPointF) -> bool: ...
 
 
 class Canvas(QtInteractor):
@@ -201,9 +193,10 @@ class Canvas(QtInteractor):
             self.set_pose(pose, moving=True)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if self._taken_by is not None:
-            self._taken_by.release(event.position())
-        self._taken_by = self._last = None
+        taken, self._taken_by, self._last = self._taken_by, None, None
+        if event.button() == Qt.MouseButton.LeftButton:
+            for tool in [taken] if taken is not None else self.tools:
+                tool.release(event.position())
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

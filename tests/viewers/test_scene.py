@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QMainWindow
 
 from app.background import wait_for_all
@@ -224,12 +225,12 @@ def test_measuring_two_points_gives_their_distance_with_its_unit(show):
     scene.measure_action.trigger()
     ends = scene.canvas.project(np.array([[-0.6, -0.8, 0.0], [0.6, -0.8, 0.0]]))
     for x, y, _ in ends:
-        scene.press(QPointF(x, y))
-        scene.release(QPointF(x, y))
+        QTest.mouseClick(scene.canvas, Qt.MouseButton.LeftButton, pos=QPoint(round(x), round(y)))
     assert scene.measure.distance == pytest.approx(1.2, abs=0.02)
     assert scene.measure.text.endswith(" mm")
-    scene.press(QPointF(5, 5))
-    scene.release(QPointF(80, 5))  # a drag is no click
+    QTest.mousePress(scene.canvas, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    QTest.mouseMove(scene.canvas, QPoint(80, 5))
+    QTest.mouseRelease(scene.canvas, Qt.MouseButton.LeftButton, pos=QPoint(80, 5))  # a drag is no click
     assert len(scene.measure.points) == 2
 
 
