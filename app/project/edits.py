@@ -10,9 +10,9 @@ from typing import Any
 from app.project.content import Content
 from app.project.history import Command
 from app.project.ownership import clean_name, short_name
-from app.project.records import LIVE, Entry, Role, now
+from app.project.records import LIVE, Entry, Role, RunRecord, now
 from app.project.sources import Item, Link
-from app.project.state import EntryState
+from app.project.state import EntryState, RunState
 from engines.core import Artifact, UserError
 
 
@@ -49,6 +49,18 @@ def add(content: Content, states: list[EntryState], label: str = "") -> Command:
     keys = [state.entry.id for state in states]
     one = short_name(states[0].entry.name) if len(states) == 1 else f"{len(states)} items"
     return Command(label or f"Add {one}", lambda: content.change(put=states), lambda: content.change(drop=keys))
+
+
+def add_run(content: Content, record: RunRecord, made: list[EntryState], label: str) -> Command:
+    """A run that is over, with its outputs."""
+    keys = [state.entry.id for state in made]
+    outputs = {str(state.entry.output): state.entry.id for state in made}
+    run = RunState(record.replace(outputs=outputs), content.next_order())
+    return Command(
+        label,
+        lambda: content.change(put=made, runs=[run], whole_runs=True),
+        lambda: content.change(drop=keys, drop_runs=[record.id]),
+    )
 
 
 def remove(content: Content, ids: Iterable[str]) -> Command | None:

@@ -232,6 +232,17 @@ class Project:
         self._perform(edits.add(self._content, states, label) if states else None)
         return [state.entry for state in states]
 
+    def add_run(
+        self, record: RunRecord, outputs: Mapping[str, Artifact], label: str, *, role: Role = "dataset"
+    ) -> list[Entry]:
+        """Add a run that is over, and what it gave, as one edit called ``label``. Sets ``record.outputs``."""
+        made = [
+            edits.new_state(self._content, Item(artifact, artifact.name), role, record.id, output)
+            for output, artifact in outputs.items()
+        ]
+        self._perform(edits.add_run(self._content, record, made, label))
+        return [state.entry for state in made]
+
     def remove(self, ids: str | Iterable[str]) -> None:
         """Remove artifacts. Raises KeyError when one does not exist."""
         self._perform(edits.remove(self._content, [ids] if isinstance(ids, str) else ids))
