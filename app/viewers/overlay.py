@@ -32,7 +32,9 @@ BAR_FOOT = 32.0
 LOWEST_BAR = 60.0
 """Pixels; where there is less room, there is none."""
 BESIDE = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_AROUND = tuple((x, y) for x in (-1.2, 0, 1.2) for y in (-1.2, 0, 1.2) if x or y)
+AXIS_HUES = ("#D1495B", "#3A9D5D", "#3D7DCA")
+"""Of the x, y and z axis; their letters always stand beside them."""
+AROUND = tuple((x, y) for x in (-1.2, 0, 1.2) for y in (-1.2, 0, 1.2) if x or y)
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -112,7 +114,7 @@ def draw_text(painter: QPainter, box: QRectF, flags: Qt.AlignmentFlag, text: str
     """With a halo in the colour of what lies behind, else of the view: so it can be read over any object."""
     colours = theme.colors()
     painter.setPen(QColor(halo or colours.view_bottom))
-    for right, down in _AROUND:
+    for right, down in AROUND:
         painter.drawText(box.translated(right, down), flags, text)
     painter.setPen(QColor(colours.text))
     painter.drawText(box, flags, text)
@@ -136,7 +138,7 @@ def draw_axes(painter: QPainter, size: QSizeF, pose: Pose) -> None:
     aside, length, gap = (25, 14.0, 7) if flat else (46, 26.0, 9)
     centre = QPointF(aside, size.height() - aside)
     basis = np.stack([pose.right, pose.up, pose.back], 1)  # rows: x, y, z axes in the camera's frame
-    names, hues = "XYZ", ("#D1495B", "#3A9D5D", "#3D7DCA")
+    names, hues = "XYZ", AXIS_HUES
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme.font(0.75 if flat else 0.85, bold=True))

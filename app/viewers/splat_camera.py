@@ -44,6 +44,24 @@ def pose_of(camera: Camera, depth: float) -> tuple[Pose, float]:
     return pose.looking_from(back, up), lens
 
 
+def seen_at(points: np.ndarray, pose: Pose, width: int, height: int, lens: float = LENS) -> np.ndarray:
+    """(n, 3) world points to pixels x, y and depth; those behind the camera are far outside."""
+    pixels, depths = camera_of(pose, width, height, lens).pixels(np.asarray(points, float).reshape(-1, 3))
+    behind = depths <= 0
+    pixels = np.where(behind[:, None] | ~np.isfinite(pixels), -1e6, pixels)
+    return np.column_stack([pixels, depths])
+
+
+def ray_at(
+    x: float, y: float, pose: Pose, width: int, height: int, lens: float = LENS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Origin (3,) and unit direction (3,) of the line of sight through a pixel."""
+    camera = camera_of(pose, width, height, lens)
+    local = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0])
+    direction = camera.rotation.T @ local
+    return camera.centre, direction / np.linalg.norm(direction)
+
+
 def between(a: Pose, b: Pose, share: float) -> Pose:
     """On the way from one pose to another: evenly turned and zoomed; ``share`` from 0 to 1."""
     from scipy.spatial.transform import Rotation, Slerp

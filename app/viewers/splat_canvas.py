@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QWidget
 from app.viewers import navigation
 from app.viewers.camera import DEFAULT, Pose
 from app.viewers.navigation import STILL_AFTER_MS
+from app.viewers.tool import Tool
 
 
 class SplatCanvas(QWidget):
@@ -41,6 +42,12 @@ class SplatCanvas(QWidget):
         self._still.timeout.connect(self._maybe_still)
         self._image: QImage | None = None
         self._background = (QColor("black"), QColor("black"))
+        self.tools: list[Tool] = []
+        """Take the left button before navigation does, and see the mouse pass by."""
+        self.modifiers = Qt.KeyboardModifier.NoModifier
+        """Keys that were held at the last event of the mouse."""
+        self._taken_by: Tool | None = None
+        self.setMouseTracking(True)
 
     # ---- what is shown ------------------------------------------------------------------------------------
     def show_picture(self, pixels: np.ndarray | None) -> None:
@@ -91,6 +98,10 @@ class SplatCanvas(QWidget):
         self.moved.emit()
         self.update()
 
+    def stir(self) -> None:
+        """Something in the picture moves, as all of it does with the camera: coarse pictures will do."""
+        self._set_moving(True)
+
     def _set_moving(self, moving: bool) -> None:
         if moving:
             self._still.start(STILL_AFTER_MS)
@@ -106,12 +117,22 @@ class SplatCanvas(QWidget):
 
     # ---- mouse --------------------------------------------------------------------------------------------
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._last = self._pressed_at = event.position()
+        at = event.position()
+        self._last = self._pressed_at = at
+        self.modifiers, self._taken_by = event.modifiers(), None
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._taken_by = next((tool for tool in self.tools if tool.press(at)), None)
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         at, buttons = event.position(), event.buttons()
+        self.modifiers = event.modifiers()
+        if self._taken_by is not None:
+            self._taken_by.move(at, True)
+            return
         if self._last is None or buttons == Qt.MouseButton.NoButton:
+            for tool in self.tools:
+                tool.move(at, False)
             return
         pose = navigation.dragged(self._pose, self, event, self._last, self._pressed_at)
         self._last = at
@@ -119,7 +140,11 @@ class SplatCanvas(QWidget):
             self.set_pose(pose, moving=True)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._last = None
+        self.modifiers = event.modifiers()
+        taken, self._taken_by, self._last = self._taken_by, None, None
+        if event.button() == Qt.MouseButton.LeftButton:
+            for tool in [taken] if taken is not None else self.tools:
+                tool.release(event.position())
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

@@ -16,6 +16,7 @@ from app.viewers import overlay, splat_ink
 from app.viewers.camera import Pose
 from app.viewers.colour_maps import rgb
 from app.viewers.framing import Room
+from app.viewers.splat_camera import camera_of, seen_at
 from app.viewers.splat_render import Blend, Frame, Request, compose
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def colour_bars(view: SplatView) -> list[overlay.ColourBar]:
 
 def room(view: SplatView, width: float, height: float) -> Room:
     """What the splats may fill: not under the colour bar."""
-    return Room(width, height, overlay.bars_width(colour_bars(view), (width, height), (height, 0.0)))
+    covered = view.editing.covered if width >= 2 * view.editing.covered else 0
+    return Room(width, height, max(covered, overlay.bars_width(colour_bars(view), (width, height), (height, 0.0))))
 
 
 def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, count: bool = True) -> None:
@@ -67,6 +69,30 @@ def frame_without_splats(request: Request) -> Frame:
     empty = np.zeros((height, width), np.float32)
     nothing = Blend(np.zeros((height, width, 3), np.float32), empty, empty)
     return Frame(request, nothing, nothing, 0, 0, 0.0)
+
+
+def point_at(frame: Frame | None, share: tuple[float, float]) -> np.ndarray | None:
+    """The point (3,) that is seen at so much of a picture's width and height, or None."""
+    if frame is None:
+        return None
+    height, width = frame.depth.shape
+    x, y = share[0] * width, share[1] * height
+    depth = float(frame.depth[min(int(y), height - 1), min(int(x), width - 1)])
+    if depth <= 0:
+        return None
+    camera = camera_of(frame.request.pose, width, height, frame.request.lens)
+    local = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]) * depth
+    return np.asarray(camera.centre + camera.rotation.T @ local)
+
+
+def in_sight(frame: Frame | None, points: np.ndarray, slack: float) -> np.ndarray:
+    """(n,) which world points (n, 3) are not further than ``slack`` behind the splats of a picture."""
+    if frame is None:
+        return np.ones(len(points), bool)
+    height, width = frame.depth.shape
+    x, y, depths = seen_at(points, frame.request.pose, width, height, frame.request.lens).T
+    behind = frame.depth[np.clip(y, 0, height - 1).astype(int), np.clip(x, 0, width - 1).astype(int)]
+    return np.asarray((depths > 0) & ((behind <= 0) | (depths <= behind + slack)))
 
 
 def pose_for(view: SplatView, width: int, height: int, *, turning: bool = False) -> Pose:

@@ -20,6 +20,7 @@ from app.viewers import colour_maps
 from app.viewers.camera import Pose
 from app.viewers.live_evaluator import Stale
 from app.viewers.splat_camera import LENS, camera_of
+from app.viewers.splat_edit import Follower, PartEdit, Posed, drawn_over
 from engines.blocks.splatting import Gaussians, Projection, project, rasterise, without_fast_renderer
 from engines.blocks.splatting.bound_gaussians import to_cloud
 from engines.core import limit_threads
@@ -28,6 +29,8 @@ from engines.data import BoundGaussians, GaussianCloud
 Splats = GaussianCloud | BoundGaussians
 TILE = 16
 BAND_SECONDS = 0.12
+CHANCE = 0.8
+"""Logarithm of how much less a Gaussian may cover than another and yet come before it."""
 SURE = 13.0
 """Logarithm of the opacity that makes a Gaussian solid: within q < 26, and gone at q > 37 of its stretched square."""
 RADIUS = 1.6
@@ -73,10 +76,17 @@ class Request:
     depth_range: tuple[float, float] | None = None
     """What the colours of a depth picture stand for; None: what fits it."""
     surfaces: Surfaces | None = None
+    edit: PartEdit | None = None
+    """Of one of the clouds: where a part of it is shown now."""
 
     @property
     def drawn_size(self) -> tuple[int, int]:
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether it wants full detail."""
+        return self.scale == 1.0 and self.share == 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +116,7 @@ class Frame:
 
     @property
     def is_fine(self) -> bool:
-        return self.request.scale == 1.0 and self.request.share == 1.0
+        return self.request.is_fine
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +126,8 @@ class Prepared:
     gaussians: Gaussians
     size: float
     """Diagonal of the scene, in world units."""
+    order: np.ndarray
+    """(N,) what number each had."""
 
     def __len__(self) -> int:
         return len(self.gaussians)
@@ -131,12 +143,14 @@ def prepare(splats: tuple[Splats, ...]) -> Prepared:
     )
     sh = [np.pad(c.sh, ((0, 0), (0, width - c.sh.shape[1]), (0, 0))) for c in clouds]
     two_largest = log_scales.sum(1) - log_scales.min(1)
-    order = np.argsort(np.logaddexp(0, -logits) - two_largest, kind="stable")  # -log of opacity times area
+    cover = np.logaddexp(0, -logits) - two_largest  # -log of opacity times area
+    # A little by chance: where size goes with place, as on a mesh, the first few would leave whole regions out.
+    order = np.argsort(cover + np.random.default_rng(0).uniform(0, CHANCE, len(cover)), kind="stable")
     arrays = (means, quaternions, log_scales, logits, sh[0] if len(sh) == 1 else np.concatenate(sh))
     some = means[:: max(1, len(means) // 50_000)]
     ends = np.quantile(some, (0.02, 0.98), axis=0) if len(some) else np.zeros((2, 3))
     size = float(np.linalg.norm(ends[1] - ends[0])) or 1.0
-    return Prepared(Gaussians(*(torch.from_numpy(np.take(a, order, axis=0)) for a in arrays)), size)
+    return Prepared(Gaussians(*(torch.from_numpy(np.take(a, order, axis=0)) for a in arrays)), size, order)
 
 
 class SplatRenderer:
@@ -151,6 +165,7 @@ class SplatRenderer:
         self._for: tuple[Splats, ...] = ()
         self._prepared: Prepared | None = None
         self._band_rate = 4e6  # pixels a second, at first
+        self._follower = Follower()
 
     def prepared(self, clouds: tuple[Splats, ...]) -> Prepared:
         with self._lock:
@@ -167,6 +182,18 @@ class SplatRenderer:
     def forget(self) -> None:
         with self._lock:
             self._for, self._prepared = (), None
+            self._follower.forget()
+
+    def _posed(self, request: Request, ready: Prepared) -> Posed | None:
+        """What is edited, where it is now."""
+        edit = request.edit
+        numbers = [i for i, cloud in enumerate(request.clouds) if edit is not None and cloud is edit.bound]
+        if edit is None or not numbers:
+            return None
+        first = sum(map(len, request.clouds[: numbers[0]]))
+        with self._lock:
+            count = _count(ready, request)
+            return self._follower.follow(edit, ready.gaussians, ready.order, first, count, request.is_fine)
 
     def draw(self, request: Request, stale: Callable[[], bool] = lambda: False) -> Frame:
         """The picture. Raises :class:`Stale` once it is not wanted any more."""
@@ -182,11 +209,13 @@ class SplatRenderer:
     @torch.no_grad()
     def _draw(self, request: Request, stale: Callable[[], bool]) -> Frame:
         ready = self.prepared(request.clouds)
+        posed = self._posed(request, ready)
+        ready = ready if posed is None else replace(ready, gaussians=posed.gaussians)
         if torch.get_num_threads() >= max(2, os.cpu_count() or 2):
             limit_threads()  # the window keeps a core, as while methods run
         start = time.perf_counter()
         width, height = request.drawn_size
-        count = max(min(len(ready), 1), round(request.share * len(ready)))
+        count = _count(ready, request)
         found = _projected(ready, request, count, width, height)
         if stale():
             raise Stale
@@ -202,6 +231,9 @@ class SplatRenderer:
         found_range = request.depth_range or _depth_range(every.depth)
         frame = Frame(request, every, before, seen, len(ready), 0.0, found_range)
         picture = compose(frame)
+        if request.edit is not None and posed is not None:
+            camera = camera_of(request.pose, width, height, request.lens)
+            picture = drawn_over(picture, every.depth, request.edit, posed, camera, ready.size)
         return replace(frame, picture=picture, seconds=time.perf_counter() - start)
 
     def _blended(
@@ -253,6 +285,11 @@ def best_device() -> torch.device:
     if torch.cuda.is_available() and not without_fast_renderer(torch.device("cuda", 0)):
         return torch.device("cuda", 0)
     return torch.device("cpu")
+
+
+def _count(ready: Prepared, request: Request) -> int:
+    """How many Gaussians are drawn."""
+    return max(min(len(ready), 1), round(request.share * len(ready)))
 
 
 def _projected(ready: Prepared, request: Request, count: int, width: int, height: int) -> Projection:

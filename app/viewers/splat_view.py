@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSizeF, QTimer, Signal
-from PySide6.QtGui import QAction, QColor, QImage, QPainter
+from PySide6.QtGui import QAction, QColor, QImage, QPainter, QUndoStack
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
@@ -24,9 +24,10 @@ from app.viewers.layer import Style
 from app.viewers.overlay import ColourBar
 from app.viewers.plotting import pixels
 from app.viewers.registry import Shown
-from app.viewers.splat_camera import LENS, camera_of
+from app.viewers.splat_camera import LENS, ray_at, seen_at
 from app.viewers.splat_canvas import SplatCanvas
 from app.viewers.splat_drawing import Drawing
+from app.viewers.splat_editing import Editing
 from app.viewers.splat_flight import Flight
 from app.viewers.splat_render import Frame, Look, Request, Splats, middle_of
 from app.viewers.splat_words import BACKGROUNDS, MODES
@@ -100,6 +101,10 @@ class SplatView(QWidget):
         self.drawing.failed.connect(self._failed)
         self.flight = Flight(self)
         splat_bar.fill(self)
+        self.editing = Editing(self)
+        self.undo_moved = self.editing.editor.undo_stack.indexChanged
+        self.offer_edits, self.edit_elsewhere = self.editing.offer, self.editing.offer_elsewhere
+        self.start_editing, self.edit_failed = self.editing.start, self.editing.editor.failed
         self.canvas.moved.connect(self._camera_moved)
         self.canvas.moving_changed.connect(self._moving_changed)
         self.canvas.double_clicked.connect(self._focus_on)
@@ -192,7 +197,8 @@ class SplatView(QWidget):
     def request(self, width: int, height: int, pose: Pose | None = None) -> Request:
         """What is on show, as a picture of so many pixels."""
         background = splat_picture.background_colours(self.background)
-        return Request(self.clouds, pose or self.pose, width, height, self.look, self.lens, background)
+        edit = self.editing.editor.edit
+        return Request(self.clouds, pose or self.pose, width, height, self.look, self.lens, background, edit=edit)
 
     @property
     def latest(self) -> Frame | None:
@@ -217,6 +223,7 @@ class SplatView(QWidget):
     def _paint_above(self, painter: QPainter, size: QSizeF) -> None:
         if self.items:
             splat_picture.annotate(self, painter, size, self.pose)
+        self.editing.editor.paint(painter)
 
     def colour_bars(self) -> list[ColourBar]:
         return splat_picture.colour_bars(self)
@@ -282,6 +289,11 @@ class SplatView(QWidget):
 
         CaptureDialog(self, self.window()).open()
 
+    @property
+    def undo_stack(self) -> QUndoStack | None:
+        """Of what is chosen and pulled in the edit mode; None outside of it."""
+        return self.editing.editor.undo_stack if self.editing.editor.is_active else None
+
     # ---- camera -------------------------------------------------------------------------------------------
     @property
     def pose(self) -> Pose:
@@ -334,17 +346,21 @@ class SplatView(QWidget):
 
     def pick(self, at: QPointF) -> np.ndarray | None:
         """The point (3,) that is seen under a widget pixel, or None."""
-        frame = self.latest
-        if frame is None or not self.canvas.rect().contains(at.toPoint()):
-            return None
-        height, width = frame.depth.shape
-        x, y = at.x() / self.canvas.width() * width, at.y() / self.canvas.height() * height
-        depth = float(frame.depth[min(int(y), height - 1), min(int(x), width - 1)])
-        if depth <= 0:
-            return None
-        camera = camera_of(frame.request.pose, width, height, frame.request.lens)
-        local = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]) * depth
-        return camera.centre + camera.rotation.T @ local
+        inside = self.canvas.rect().contains(at.toPoint())
+        share = (at.x() / self.canvas.width(), at.y() / self.canvas.height())
+        return splat_picture.point_at(self.latest, share) if inside else None
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """(n, 3) world points to widget pixels x and y, and depth."""
+        return seen_at(points, self.pose, self.canvas.width(), self.canvas.height(), self.lens)
+
+    def ray(self, at: QPointF) -> tuple[np.ndarray, np.ndarray]:
+        """Origin and direction of the line of sight through a widget pixel."""
+        return ray_at(at.x(), at.y(), self.pose, self.canvas.width(), self.canvas.height(), self.lens)
+
+    def in_sight(self, points: np.ndarray, slack: float) -> np.ndarray:
+        """(n,) which world points (n, 3) are not further than ``slack`` behind the splats."""
+        return splat_picture.in_sight(self.latest, points, slack)
 
     def _camera_moved(self) -> None:
         if self.parallel.isChecked() != self.pose.parallel:
@@ -372,6 +388,7 @@ class SplatView(QWidget):
     def _theme_changed(self) -> None:
         if self.canvas.is_closed:
             return
+        self.editing.editor.recolour()
         top, bottom = (QColor.fromRgbF(*c) for c in splat_picture.background_colours(self.background))
         self.canvas.set_background(top, bottom)
         self.ask()
@@ -398,6 +415,7 @@ class SplatView(QWidget):
     # ---- end ----------------------------------------------------------------------------------------------
     def closeEvent(self, event) -> None:
         self.canvas.is_closed = True
+        self.editing.editor.end()
         self.flight.stop()
         self.drawing.stop()
         if self.solids is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
+from PySide6.QtGui import QUndoStack
 
 if TYPE_CHECKING:
     from app.window.main_window import MainWindow
@@ -17,34 +18,42 @@ class EditActs(QObject):
         self.bench = window.bench
         self.panel = window.project_panel
 
-    # --- undo: of the form that has the keyboard, else of the project ---
+    # --- undo: of the form that has the keyboard, of what a view can undo by itself, else of the project ---
+
+    def _stack(self, *, redo: bool = False) -> QUndoStack | None:
+        form = self.window.method_panel.focused_undo_stack()
+        if form is not None:
+            return form
+        frame = self.window.views.current
+        stacks = [getattr(viewer, "undo_stack", None) for viewer in (frame.viewers() if frame is not None else ())]
+        return next((s for s in stacks if s is not None and (s.canRedo() if redo else s.canUndo())), None)
 
     def can_undo(self) -> bool:
-        stack = self.window.method_panel.focused_undo_stack()
+        stack = self._stack()
         return stack.canUndo() if stack is not None else self.bench.project.history.can_undo
 
     def can_redo(self) -> bool:
-        stack = self.window.method_panel.focused_undo_stack()
+        stack = self._stack(redo=True)
         return stack.canRedo() if stack is not None else self.bench.project.history.can_redo
 
     def show_undo(self) -> None:
         """Say in the menu what would be undone and redone."""
-        stack = self.window.method_panel.focused_undo_stack()
         history, actions = self.bench.project.history, self.window.actions_
-        undo = stack.undoText() if stack is not None else history.undo_label
-        redo = stack.redoText() if stack is not None else history.redo_label
+        back, forth = self._stack(), self._stack(redo=True)
+        undo = back.undoText() if back is not None else history.undo_label
+        redo = forth.redoText() if forth is not None else history.redo_label
         for key, words, label in (("undo", "&Undo", undo), ("redo", "&Redo", redo)):
             actions[key].setText(f"{words} {label[:1].lower()}{label[1:]}" if label else words)
         actions["undo"].setEnabled(self.can_undo())
         actions["redo"].setEnabled(self.can_redo())
 
     def undo(self) -> None:
-        stack = self.window.method_panel.focused_undo_stack()
+        stack = self._stack()
         stack.undo() if stack is not None else self.bench.project.history.undo()
         self.show_undo()
 
     def redo(self) -> None:
-        stack = self.window.method_panel.focused_undo_stack()
+        stack = self._stack(redo=True)
         stack.redo() if stack is not None else self.bench.project.history.redo()
         self.show_undo()
 

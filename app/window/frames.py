@@ -12,10 +12,12 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from app import theme
 from app.background import Task
+from app.project import Entry
 from app.viewers.registry import VIEWERS, Shown, ViewerSpec, viewers_for
+from app.window.edit_chain import EditChain, keep_edits
 from app.window.widgets import Busy, EmptyState, name
 from app.window.workbench import Workbench
-from engines.core import Artifact, UserError
+from engines.core import Artifact, Params, UserError
 
 log = logging.getLogger("fieldwright.window")
 BUSY_AFTER_MS = 150
@@ -118,6 +120,8 @@ class ArtifactFrame(Frame):
         self._viewer: QWidget | None = None
         self._loaded: dict[str, Artifact] = {}
         self._task: Task | None = None
+        self._edits = EditChain()
+        self._waiting: list[Callable[[Any], object]] = []
         self._busy_timer = QTimer(self, singleShot=True, interval=BUSY_AFTER_MS)
         self._stack = QStackedWidget()
         self._blank, self._busy = QWidget(), Busy("Loading")
@@ -204,7 +208,7 @@ class ArtifactFrame(Frame):
         self._task = None
         self._loaded |= found
         shown = [
-            Shown(i, entry.name, self._loaded[i])
+            Shown(self._edits.shown_as(i), entry.name, self._loaded[i])
             for i in self._ids
             if (entry := self.bench.entry(i)) is not None and i in self._loaded
         ]
@@ -222,6 +226,7 @@ class ArtifactFrame(Frame):
                 self._failed(error)
                 raise
             self._stack.addWidget(self._viewer)
+            keep_edits(self._viewer, self._edit, self.bench)
         self._viewer.show_artifacts(shown)  # type: ignore[attr-defined]
         if self._pending:
             self._viewer.restore(self._pending)  # type: ignore[attr-defined]
@@ -229,6 +234,33 @@ class ArtifactFrame(Frame):
         self._stack.setCurrentWidget(self._viewer)
         if made:
             self.layers_changed.emit()
+        waiting, self._waiting = self._waiting, []
+        for act in waiting:
+            act(self._viewer)
+
+    def when_shown(self, act: Callable[[Any], object]) -> None:
+        """Call ``act`` with the viewer as soon as it shows what it is to show."""
+        if self._viewer is not None and self._task is None:
+            act(self._viewer)
+        else:
+            self._waiting.append(act)
+
+    def _edit(self, shown_id: str, params: Params) -> None:
+        """Somebody edited in the viewer what it shows under this id: the edited one takes its place here."""
+        entry_id = next((i for i in self._ids if self._edits.shown_as(i) == shown_id), shown_id)
+
+        def done(entry: Entry) -> None:
+            self._ids = self._edits.replaced(self._ids, entry_id, entry.id)
+            self._loaded.pop(entry_id, None)
+            self.title_changed.emit()
+            self.activate()
+
+        def failed(error: BaseException) -> None:
+            if self._viewer is not None:
+                self._viewer.edit_failed()  # type: ignore[attr-defined]
+            self.bench.fail(error)
+
+        self.bench.edit(entry_id, params, done, failed)
 
     def _failed(self, error: BaseException) -> None:
         self._busy_timer.stop()
@@ -269,13 +301,14 @@ class ArtifactFrame(Frame):
     def project_changed(self, kind: str, ids: Any) -> None:
         if kind != "artifacts":
             return
+        before, self._ids = self._ids, self._edits.followed(self._ids, lambda i: self.bench.entry(i) is not None)
         self.title_changed.emit()
         gone = [i for i in self._ids if self.bench.entry(i) is None and i in self._loaded]
         back = [i for i in self._ids if self.bench.entry(i) is not None and i not in self._loaded]
-        for i in gone:
-            del self._loaded[i]
+        for i in [*gone, *(i for i in before if i not in self._ids)]:
+            self._loaded.pop(i, None)
         renamed = self._viewer is not None and bool(set(ids or ()) & set(self._ids))
-        if (gone or back or renamed) and self.isVisible():
+        if (gone or back or renamed or before != self._ids) and self.isVisible():
             self.activate()
 
     # --- keeping ---

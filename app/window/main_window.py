@@ -137,6 +137,8 @@ class MainWindow(QMainWindow):
         bench.project_changed.connect(self._project_changed)
         bench.noticed.connect(self.notices.show)
         bench.saved.connect(self.refresh_title)
+        bench.undo_changed.connect(self.edit_acts.show_undo)
+        bench.edit_wanted.connect(self.view_acts.edit)
         panel.selection_changed.connect(self._selection_changed)
         panel.show_wanted.connect(self.view_acts.show_artifacts)
         panel.add_to_view_wanted.connect(self.view_acts.add_artifacts)

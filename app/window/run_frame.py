@@ -17,6 +17,7 @@ from app.jobs import Job
 from app.settings import settings
 from app.viewers.registry import VIEWERS, Shown, create
 from app.window.frames import Frame
+from app.window.requests import Note
 from app.window.widgets import EmptyState, name
 from app.window.workbench import Workbench
 from engines.core import Artifact
@@ -229,6 +230,8 @@ class RunFrame(Frame):
         if made:
             self._views[side.viewer] = create(side.viewer, self)
             stack.addWidget(self._views[side.viewer])
+            if hasattr(self._views[side.viewer], "edit_elsewhere"):
+                self._views[side.viewer].edit_elsewhere(self._edit_elsewhere)  # type: ignore[attr-defined]
         view = self._views[side.viewer]
         stack.setCurrentWidget(view)
         view.show_artifacts(side.items)  # type: ignore[attr-defined]
@@ -236,6 +239,16 @@ class RunFrame(Frame):
         if self._shown[place] is not view:
             self._shown = (view, self._shown[1]) if place == 0 else (self._shown[0], view)
             self.layers_changed.emit()
+
+    def _edit_elsewhere(self, shown_id: str) -> None:
+        """What a run gave stays what it is: it is edited in a view of its own."""
+        record = self.bench.project.runs.get(self.run_id)
+        place, _, key = shown_id.partition("/")
+        entry_id = (record.outputs if place == "out" else record.inputs).get(key) if record is not None else None
+        if entry_id is not None and self.bench.entry(entry_id) is not None:
+            self.bench.edit_wanted.emit(entry_id)
+        else:
+            self.bench.notice(Note("This can be edited once the run has ended and its result is in the project."))
 
     def _restore(self, key: str, viewer: QWidget) -> None:
         saved = self._pending.pop(key, None)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.window.frames import ArtifactFrame
+
 if TYPE_CHECKING:
     from app.window.main_window import MainWindow
 
@@ -19,6 +21,13 @@ class ViewActs(QObject):
     def show_artifacts(self, ids: list[str], key: str = "") -> None:
         self.window.show_workspace()
         self.views.show_artifacts(ids, key)
+
+    def edit(self, entry_id: str) -> None:
+        """Edit an artifact in a view of its own."""
+        self.window.show_workspace()
+        frame = self.views.show_artifacts([entry_id])
+        if isinstance(frame, ArtifactFrame):
+            frame.when_shown(lambda viewer: viewer.start_editing() if hasattr(viewer, "start_editing") else None)
 
     def show_selected(self) -> None:
         self.window.project_panel.open_selected()

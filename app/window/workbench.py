@@ -15,12 +15,14 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from app.background import Task, run_in_background
 from app.jobs import Job, JobQueue, JobSpec
+from app.jobs.at_once import carry_out, edited_name
 from app.jobs.bridge import JobBridge
 from app.jobs.recorder import Recorder, resume_spec
 from app.project import Entry, Project, RunRecord
+from app.project.ownership import short_name
 from app.settings import settings
 from app.window.requests import Current, Estimate, Note, Request
-from engines.core import Artifact, Catalog, Method, UserError
+from engines.core import Artifact, Catalog, Method, Params, UserError
 
 log = logging.getLogger("fieldwright.window")
 
@@ -34,6 +36,10 @@ class Workbench(QObject):
     saving = Signal(float, str)
     saved = Signal()
     current_changed = Signal()
+    undo_changed = Signal()
+    """Of what a view can undo by itself."""
+    edit_wanted = Signal(str)
+    """Id of an artifact that is to be edited in a view of its own."""
     _told = Signal(object, str, object)
 
     def __init__(self, project: Project | None = None, parent: QObject | None = None) -> None:
@@ -190,6 +196,28 @@ class Workbench(QObject):
             return [project.add(a, origin=origin) for a in given]
 
         run_in_background(work, done=done, failed=self.fail, owner=self)
+
+    def edit(
+        self, entry_id: str, params: Params, done: Callable[[Entry], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        """Make an edited version of an artifact by the method that takes it with such params; the artifact stays."""
+        project, entry = self.project, self.entry(entry_id)
+        kind = Artifact.registry.get(entry.type) if entry is not None else None
+        able = [m for m in self.catalog or () if kind is not None and type(params) is m.params and m.accepts(kind)]
+        if entry is None or kind is None or not able:
+            failed(UserError("This cannot be edited.", "It is no longer in the project, or no method is known for it."))
+            return
+        method, before = able[0], entry
+        inputs = {str(method.accepts(kind)): entry_id}
+        title = self._run_title(method)
+
+        def work() -> Entry:
+            name = edited_name(before.name, (e.name for e in project.entries.values()))
+            return carry_out(
+                project, method, inputs, params, title=title, name=name, label=f"Edit {short_name(before.name)}"
+            )[0]
+
+        run_in_background(work, done=done, failed=failed, owner=self)
 
     def stale_reason(self, entry: Entry) -> str:
         """Why a result is out of date, or ""."""
