@@ -22,6 +22,8 @@ def psnr(image: Tensor, truth: Tensor) -> float:
 
 def ssim(image: Tensor, truth: Tensor) -> Tensor:
     """Mean over the image of the structural similarity, Gaussian window of 11 x 11, zeros outside; a scalar."""
+    if differentiable.cuda.serves(image, truth) and not truth.requires_grad:
+        return differentiable.Ssim.apply(image, truth, _window(image.dtype, image.device))  # type: ignore[no-any-return]
     stack = torch.cat([image, truth, image * image, truth * truth, image * truth])
     mu_x, mu_y, xx, yy, xy = blur(stack).chunk(5)
     cross, squares = mu_x * mu_y, mu_x * mu_x + mu_y * mu_y

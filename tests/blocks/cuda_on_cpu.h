@@ -42,7 +42,7 @@ inline int max(int a, int b) { return a > b ? a : b; }
 struct Index {
     unsigned x, y, z;
 };
-inline Index threadIdx, blockIdx;
+inline Index threadIdx, blockIdx, gridDim;
 
 namespace fibers {
 
@@ -142,6 +142,7 @@ void launch(void (*kernel)(A...), void** arguments, const int* grid, int threads
         const Call* c = static_cast<Call*>(p);
         c->kernel(*static_cast<A*>(c->arguments[I])...);
     };
+    gridDim = {static_cast<unsigned>(grid[0]), static_cast<unsigned>(grid[1]), static_cast<unsigned>(grid[2])};
     for (unsigned z = 0; z < static_cast<unsigned>(grid[2]); ++z)
         for (unsigned y = 0; y < static_cast<unsigned>(grid[1]); ++y)
             for (unsigned x = 0; x < static_cast<unsigned>(grid[0]); ++x) {

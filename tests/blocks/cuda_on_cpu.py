@@ -16,7 +16,7 @@ from engines.blocks.splatting import compiled, cuda
 HERE = Path(__file__).parent
 CHANNELS = ("count", "forward", "backward", "gather")
 NAMES = (
-    "project", "project_backward", "blur", "emit_16", "emit_32", "begin_16", "begin_32",
+    "project", "project_backward", "blur", "ssim", "ssim_backward", "emit_16", "emit_32", "begin_16", "begin_32",
     *(f"{name}_{channels}" for name in CHANNELS for channels in compiled.CHANNELS),
 )  # fmt: skip
 

@@ -174,13 +174,25 @@ def test_nothing_to_be_seen(on_kernels, count):
     assert not any(getattr(gaussians, name).grad.any() for name in NAMES)
 
 
-def test_the_window_of_ssim(on_kernels, kernels):
+@pytest.mark.parametrize("derived_by_both", [False, True])
+@pytest.mark.parametrize("size", [(37, 53), (5, 4), (16, 64)])
+def test_structural_similarity(on_kernels, kernels, size, derived_by_both):
+    """In one pass; where the truth is derived by as well, by its window alone."""
     rng = np.random.default_rng(9)
-    image, truth = (torch.tensor(rng.uniform(size=(3, 37, 53))) for _ in range(2))
-    image.requires_grad_()
-    image_metrics.ssim(image, truth).backward()
-    on_kernels()
-    short = image.detach().float().requires_grad_()
-    image_metrics.ssim(short, truth.float()).backward()
-    assert "blur" in kernels.launched
-    assert (short.grad.double() - image.grad).norm() < 1e-4 * image.grad.norm()
+    truth = rng.uniform(size=(3, *size))
+    image = np.clip(truth + rng.normal(0, 0.1, truth.shape), 0, 1)
+
+    def results(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        one = torch.tensor(image, dtype=dtype, requires_grad=True)
+        level = image_metrics.ssim(one, torch.tensor(truth, dtype=dtype, requires_grad=derived_by_both))
+        (3 * level).backward()
+        return level.detach(), one.grad
+
+    (exact, slope), _ = results(torch.float64), on_kernels()
+    found, found_slope = results(torch.float32)
+    assert ("blur" if derived_by_both else "ssim_backward") in kernels.launched
+    assert abs(float(found) - float(exact)) < 1e-5
+    assert (found_slope.double() - slope).norm() < 1e-3 * slope.norm()
+    with torch.no_grad():
+        measured = image_metrics.ssim(*(torch.tensor(a).float() for a in (image, truth)))
+    assert abs(float(measured) - float(found)) < 1e-6

@@ -113,7 +113,30 @@ def rasterise_backward(
 
 def blur(planes: Tensor, weights: Tensor) -> Tensor:
     result = torch.empty_like(planes)
-    count, height, width = planes.shape
-    grid = (-(-width // BLUR_TILE[0]), -(-height // BLUR_TILE[1]), count)
-    KERNELS.launch("blur", grid, planes, result, height, width, weights)
+    KERNELS.launch("blur", _window_grid(planes), planes, result, *planes.shape[1:], weights)
     return result
+
+
+def ssim(image: Tensor, truth: Tensor, weights: Tensor, with_slopes: bool) -> tuple[Tensor, Tensor]:
+    """The mean similarity of (C, H, W), and what :func:`ssim_backward` needs."""
+    planes, height, width = image.shape
+    grid = _window_grid(image)
+    sums = image.new_empty(grid[0] * grid[1] * grid[2])
+    slopes = image.new_empty(3, planes, height, width) if with_slopes else sums
+    KERNELS.launch("ssim", grid, image, truth, height, width, planes, weights, sums, slopes, int(with_slopes))
+    return sums.sum() / image.numel(), slopes
+
+
+def ssim_backward(image: Tensor, truth: Tensor, weights: Tensor, slopes: Tensor, adjoint: Tensor) -> Tensor:
+    result = torch.empty_like(image)
+    planes, height, width = image.shape
+    scale = adjoint / image.numel()
+    KERNELS.launch(
+        "ssim_backward", _window_grid(image), image, truth, slopes, height, width, planes, weights, scale, result
+    )
+    return result
+
+
+def _window_grid(planes: Tensor) -> tuple[int, int, int]:
+    count, height, width = planes.shape
+    return -(-width // BLUR_TILE[0]), -(-height // BLUR_TILE[1]), count

@@ -91,3 +91,19 @@ class Blur(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, adjoint):  # type: ignore[no-untyped-def]
         return ctx.backend.blur(adjoint.contiguous(), ctx.weights), None
+
+
+class Ssim(torch.autograd.Function):
+    """As :func:`engines.blocks.image_metrics.ssim`, in one pass each way, on a CUDA device; by the image alone."""
+
+    @staticmethod
+    def forward(ctx, image, truth, weights):  # type: ignore[no-untyped-def]
+        given = [t.detach().contiguous() for t in (image, truth, weights)]
+        mean, slopes = cuda.ssim(*given, ctx.needs_input_grad[0])
+        ctx.save_for_backward(*given, slopes)
+        return mean
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, adjoint):  # type: ignore[no-untyped-def]
+        return cuda.ssim_backward(*ctx.saved_tensors, adjoint), None, None

@@ -431,20 +431,26 @@ WITH_TILES(32, int)
 
 constexpr int kWindow = 11, kReach = kWindow / 2, kBlurWidth = 32, kBlurHeight = 16;
 
+constexpr int kWide = kBlurWidth + 2 * kReach, kHigh = kBlurHeight + 2 * kReach;
+
+// A tile of a plane with what lies around it; zeros outside of the plane.
+INLINE void load_tile(const float* plane, int left, int top, int width, int height, float (*to)[kWide + 1]) {
+    for (int at = threadIdx.x; at < kWide * kHigh; at += kThreads) {
+        const int x = left + at % kWide - kReach, y = top + at / kWide - kReach;
+        const bool inside = x >= 0 && x < width && y >= 0 && y < height;
+        to[at / kWide][at % kWide] = inside ? plane[static_cast<long long>(y) * width + x] : 0.0f;
+    }
+}
+
 KERNEL blur(const float* planes, float* blurred, int height, int width, const float* weights) {
-    __shared__ float in[kBlurHeight + 2 * kReach][kBlurWidth + 2 * kReach + 1];
-    __shared__ float rows[kBlurHeight + 2 * kReach][kBlurWidth];
+    __shared__ float in[kHigh][kWide + 1];
+    __shared__ float rows[kHigh][kBlurWidth];
     const int left = blockIdx.x * kBlurWidth, top = blockIdx.y * kBlurHeight;
     const long long plane = static_cast<long long>(blockIdx.z) * width * height;
     float w[kWindow];
 #pragma unroll
     for (int k = 0; k < kWindow; ++k) w[k] = weights[k];
-    constexpr int kWide = kBlurWidth + 2 * kReach, kHigh = kBlurHeight + 2 * kReach;
-    for (int at = threadIdx.x; at < kWide * kHigh; at += kThreads) {
-        const int x = left + at % kWide - kReach, y = top + at / kWide - kReach;
-        const bool inside = x >= 0 && x < width && y >= 0 && y < height;
-        in[at / kWide][at % kWide] = inside ? planes[plane + static_cast<long long>(y) * width + x] : 0.0f;
-    }
+    load_tile(planes + plane, left, top, width, height, in);
     __syncthreads();
     for (int at = threadIdx.x; at < kBlurWidth * kHigh; at += kThreads) {
         float sum = 0.0f;
@@ -460,6 +466,104 @@ KERNEL blur(const float* planes, float* blurred, int height, int width, const fl
 #pragma unroll
         for (int k = 0; k < kWindow; ++k) sum += w[k] * rows[y + k][x];
         blurred[plane + static_cast<long long>(top + y) * width + left + x] = sum;
+    }
+}
+
+// ---- structural similarity: image_metrics.py has the formula ------------------------------------------------------
+
+// sums: of the similarity over each block's pixels. slopes (3, C, H, W), where wanted: its derivatives by the blurred
+// image, by its blurred square, and by its blurred product with the truth.
+KERNEL ssim(const float* image, const float* truth, int height, int width, int planes, const float* weights, float* sums,
+            float* slopes, int wanted) {
+    constexpr float kC1 = 0.01f * 0.01f, kC2 = 0.03f * 0.03f;
+    __shared__ float x_in[kHigh][kWide + 1], y_in[kHigh][kWide + 1];
+    __shared__ float rows[5][kHigh][kBlurWidth];
+    __shared__ float of_warp[kWarps];
+    const int left = blockIdx.x * kBlurWidth, top = blockIdx.y * kBlurHeight;
+    const long long size = static_cast<long long>(width) * height, plane = blockIdx.z * size;
+    float w[kWindow];
+#pragma unroll
+    for (int k = 0; k < kWindow; ++k) w[k] = weights[k];
+    load_tile(image + plane, left, top, width, height, x_in);
+    load_tile(truth + plane, left, top, width, height, y_in);
+    __syncthreads();
+    for (int at = threadIdx.x; at < kBlurWidth * kHigh; at += kThreads) {
+        const int column = at % kBlurWidth, row = at / kBlurWidth;
+        float sum[5] = {};
+#pragma unroll
+        for (int k = 0; k < kWindow; ++k) {
+            const float x = x_in[row][column + k], y = y_in[row][column + k], wx = w[k] * x, wy = w[k] * y;
+            sum[0] += wx;
+            sum[1] += wy;
+            sum[2] += wx * x;
+            sum[3] += wy * y;
+            sum[4] += wx * y;
+        }
+#pragma unroll
+        for (int i = 0; i < 5; ++i) rows[i][row][column] = sum[i];
+    }
+    __syncthreads();
+    float total = 0.0f;
+    for (int at = threadIdx.x; at < kBlurWidth * kBlurHeight; at += kThreads) {
+        const int column = at % kBlurWidth, row = at / kBlurWidth, x = left + column, y = top + row;
+        if (x >= width || y >= height) continue;
+        float mean[5] = {};
+#pragma unroll
+        for (int k = 0; k < kWindow; ++k)
+#pragma unroll
+            for (int i = 0; i < 5; ++i) mean[i] += w[k] * rows[i][row + k][column];
+        const float cross = mean[0] * mean[1], squares = mean[0] * mean[0] + mean[1] * mean[1];
+        const float t1 = 2.0f * cross + kC1, t2 = 2.0f * (mean[4] - cross) + kC2;
+        const float b1 = squares + kC1, b2 = mean[2] + mean[3] - squares + kC2;
+        const float both = 1.0f / (b1 * b2), value = t1 * t2 * both;
+        total += value;
+        if (!wanted) continue;
+        const long long to = plane + static_cast<long long>(y) * width + x, all = planes * size;
+        slopes[to] = 2.0f * mean[1] * (t2 - t1) * both - 2.0f * mean[0] * value * (1.0f / b1 - 1.0f / b2);
+        slopes[all + to] = -value / b2;
+        slopes[2 * all + to] = 2.0f * t1 * both;
+    }
+    for (int offset = 16; offset; offset /= 2) total += __shfl_xor_sync(kAll, total, offset);
+    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = total;
+    __syncthreads();
+    if (threadIdx.x) return;
+    for (int k = 1; k < kWarps; ++k) total += of_warp[k];
+    sums[(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x] = total;
+}
+
+// d_image = scale (blur(slope 0) + 2 image blur(slope 1) + truth blur(slope 2)): the window is its own adjoint.
+KERNEL ssim_backward(const float* image, const float* truth, const float* slopes, int height, int width, int planes,
+                     const float* weights, const float* scale, float* d_image) {
+    __shared__ float in[3][kHigh][kWide + 1];
+    __shared__ float rows[3][kHigh][kBlurWidth];
+    const int left = blockIdx.x * kBlurWidth, top = blockIdx.y * kBlurHeight;
+    const long long size = static_cast<long long>(width) * height, plane = blockIdx.z * size;
+    float w[kWindow];
+#pragma unroll
+    for (int k = 0; k < kWindow; ++k) w[k] = weights[k];
+    for (int i = 0; i < 3; ++i) load_tile(slopes + i * planes * size + plane, left, top, width, height, in[i]);
+    __syncthreads();
+    for (int at = threadIdx.x; at < kBlurWidth * kHigh; at += kThreads) {
+        const int column = at % kBlurWidth, row = at / kBlurWidth;
+        float sum[3] = {};
+#pragma unroll
+        for (int k = 0; k < kWindow; ++k)
+#pragma unroll
+            for (int i = 0; i < 3; ++i) sum[i] += w[k] * in[i][row][column + k];
+#pragma unroll
+        for (int i = 0; i < 3; ++i) rows[i][row][column] = sum[i];
+    }
+    __syncthreads();
+    for (int at = threadIdx.x; at < kBlurWidth * kBlurHeight; at += kThreads) {
+        const int column = at % kBlurWidth, row = at / kBlurWidth, x = left + column, y = top + row;
+        if (x >= width || y >= height) continue;
+        float sum[3] = {};
+#pragma unroll
+        for (int k = 0; k < kWindow; ++k)
+#pragma unroll
+            for (int i = 0; i < 3; ++i) sum[i] += w[k] * rows[i][row + k][column];
+        const long long to = plane + static_cast<long long>(y) * width + x;
+        d_image[to] = *scale * (sum[0] + 2.0f * image[to] * sum[1] + truth[to] * sum[2]);
     }
 }
 
