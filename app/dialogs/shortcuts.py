@@ -45,6 +45,18 @@ VIEW_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("Save a picture or a turntable", "S"),
         ("Turn", "Left, Right, Up, Down"),
         ("Zoom", "+, =, -"),
+        ("Camera path", "T"),
+        ("Add this view to the camera path", "K"),
+        ("Play or stop the camera path", "Space"),
+        ("In the camera path: key view before, after", "PgUp, PgDown"),
+        ("In the camera path: remove a key view, put this view in its place", "Del, U"),
+        ("In the camera path: key view one earlier, later", "Alt+Left, Alt+Right"),
+    ),
+    "In videos": (
+        ("Play or stop", "Space"),
+        ("Picture before, after", "PgUp, PgDown"),
+        ("Fit to the view", "F"),
+        ("Save a picture", "S"),
     ),
     "In the photos view": (
         ("Show all cameras", "F"),

@@ -45,6 +45,10 @@ def fill(view: SplatView) -> None:
     _sliders(view)
     view.bar.stretch()
     view.things = view.bar.menu("things", "What is shown", "layers", [], keep=75)
+    view.path_action = act(
+        "path", "Camera path (T)", "path", view.path_strip_toggled, checkable=True, keep=72,
+        help="Put a way of the camera together from views, and make a video of it. K adds the view on screen.",
+    )  # fmt: skip
     act("screenshot", "Save a picture or a turntable", "camera", view.save_picture, "S", keep=30)
     act("reset", "Reset the view", "reset", view.reset, "R", keep=20)
 

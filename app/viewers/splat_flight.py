@@ -31,7 +31,7 @@ class Flight:
 
     def start(self, camera: Camera, depth: float | None) -> None:
         """To this camera, with its lens; ``depth`` (world units) is what to turn about then, None: what it sees."""
-        goal, lens = pose_of(camera, depth if depth is not None else self._depth_before(camera))
+        goal, lens = pose_of(camera, depth if depth is not None else self.depth_before(camera))
         self._view.framing.chosen = True
         self._view.lens = lens
         if self._view.isVisible():
@@ -45,7 +45,8 @@ class Flight:
         self._way = None
         self._timer.stop()
 
-    def _depth_before(self, camera: Camera) -> float:
+    def depth_before(self, camera: Camera) -> float:
+        """How far away what a camera sees is, in the middle; world units."""
         points = [extent.points for extent in self._view.extents() if len(extent.points)]
         if points:
             _, depths = camera.pixels(np.concatenate(points))

@@ -22,6 +22,7 @@ def of(view: SplatView) -> dict[str, Any]:
         "size": view.look.size,
         "background": view.background,
         "hidden": sorted(view.hidden),
+        **({"path": view.path.state()} if len(view.path.edit) or view.path_action.isChecked() else {}),
     }
 
 
@@ -39,6 +40,7 @@ def restore(view: SplatView, state: Any) -> None:
     if isinstance(hidden, list):
         view.hidden = {key for key in hidden if isinstance(key, str)}
         view.show_artifacts(view.items)
+    view.path.restore(state.get("path"))
     pose = Pose.from_json(state.get("camera"))
     if pose is None:
         return

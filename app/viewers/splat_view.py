@@ -16,12 +16,13 @@ from PySide6.QtGui import QAction, QColor, QImage, QPainter, QUndoStack
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import splat_bar, splat_links, splat_picture, splat_state
+from app.viewers import path_ink, splat_bar, splat_links, splat_picture, splat_state
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.empty_state import EmptyState
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Style
 from app.viewers.overlay import ColourBar
+from app.viewers.path_strip import PathStrip
 from app.viewers.plotting import pixels
 from app.viewers.registry import Shown
 from app.viewers.splat_camera import LENS, ray_at, seen_at
@@ -33,7 +34,7 @@ from app.viewers.splat_render import Frame, Look, Request, Splats, middle_of
 from app.viewers.splat_words import BACKGROUNDS, MODES
 from app.viewers.toolbar import ViewBar
 from engines.blocks.cameras import Camera
-from engines.data import BoundGaussians, GaussianCloud
+from engines.data import BoundGaussians, CameraPath, GaussianCloud
 
 SPLATS = (GaussianCloud, BoundGaussians)
 
@@ -76,6 +77,7 @@ class SplatView(QWidget):
         self.degree_slider: QSlider
         self.degree_label: QLabel
         self.things: QToolButton
+        self.path_action: QAction
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -105,6 +107,8 @@ class SplatView(QWidget):
         self.undo_moved = self.editing.editor.undo_stack.indexChanged
         self.offer_edits, self.edit_elsewhere = self.editing.offer, self.editing.offer_elsewhere
         self.start_editing, self.edit_failed = self.editing.start, self.editing.editor.failed
+        self.path = PathStrip(self)
+        column.addWidget(self.path)
         self.canvas.moved.connect(self._camera_moved)
         self.canvas.moving_changed.connect(self._moving_changed)
         self.canvas.double_clicked.connect(self._focus_on)
@@ -126,7 +130,7 @@ class SplatView(QWidget):
         """Show these and nothing else. The same id with another artifact keeps the camera and all settings."""
         before = [item.id for item in self.items]
         self.items = list(items)
-        others = [item for item in self.items if not isinstance(item.artifact, SPLATS)]
+        others = [item for item in self.items if not isinstance(item.artifact, (*SPLATS, CameraPath))]
         if others and self.solids is None:
             from app.viewers.splat_solids import Solids
 
@@ -134,6 +138,9 @@ class SplatView(QWidget):
         if self.solids is not None:
             self.solids.show(others)
         self._content_changed(update=before == [item.id for item in self.items])
+        for item in self.items:
+            if isinstance(item.artifact, CameraPath):
+                self.path.load(item.artifact)
 
     def _content_changed(self, update: bool = False) -> None:
         clouds = [item.artifact for item in self.items if isinstance(item.artifact, SPLATS)]
@@ -224,6 +231,11 @@ class SplatView(QWidget):
         if self.items:
             splat_picture.annotate(self, painter, size, self.pose)
         self.editing.editor.paint(painter)
+        if self.path.isVisible():
+            path_ink.paint(self.path, self, painter, size)
+
+    def path_strip_toggled(self, on: bool) -> None:
+        self.path.set_open(on)
 
     def colour_bars(self) -> list[ColourBar]:
         return splat_picture.colour_bars(self)
@@ -291,8 +303,10 @@ class SplatView(QWidget):
 
     @property
     def undo_stack(self) -> QUndoStack | None:
-        """Of what is chosen and pulled in the edit mode; None outside of it."""
-        return self.editing.editor.undo_stack if self.editing.editor.is_active else None
+        """Of what is chosen and pulled in the edit mode, or of the camera path while it is put together."""
+        if self.editing.editor.is_active:
+            return self.editing.editor.undo_stack
+        return self.path.undo_stack if self.path.isVisible() else None
 
     # ---- camera -------------------------------------------------------------------------------------------
     @property
@@ -416,6 +430,7 @@ class SplatView(QWidget):
     def closeEvent(self, event) -> None:
         self.canvas.is_closed = True
         self.editing.editor.end()
+        self.path.clock.stop()
         self.flight.stop()
         self.drawing.stop()
         if self.solids is not None:

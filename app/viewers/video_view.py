@@ -49,8 +49,8 @@ class VideoView(QWidget):
         self.videos.activated.connect(lambda _: self._choose(self.videos.currentData()))
         act = self.bar.action
         self.play_action = act("play", "Play or stop", "play", self.toggle, "Space", keep=90)
-        act("previous", "Previous picture", "caret-left", lambda: self.step(-1), ",", keep=60)
-        act("next", "Next picture", "caret-right", lambda: self.step(1), ".", keep=60)
+        act("previous", "Previous picture", "caret-left", lambda: self.step(-1), "PgUp", keep=60)
+        act("next", "Next picture", "caret-right", lambda: self.step(1), "PgDown", keep=60)
         act("fit", "Fit to the view", "frame", self.fit, "F")
         self.bar.stretch()
         self.readout = self.bar.text("readout", "Pixel under the cursor")

@@ -195,7 +195,7 @@ class RunActs(QObject):
         self.window.project_panel.select(list(record.outputs.values()))
         method = self.bench.method(record.method)
         if method is not None and method.role in ("source", "preparation"):
-            self.window.views.show_artifacts(list(record.outputs.values())[:1])
+            self.window.view_acts.show_artifacts(list(record.outputs.values())[:1])
         else:
             self.show_run(run_id)
 

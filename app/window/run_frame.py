@@ -21,13 +21,27 @@ from app.window.requests import Note
 from app.window.widgets import EmptyState, name
 from app.window.workbench import Workbench
 from engines.core import Artifact
-from engines.data import BoundGaussians, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Slices, Volume
+from engines.data import (
+    BoundGaussians,
+    CameraPath,
+    DepthVideo,
+    GaussianCloud,
+    GridField,
+    Image,
+    Mesh,
+    Photos,
+    PointCloud,
+    Slices,
+    Video,
+    Volume,
+)
 
 log = logging.getLogger("fieldwright.window")
 IN_SPACE = (Mesh, PointCloud, Slices)
 IN_SLICES = (GridField, Volume)
 IN_SPLATS = (GaussianCloud, BoundGaussians)
-IN_PICTURES = (Photos, Image)
+IN_VIDEOS = (Video, DepthVideo)
+IN_PICTURES = (Photos, Image, CameraPath, *IN_VIDEOS)
 
 
 @dataclass(frozen=True)
@@ -47,9 +61,12 @@ def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tu
     if splats or photos:
         meshes = [s for s in made if isinstance(s.artifact, Mesh)]
         pictures = [s for s in made if isinstance(s.artifact, Image)]
+        videos = [s for s in made if isinstance(s.artifact, IN_VIDEOS)]
         right = Side("image", pictures) if pictures else Side("photos", photos if splats or meshes else [])
+        right = Side("video", videos) if videos else right
         if splats:
-            return Side("splats", [*splats[:1], *meshes]), right
+            paths = [s for s in given if isinstance(s.artifact, CameraPath)]
+            return Side("splats", [*splats[:1], *meshes, *paths]), right
         return (Side("scene", meshes) if meshes else Side("photos", photos)), right
     fields = [s for s in made if isinstance(s.artifact, IN_SLICES)]
     contours = [s for s in given if isinstance(s.artifact, Slices)]

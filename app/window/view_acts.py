@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.window.frames import ArtifactFrame
+from app.window.path_acts import with_cloud
 
 if TYPE_CHECKING:
     from app.window.main_window import MainWindow
@@ -20,6 +21,9 @@ class ViewActs(QObject):
 
     def show_artifacts(self, ids: list[str], key: str = "") -> None:
         self.window.show_workspace()
+        if not key:
+            shown = self.views.current.artifact_ids() if self.views.current is not None else ()
+            ids = with_cloud(self.window.bench, ids, shown)
         self.views.show_artifacts(ids, key)
 
     def edit(self, entry_id: str) -> None:

@@ -10,6 +10,7 @@ GROUPS = {
     "scene": "In the 3D view",
     "splats": "In the splat view",
     "photos": "In the photos view",
+    "video": "In videos",
     "slice": "In the slice view",
     "curves": "In curves and histograms",
     "histogram": "In curves and histograms",

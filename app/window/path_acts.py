@@ -1,0 +1,135 @@
+"""Camera paths of views: kept in the project, rendered as videos, and opened over what they were made for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
+
+from app.project import Entry
+from app.viewers.path_links import wishes
+from app.window.frames import Frame
+from app.window.requests import Note, Request
+from app.window.run_frame import RunFrame
+from app.window.workbench import Workbench
+from engines.core import Artifact
+from engines.data import CameraPath
+
+if TYPE_CHECKING:
+    from app.window.main_window import MainWindow
+
+RENDER = "render-path"
+
+
+class PathActs(QObject):
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.window = window
+        self.bench = window.bench
+        wishes.save_wanted.connect(self.save)
+        wishes.render_wanted.connect(self.render)
+        wishes.undo_moved.connect(window.edit_acts.show_undo)
+
+    def _frame_of(self, view: QWidget) -> Frame | None:
+        """The frame of this window that holds a view."""
+        return next((frame for frame in self.window.views.frames() if view in frame.viewers()), None)
+
+    def save(self, view: QWidget, path: CameraPath) -> None:
+        """Make a path part of the project, as an edit that can be undone."""
+        frame = self._frame_of(view)
+        if frame is None:
+            return
+        known = self._known(path)
+        if known is not None:
+            self.bench.notice(Note(f"This path is in the project already, as '{known.name}'."))
+            self.window.project_panel.select([known.id])
+            return
+        self._added(path, frame, lambda entry: self._tell(entry))
+
+    def _tell(self, entry: Entry) -> None:
+        self.window.after_sync(lambda: self.window.project_panel.select([entry.id]))
+        self.bench.notice(Note(f"'{entry.name}' is in the project now", "good", detail=entry.summary))
+
+    def render(self, view: QWidget, path: CameraPath) -> None:
+        """Open the method that makes a video, with this path and what the view shows filled in."""
+        frame = self._frame_of(view)
+        if frame is None:
+            return
+        cloud = self._cloud(frame, view)
+        if cloud is None:
+            self.bench.notice(
+                Note(
+                    "There is no Gaussian cloud of the project in this view",
+                    "bad",
+                    detail="A run that is under way gives its cloud when it ends; Gaussians on a mesh become one by "
+                    "'Bound Gaussians to splats'.",
+                )
+            )
+            return
+        known = self._known(path)
+        if known is not None:
+            self._open(known.id, cloud)
+        else:
+            self._added(path, frame, lambda entry: self.window.after_sync(lambda: self._open(entry.id, cloud)))
+
+    def _open(self, path_id: str, cloud_id: str) -> None:
+        def open_now() -> None:
+            method = self.bench.method(RENDER)
+            if method is None:
+                return
+            self.window.show_panel("method")
+            inputs = {"cloud": cloud_id, "path": path_id}
+            self.window.method_panel.open_request(Request(method=method, input_ids=inputs, params=method.params()))
+
+        self.window.run_acts.when_methods_are_there(open_now)
+
+    def _known(self, path: CameraPath) -> Entry | None:
+        digest = path.content_hash()
+        entries = self.bench.project.entries.values()
+        return next((e for e in entries if e.hash == digest and e.type == "CameraPath"), None)
+
+    def _added(self, path: CameraPath, frame: Frame, done: Callable[[Entry], None]) -> None:
+        taken = {entry.name for entry in self.bench.project.entries.values()}
+        name, number = "Camera path", 2
+        while name in taken:
+            name, number = f"Camera path {number}", number + 1
+        self.bench.add(
+            [path.replace(name=name)], origin=f"view of {frame.title()}", done=lambda entries: done(entries[0])
+        )
+
+    def _cloud(self, frame: Frame, view: QWidget) -> str | None:
+        """The id of the first Gaussian cloud on show that the project holds."""
+        record = self.bench.project.runs.get(frame.run_id) if isinstance(frame, RunFrame) else None
+        held: dict[str, str] = {}
+        if record is not None:
+            held |= {f"in/{name}": i for name, i in record.inputs.items()}
+            held |= {f"out/{name}": i for name, i in record.outputs.items()}
+        hidden = getattr(view, "hidden", set())
+        for item in getattr(view, "items", ()):
+            entry = self.bench.entry(held.get(item.id, item.id))
+            if entry is not None and entry.type == "GaussianCloud" and item.id not in hidden:
+                return entry.id
+        return None
+
+
+def with_cloud(bench: Workbench, ids: Sequence[str], on_show: Sequence[str] = ()) -> list[str]:
+    """A camera path alone is looked at over its cloud: that of its run or of a video along it, of what its run's
+    photos became, one that is ``on_show``, or the latest."""
+    project = bench.project
+    entry = bench.entry(ids[0]) if len(ids) == 1 else None
+    if entry is None or Artifact.registry.get(entry.type) is not CameraPath:
+        return list(ids)
+    made_by = project.runs.get(entry.run or "")
+    near = [run for run in project.runs.values() if entry.id in run.inputs.values()]
+    candidates = [i for run in (made_by, *near) if run is not None for i in run.inputs.values()]
+    given = set(made_by.inputs.values()) if made_by is not None else set()
+    siblings = [run for run in reversed(list(project.runs.values())) if given & set(run.inputs.values())]
+    candidates += [i for run in siblings for i in run.outputs.values()]
+    candidates += [*on_show, *reversed(list(project.entries))]
+    for candidate in candidates:
+        found = bench.entry(candidate)
+        if found is not None and found.type == "GaussianCloud":
+            return [entry.id, found.id]
+    return [entry.id]
