@@ -164,7 +164,7 @@ class PathStrip(QWidget):
         )  # fmt: skip
         self.render_action = act(
             "path-render", "Render a video along this path", "video", self.render_video, words="Render video…",
-            shrinks=True, keep=96,
+            keep=96,
         )  # fmt: skip
         shut = partial(self.view.path_action.setChecked, False)
         act("path-close", "Close the camera path", "close", shut, "T", keep=70)

@@ -53,6 +53,7 @@ class VideoView(QWidget):
         act("next", "Next picture", "caret-right", lambda: self.step(1), "PgDown", keep=60)
         act("fit", "Fit to the view", "frame", self.fit, "F")
         self.bar.stretch()
+        self.range = self.bar.text("range", "What the colours stand for")
         self.readout = self.bar.text("readout", "Pixel under the cursor")
         act("screenshot", "Save a picture", "camera", self._save_picture, "S")
         column.addWidget(self.bar)
@@ -167,6 +168,12 @@ class VideoView(QWidget):
         shown, self._picture = found
         self.drawn_index = wanted.index
         self.item.setImage(shown, autoLevels=False, levels=(0, 255))
+        text = ""
+        if isinstance(wanted.artifact, DepthVideo) and self._ranged is not None:
+            near, far = self._ranged[1]
+            text = f"dark {number(near, 3)}, bright {number(far, 3)} {wanted.artifact.unit}".rstrip()
+        if text != self.range.text():
+            self.range.setText(text)
 
     # ---- time ---------------------------------------------------------------------------------------------
     def toggle(self) -> None:

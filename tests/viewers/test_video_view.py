@@ -75,6 +75,7 @@ def test_values_are_told_in_their_unit(view):
     view.videos.activated.emit(1)
     until(lambda: view.item.image.shape[:2] == (6, 8))
     assert view.describe(2, 2) == "x 2, y 2   depth 2.5 m"
+    assert view.range.text() == "dark 2.5, bright 4 m"
     assert view.describe(2, 0) == "x 2, y 0   nothing"
     assert view.item.image[0, 0].tolist() == [0, 0, 0]
     colours = view.item.image[2, 2].tolist()
