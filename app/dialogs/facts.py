@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.core import Artifact
-from engines.data import GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Slices, Volume
+from engines.data import GaussianCloud, GridField, Image, Mesh, Photos, PhotoSet, PointCloud, Slices, Volume
 
 UNITS = ("", "mm", "cm", "m", "µm", "in")
 LABELS_AT_MOST = 4_096
@@ -75,7 +75,7 @@ def describe(artifact: Artifact) -> Facts:
         ]
     elif isinstance(artifact, Image):
         rows.append(("Size", artifact.summary()))
-    elif isinstance(artifact, Photos):
+    elif isinstance(artifact, PhotoSet):
         rows += _photos_rows(artifact)
     elif isinstance(artifact, GaussianCloud):
         rows += [("Gaussians", f"{len(artifact):,}"), ("Colour degree", str(artifact.degree))]
@@ -86,16 +86,30 @@ def describe(artifact: Artifact) -> Facts:
     return Facts(tuple(rows), labels, threshold)
 
 
-def _photos_rows(photos: Photos) -> list[tuple[str, str]]:
+def _photos_rows(photos: PhotoSet) -> list[tuple[str, str]]:
     sizes = sorted({(int(w), int(h)) for w, h in photos.sizes})
     shown = ", ".join(f"{w}×{h}" for w, h in sizes[:3]) + (f" and {len(sizes) - 3} more" if len(sizes) > 3 else "")
     rows = [("Photos", f"{len(photos):,}"), ("Pixels", shown)]
+    if not isinstance(photos, Photos):
+        return [*rows, ("Cameras", "not known: structure from motion can find them"), ("Focal length", _focal(photos))]
     if photos.held_out is not None and photos.held_out.any():
         rows.append(("Held out", f"{int(photos.held_out.sum()):,}"))
     rows.append(("Known points", f"{len(photos.points):,}" if photos.points is not None else "none"))
     if len(photos):
         rows.append(("Extent", extent_text(photos.bounds, photos.unit)))
     return rows
+
+
+def _focal(photos: PhotoSet) -> str:
+    """What the camera wrote into the files."""
+    from engines.files.photo_folder import focal_length_35mm
+
+    found = [f for i in range(len(photos)) if (f := focal_length_35mm(photos.file(i))) is not None]
+    if not found:
+        return "not in the files"
+    ends = f"{min(found):g}" if min(found) == max(found) else f"{min(found):g} to {max(found):g}"
+    some = "" if len(found) == len(photos) else f", in {len(found):,} of {len(photos):,} photos"
+    return f"{ends} mm on film of 36 mm (EXIF){some}"
 
 
 def _slices_rows(slices: Slices) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from app import theme
 from app.background import Task, run_in_background
-from engines.data import Photos
+from engines.data import Photos, PhotoSet
 
 LONGEST = 192
 """Pixels of a small picture's longer side."""
@@ -31,7 +31,7 @@ CELL = QSize(120, 112)
 Index = QModelIndex | QPersistentModelIndex
 
 
-def small_picture(photos: Photos, index: int, longest: int = LONGEST) -> QImage | None:
+def small_picture(photos: PhotoSet, index: int, longest: int = LONGEST) -> QImage | None:
     """Decoded at about this size; None where the file is damaged. Any thread."""
     data = photos.encoded[photos.starts[index] : photos.starts[index + 1]].tobytes()
     buffer = QBuffer()
@@ -69,12 +69,12 @@ class PhotoModel(QAbstractListModel):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.photos: Photos | None = None
+        self.photos: PhotoSet | None = None
         self.pictures: dict[int, QImage | None] = {}
         self._task: Task | None = None
         self._urgent: list[int] = []
 
-    def set_photos(self, photos: Photos | None) -> None:
+    def set_photos(self, photos: PhotoSet | None) -> None:
         if photos is self.photos:
             return
         self.stop()
@@ -117,7 +117,8 @@ class PhotoModel(QAbstractListModel):
         return 0 if self.photos is None or (parent is not None and parent.isValid()) else len(self.photos)
 
     def is_held_out(self, row: int) -> bool:
-        return self.photos is not None and self.photos.held_out is not None and bool(self.photos.held_out[row])
+        held_out = self.photos.held_out if isinstance(self.photos, Photos) else None
+        return held_out is not None and bool(held_out[row])
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if self.photos is None or not index.isValid():

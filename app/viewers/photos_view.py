@@ -1,4 +1,7 @@
-"""Photos and where they were taken: small pictures, the cameras in space, and the chosen photo large."""
+"""Photos and where they were taken: small pictures, the cameras in space, and the chosen photo large.
+
+Photos without cameras have no place in space: then there are the small pictures and the large one.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from app.viewers.scene import Scene3D
 from app.viewers.toolbar import ViewBar
 from app.viewers.tools import CLICK, away
 from engines.blocks.cameras import Camera
-from engines.data import Photos
+from engines.data import Photos, PhotoSet
 
 KEPT_KEYS = ("view-front", "view-back", "view-right", "view-left", "view-top", "view-bottom", "parallel")
 """Actions of the 3D view that keep their keys here; the rest is not offered or has a button of this view."""
@@ -53,13 +56,21 @@ class PhotosView(QWidget):
         body = QWidget(self)
         self._stack = QStackedLayout(body)
         self.empty = EmptyState(
-            body, "image-square", "No photos to show yet", "Choose photos in the project, or import some with cameras."
+            body, "image-square", "No photos to show yet", "Choose photos in the project, or import a folder of some."
         )
         self._stack.addWidget(self.empty)
         self.split = QSplitter(Qt.Orientation.Horizontal, body)
         self.split.setChildrenCollapsible(False)
         self._stack.addWidget(self.split)
         column.addWidget(body, 1)
+        self.hint = QLabel("It is not known where these photos were taken. Structure from motion can find out.")
+        self.hint.setObjectName("photos-hint")
+        self.hint.setAccessibleName("What to do next")
+        self.hint.setWordWrap(True)
+        self.hint.setContentsMargins(12, 6, 12, 6)
+        theme.mark(self.hint, tone="muted")
+        self.hint.hide()
+        column.insertWidget(1, self.hint)
         self.scene = Scene3D(self.split, bar=False)
         self.scene.setMinimumSize(140, 120)
         self.scene.panel_open = {"wide": False, "narrow": False}
@@ -94,7 +105,7 @@ class PhotosView(QWidget):
         act = self.bar.action
         self.sets = self.bar.choice("photo-sets", "Photos to show", "image-square")
         self.sets.activated.connect(lambda _: self._choose_set(self.sets.currentData()))
-        act("frame", "Show all cameras", "frame", self.scene.frame, "F", keep=80)
+        self.frame_action = act("frame", "Show all cameras", "frame", self.scene.frame, "F", keep=80)
         act("previous", "Previous photo", "left", lambda: self.step(-1), "PgUp", keep=60)
         act("next", "Next photo", "right", lambda: self.step(1), "PgDown", keep=60)
         act("fit", "Fit the photo to its place", "corners-in", self.pane.fit, "Z", keep=30)
@@ -109,7 +120,7 @@ class PhotosView(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         """Show these; the same id with other photos keeps the camera and the choice."""
-        self._items = [item for item in items if isinstance(item.artifact, Photos)]
+        self._items = [item for item in items if isinstance(item.artifact, PhotoSet)]
         self.sets.clear()
         for item in self._items:
             self.sets.addItem(item.name, item.id)
@@ -123,8 +134,13 @@ class PhotosView(QWidget):
         return found[0] if found else None
 
     @property
-    def photos(self) -> Photos | None:
+    def photos(self) -> PhotoSet | None:
         return None if self.item is None else self.item.artifact
+
+    @property
+    def posed(self) -> Photos | None:
+        """The photos if their cameras are known."""
+        return self.photos if isinstance(self.photos, Photos) else None
 
     @property
     def layer(self) -> PhotosLayer | None:
@@ -140,7 +156,13 @@ class PhotosView(QWidget):
         item = self.item
         self._stack.setCurrentWidget(self.split if item is not None else self.empty)
         self.bar.setVisible(item is not None)
-        self.scene.show_artifacts([] if item is None else [item])
+        posed = self.posed is not None
+        self.hint.setVisible(item is not None and not posed)
+        self.scene.setVisible(posed)
+        for action in (self.frame_action, self.fly_action):
+            action.setVisible(posed)
+        self._arrange()
+        self.scene.show_artifacts([item] if item is not None and posed else [])
         fresh = self.photos is not self.grid.pictures.photos
         self.grid.pictures.set_photos(self.photos)
         if item is None:
@@ -200,7 +222,7 @@ class PhotosView(QWidget):
 
     def camera(self, index: int) -> Camera | None:
         """The camera of a photo."""
-        photos = self.photos
+        photos = self.posed
         if photos is None or not 0 <= index < len(photos):
             return None
         (fx, fy, cx, cy), (width, height) = photos.intrinsics[index], photos.sizes[index]
@@ -219,7 +241,7 @@ class PhotosView(QWidget):
 
     def _depth(self, camera: Camera) -> float | None:
         """How far what the camera sees lies, by the known points; None where there are none."""
-        photos = self.photos
+        photos = self.posed
         if photos is None or photos.points is None or not len(photos.points):
             return None
         at, depths = camera.pixels(photos.points)
@@ -261,12 +283,16 @@ class PhotosView(QWidget):
         CaptureDialog(self, self.window()).open()
 
     def resizeEvent(self, event) -> None:
-        upright = self.width() < 0.9 * self.height() or self.width() < 420
-        wanted = Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal
-        if self.split.orientation() != wanted:
-            self.split.setOrientation(wanted)
-            self.aside.setOrientation(Qt.Orientation.Horizontal if upright else Qt.Orientation.Vertical)
+        self._arrange()
         super().resizeEvent(event)
+
+    def _arrange(self) -> None:
+        """Beside each other in a wide view, below each other in a high one."""
+        upright = self.width() < 0.9 * self.height() or self.width() < 420
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        self.split.setOrientation(down if upright else across)
+        lying = upright if self.posed is not None else not upright
+        self.aside.setOrientation(across if lying else down)
 
     def picture(self, width: int, height: int) -> QImage:
         """The cameras in space, and the chosen photo beside them."""
@@ -274,11 +300,12 @@ class PhotosView(QWidget):
         image.fill(theme.colors().plot)
         if self.item is None:
             return image
-        left = max(1, round(0.58 * width))
+        left = max(1, round(0.58 * width)) if self.posed is not None else 0
         size = QSize(left, height)
         painter = QPainter(image)
         try:
-            painter.drawImage(0, 0, self.scene.picture(size.width(), size.height()))
+            if left:
+                painter.drawImage(0, 0, self.scene.picture(size.width(), size.height()))
             painter.translate(left, 0)
             self.pane.paint(painter, QRectF(0, 0, width - left, height))
         finally:

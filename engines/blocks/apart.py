@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,31 +17,71 @@ def apart(function: Callable[..., Any], *args: Any, check: Callable[[], object] 
     The function must be importable by name, and what goes in and comes out must survive pickling between our two
     processes. An exception of the function is raised here; RuntimeError when its process died.
     """
+    with begun(_quietly, function, args, check=check) as work:
+        return work.result()
+
+
+def _quietly(tell: Callable[[Any], None], function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    return function(*args)
+
+
+class Work:
+    """A function that computes elsewhere, and tells of it."""
+
+    def __init__(self, name: str, connection: Connection, process: Any, check: Callable[[], object]) -> None:
+        self._name, self._connection, self._process, self._check = name, connection, process, check
+        self._answer: tuple[bool, Any] | None = None
+
+    def told(self) -> Any | None:
+        """What it tells next; None once it has ended."""
+        if self._answer is not None:
+            return None
+        while not self._connection.poll(POLL_SECONDS):
+            self._check()
+        try:
+            kind, value = self._connection.recv()
+        except EOFError:
+            self._process.join()
+            raise RuntimeError(f"the process of {self._name} ended with code {self._process.exitcode}") from None
+        if kind == "told":
+            return value
+        self._answer = kind == "done", value
+        return None
+
+    def result(self) -> Any:
+        """What it gives in the end; what it raised is raised here."""
+        while self.told() is not None:
+            pass
+        assert self._answer is not None
+        worked, value = self._answer
+        if not worked:
+            raise value
+        return value
+
+
+@contextlib.contextmanager
+def begun(function: Callable[..., Any], *args: Any, check: Callable[[], object] = lambda: None) -> Iterator[Work]:
+    """``function(tell, *args)`` computed elsewhere while the block runs; it is killed when the block is left.
+
+    What it calls ``tell`` with (anything but None, from any of its threads) comes out of :meth:`Work.told`.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_answer, args=(theirs, function, args), daemon=True)
+    process = context.Process(target=_carry_out, args=(theirs, function, args), daemon=True)
     process.start()
     theirs.close()
     try:
-        while not ours.poll(POLL_SECONDS):
-            check()
-        worked, result = ours.recv()
-    except EOFError:
-        process.join()
-        raise RuntimeError(f"the process of {function.__name__} ended with code {process.exitcode}") from None
+        yield Work(function.__name__, ours, process, check)
     finally:
         process.kill()
         process.join()
         ours.close()
-    if not worked:
-        raise result
-    return result
 
 
-def _answer(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+def _carry_out(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
     try:
-        answer: tuple[bool, Any] = (True, function(*args))
+        answer: tuple[str, Any] = ("done", function(lambda value: connection.send(("told", value)), *args))
     except Exception as error:
-        answer = (False, error)
+        answer = ("failed", error)
     connection.send(answer)
     connection.close()

@@ -66,9 +66,11 @@ class Artifact:
     registry: ClassVar[dict[str, type[Artifact]]] = {}
     title: ClassVar[str] = "Artifact"
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        """``abstract``: only types made from it are artifacts."""
         super().__init_subclass__(**kwargs)
-        Artifact.registry[cls.__name__] = cls
+        if not abstract:
+            Artifact.registry[cls.__name__] = cls
 
     def __post_init__(self) -> None:
         lengths: dict[str, tuple[int, str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import re
 import types
@@ -85,6 +86,7 @@ class Method:
     degenerate: tuple[Example, ...] = ()
     memory: Callable[[Mapping[str, Artifact], Any], int] | None = None
     lighter: tuple[str, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
 
     @property
@@ -117,8 +119,21 @@ class Method:
                 return spec.name
         return None
 
+    def lacks(self) -> UserError | None:
+        """What to say when a package that it needs is not installed."""
+        for package, extra in self.needs.items():
+            if importlib.util.find_spec(package) is None:
+                return UserError(
+                    f"{self.title} needs the package {package}.",
+                    "It is not installed here.",
+                    f"Install it: pip install 'fieldwright[{extra}]'.",
+                )
+        return None
+
     def check(self, inputs: Mapping[str, Artifact], params: Params) -> None:
         """Refuse what cannot work before anything starts. Raises :class:`UserError`."""
+        if (lacking := self.lacks()) is not None:
+            raise lacking
         specs = {spec.name: spec for spec in self.inputs}
         for name, value in inputs.items():
             if name not in specs:
@@ -183,6 +198,7 @@ def method(
     degenerate: tuple[Example, ...] = (),
     memory: Callable[[Mapping[str, Artifact], Any], int] | None = None,
     lighter: tuple[str, ...] = (),
+    needs: Mapping[str, str] | None = None,
     tags: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Method]:
     """Declare a method.
@@ -193,6 +209,7 @@ def method(
     line says; ``sample`` ends within 60 s and ``smoke`` within about 2 s on two cores; every ``degenerate``
     example must be refused with a UserError. ``memory`` estimates bytes from inputs and params;
     ``lighter`` names the params that decide over it, the one that does most first.
+    ``needs`` names packages that are not always installed, each with the extra that brings it.
     Raises TypeError when the signature does not fit.
     """
 
@@ -220,6 +237,7 @@ def method(
             degenerate=degenerate,
             memory=memory,
             lighter=lighter,
+            needs=dict(needs or {}),
             tags=tags,
         )
         names = {spec.name for spec in declared.params.specs()}  # refuses a field that has no form control

@@ -4,7 +4,7 @@ from engines.data.bound import BoundGaussians
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
 from engines.data.paths import CameraPath
-from engines.data.photos import Photos
+from engines.data.photos import Photos, PhotoSet, UnposedPhotos
 from engines.data.records import Curve, Image, Model, Table
 from engines.data.slices import Slices
 from engines.data.splats import GaussianCloud
@@ -20,10 +20,12 @@ __all__ = [
     "Image",
     "Mesh",
     "Model",
+    "PhotoSet",
     "Photos",
     "PointCloud",
     "Slices",
     "Table",
+    "UnposedPhotos",
     "Video",
     "Volume",
 ]

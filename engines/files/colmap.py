@@ -19,7 +19,7 @@ from engines.core import Param, Params
 from engines.data import Photos
 from engines.files import guard
 from engines.files.photoset import Optics, Points, Shot, inside, photos_of, rigid
-from engines.files.registry import Loaded, reader
+from engines.files.registry import Loaded, Tell, reader, silent
 
 MODELS = {
     0: ("SIMPLE_PINHOLE", 3), 1: ("PINHOLE", 4), 2: ("SIMPLE_RADIAL", 4), 3: ("RADIAL", 5), 4: ("OPENCV", 8),
@@ -54,7 +54,7 @@ class _Image:
     names=("cameras.bin", "cameras.txt", "images.bin", "images.txt", "points3d.bin", "points3d.txt"),
     within=("", "sparse/0", "sparse", "0"),
 )
-def read_colmap(path: Path, options: ColmapOptions) -> Loaded:
+def read_colmap(path: Path, options: ColmapOptions, tell: Tell = silent) -> Loaded:
     model = path.parent
     kind = path.suffix.lower() if path.suffix.lower() in (".bin", ".txt") else ".bin"
     problems: list[str] = []
@@ -71,7 +71,7 @@ def read_colmap(path: Path, options: ColmapOptions) -> Loaded:
         optics = cameras[image.camera]
         file = inside(root, str(Path(folder.name) / image.name))
         shots.append(Shot(image.name, file, optics, _pose(path, image)))
-    return photos_of(path, shots, _points(path, kind), root.resolve().name, problems)
+    return photos_of(path, shots, _points(path, kind), root.resolve().name, problems, tell)
 
 
 def _part(path: Path, name: str, kind: str) -> Path:

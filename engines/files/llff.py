@@ -16,7 +16,7 @@ from engines.data import Photos
 from engines.files import guard
 from engines.files.npy import read_array
 from engines.files.photoset import Optics, Points, Shot, inside, photos_of, rigid, some
-from engines.files.registry import Loaded, reader
+from engines.files.registry import Loaded, Tell, reader, silent
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -30,7 +30,7 @@ class LlffOptions(Params):
 @reader(
     key="llff", title="LLFF dataset", extensions=(), gives=(Photos,), options=LlffOptions, names=("poses_bounds.npy",)
 )
-def read_llff(path: Path, options: LlffOptions) -> Loaded:
+def read_llff(path: Path, options: LlffOptions, tell: Tell = silent) -> Loaded:
     with path.open("rb") as stream:
         table = read_array(path, stream, path.stat().st_size)
     if table.ndim != 2 or table.shape[1] != 17 or table.dtype.kind not in "iuf" or not len(table):
@@ -54,7 +54,7 @@ def read_llff(path: Path, options: LlffOptions) -> Loaded:
             raise guard.refuse(path, f"has a camera without a size, of '{file.name}'.", f"{width:.4g}×{height:.4g}.")
         optics = Optics(fx=float(focal), fy=float(focal), width=round(width), height=round(height))
         shots.append(Shot(file.name, inside(path.parent, f"{file.parent.name}/{file.name}"), optics, pose))
-    return photos_of(path, shots, Points(), path.parent.resolve().name, problems)
+    return photos_of(path, shots, Points(), path.parent.resolve().name, problems, tell)
 
 
 def _photos(path: Path, wanted: str, count: int, problems: list[str]) -> list[Path]:

@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 
 from engines.core import Artifact, Param, Params
-from engines.data import BoundGaussians, CameraPath, DepthVideo, GaussianCloud, GridField, Model, Photos, Video
+from engines.data import (
+    BoundGaussians,
+    CameraPath,
+    DepthVideo,
+    GaussianCloud,
+    GridField,
+    Model,
+    Photos,
+    PhotoSet,
+    UnposedPhotos,
+    Video,
+)
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
@@ -26,6 +37,7 @@ from engines.files.voxels import GZIP_RATIO
 MOST_ENTRIES = 100_000
 WHOLE: dict[str, type[Artifact]] = {
     "Photos": Photos,
+    "UnposedPhotos": UnposedPhotos,
     "GaussianCloud": GaussianCloud,
     "BoundGaussians": BoundGaussians,
     "CameraPath": CameraPath,
@@ -98,9 +110,9 @@ def _whole(
     if not {name for name, spec in specs.items() if not spec.optional} <= set(arrays):
         raise missing
     fields: dict[str, Any] = {name: values for name, values in arrays.items() if name in specs}
-    if isinstance(settings.get("unit"), str) and kind is not Video:
+    if isinstance(settings.get("unit"), str) and hasattr(kind, "unit"):
         fields["unit"] = settings["unit"]
-    if isinstance(settings.get("names"), list) and kind is Photos:
+    if isinstance(settings.get("names"), list) and issubclass(kind, PhotoSet):
         fields["names"] = tuple(str(name) for name in settings["names"])
     for name, wanted in SETTINGS.get(kind, {}).items():
         value = settings.get(name)
@@ -158,7 +170,7 @@ def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], c
 def write_npz(item: Artifact, path: Path, options: NpzWriteOptions) -> None:
     if type(item) in WHOLE.values():
         about: dict[str, Any] = {"type": type(item).__name__, "unit": getattr(item, "unit", "")}
-        if isinstance(item, Photos):
+        if isinstance(item, PhotoSet):
             about["names"] = item.names
         about |= {name: getattr(item, name) for name in SETTINGS.get(type(item), {})}
         _save(path, about, item.parts(), options.compress)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from engines.core import UserError
 from engines.data import Photos
 from engines.data.photos import MOST_PIXELS
 from engines.files import guard
-from engines.files.registry import Loaded
+from engines.files.registry import Loaded, Tell, silent
+
+T, R = TypeVar("T"), TypeVar("R")
 
 MOST_PHOTOS = 100_000
 NEAR_ONE = 0.01
@@ -82,8 +85,8 @@ class _Opened:
     shot: Shot
     data: bytes
     size: tuple[int, int]
-    lens: Lens | None = None
     trouble: str = ""
+    lens: Lens | None = None
 
 
 @dataclass
@@ -131,7 +134,14 @@ def rigid(path: Path, matrix: np.ndarray, name: str) -> np.ndarray:
     return pose
 
 
-def photos_of(path: Path, shots: Sequence[Shot], points: Points, name: str, problems: Sequence[str] = ()) -> Loaded:
+def photos_of(
+    path: Path,
+    shots: Sequence[Shot],
+    points: Points,
+    name: str,
+    problems: Sequence[str] = (),
+    tell: Tell = silent,
+) -> Loaded:
     """Check, straighten and join the photos of a dataset that ``path`` describes.
 
     Raises :class:`UserError` when fewer than half of the photos can be used, or a camera makes no sense.
@@ -141,12 +151,11 @@ def photos_of(path: Path, shots: Sequence[Shot], points: Points, name: str, prob
         raise guard.refuse(path, "names too many photos.", f"{len(shots):,}; {MOST_PHOTOS:,} are read.", "Split it.")
     shots = _present(path, shots, said)
     guard.room(path, sum(os.path.getsize(s.file) for s in shots if s.file))
-    with warnings.catch_warnings(), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        warnings.simplefilter("ignore")  # here, for all threads: each doing so would undo what another did
-        opened = list(pool.map(_open, shots))
+    bends = any(any((*s.optics.radial, *s.optics.tangential)) or s.optics.fisheye or s.mask for s in shots)
+    opened = each(_open, shots, tell, "Reading photos", (0.0, 0.3 if bends else 1.0))
     opened = _readable(path, opened, said)
     _fit(path, opened, said)
-    _straighten(path, opened, said)
+    _straighten(path, opened, said, tell)
     sizes = {o.size for o in opened}
     if len(sizes) > 1:
         said.append(f"The photos have {len(sizes)} different sizes.")
@@ -171,6 +180,24 @@ def photos_of(path: Path, shots: Sequence[Shot], points: Points, name: str, prob
         names=tuple(o.shot.name for o in opened),
     )
     return Loaded((photos,), tuple(said))
+
+
+def each(
+    work: Callable[[T], R], items: Sequence[T], tell: Tell, text: str, share: tuple[float, float] = (0.0, 1.0)
+) -> list[R]:
+    """``work`` done on all items by a few threads; between them ``tell`` is told, and may stop it by an exception."""
+    begin, end = share
+    found: list[R] = []
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # here, for all threads: each doing so would undo what another did
+        try:
+            for result in pool.map(work, items):
+                found.append(result)
+                tell(begin + (end - begin) * len(found) / len(items), f"{text} ({len(found):,} of {len(items):,})")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return found
 
 
 def _own(shot: Shot) -> tuple[int, int]:
@@ -205,26 +232,32 @@ def _enough(path: Path, have: Sequence[object], wanted: Sequence[object], said: 
 
 
 def _open(shot: Shot) -> _Opened:
-    """Read a photo and see that all of it can be decoded. What is wrong is kept as ``trouble``."""
+    assert shot.file is not None
+    return _Opened(shot, *decoded(shot.file))
+
+
+def decoded(file: Path) -> tuple[bytes, tuple[int, int], str]:
+    """Content and size of a photo of which all can be decoded; else what is wrong, as the third."""
     import PIL.Image
 
-    assert shot.file is not None
     try:
-        if shot.file.stat().st_size > 1 << 30:
+        if file.stat().st_size > 1 << 30:
             raise ValueError("the file is larger than 1 GiB")
-        data = shot.file.read_bytes()
+        data = file.read_bytes()
         with PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
             size = image.size
             if size[0] * size[1] > MOST_PIXELS:
                 raise PIL.Image.DecompressionBombError
-            image.draft("RGB", (size[0] // 8, size[1] // 8))  # of a JPEG all is read, but little is computed
+            image.draft(
+                "RGB", (max(1, size[0] // 8), max(1, size[1] // 8))
+            )  # of a JPEG all is read, but little is computed
             image.load()
-        return _Opened(shot, data, size)
+        return data, size, ""
     except PIL.Image.DecompressionBombError:
-        return _Opened(shot, b"", (0, 0), trouble="too many pixels")
+        return b"", (0, 0), "too many pixels"
     except Exception as error:  # what a decoder raises at damaged data is not known
         detail = getattr(error, "strerror", None) or f"{error}".replace("\n", " ")[:100]
-        return _Opened(shot, b"", (0, 0), trouble="not PNG or JPEG" if "cannot identify" in detail else detail)
+        return b"", (0, 0), "not PNG or JPEG" if "cannot identify" in detail else detail
 
 
 def _readable(path: Path, opened: list[_Opened], said: list[str]) -> list[_Opened]:
@@ -274,7 +307,7 @@ def _fit(path: Path, opened: list[_Opened], said: list[str]) -> None:
         said.append(f"The cameras of {len(scaled):,} photos were scaled from {a}×{b} to {w}×{h} pixels.")
 
 
-def _straighten(path: Path, opened: list[_Opened], said: list[str]) -> None:
+def _straighten(path: Path, opened: list[_Opened], said: list[str], tell: Tell) -> None:
     """Undo the distortion of lenses and put masks into the photos; such photos are encoded anew."""
     bent = [o for o in opened if o.lens is not None and o.lens.distorts]
     views: dict[Lens, tuple[Lens, np.ndarray]] = {}
@@ -293,10 +326,9 @@ def _straighten(path: Path, opened: list[_Opened], said: list[str]) -> None:
                 ) from None
     masked = [o for o in opened if o.shot.mask is not None and o.shot.mask.is_file()]
     todo = {id(o): o for o in (*bent, *masked)}
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for trouble in pool.map(lambda o: _anew(o, views.get(o.lens)), todo.values()):
-            if trouble:
-                raise guard.refuse(path, "has a mask that cannot be used.", f"{trouble}.", "Check the masks.")
+    anew = each(lambda o: _anew(o, views.get(o.lens)), list(todo.values()), tell, "Straightening photos", (0.3, 1.0))
+    for trouble in filter(None, anew):
+        raise guard.refuse(path, "has a mask that cannot be used.", f"{trouble}.", "Check the masks.")
     if bent:
         after = bent[0].size
         said.append(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import inspect
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,22 +29,29 @@ class Loaded:
 class Reader:
     """``names`` are patterns of file names that tell the format better than an extension does (``"cameras.bin"``).
 
-    A folder that holds such a file, itself or in one of ``within``, is read by reading that file.
+    A folder that holds such a file, itself or in one of ``within``, is read by reading that file; with
+    ``whole_folder`` the folder is read, and the files in it are not known by these names when they are opened alone.
     """
 
     key: str
     title: str
     extensions: tuple[str, ...]
     gives: tuple[type[Artifact], ...]
-    function: Callable[[Path, Any], Loaded]
+    function: Callable[..., Loaded]
     options: type[Params]
     names: tuple[str, ...] = ()
     within: tuple[str, ...] = ("",)
+    whole_folder: bool = False
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """Of the files that it reads, as a dialog wants them (``"*.ply"``, ``"cameras.bin"``)."""
-        return (*(f"*{e}" for e in self.extensions), *self.names)
+        return () if self.whole_folder else (*(f"*{e}" for e in self.extensions), *self.names)
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says how far it is, and can be stopped."""
+        return "tell" in inspect.signature(self.function).parameters
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,19 @@ class NoOptions(Params):
     """For formats without options."""
 
 
+Tell = Callable[[float, str], None]
+"""What a reader of many files calls with the part that is done (0 to 1) and words for it.
+
+It may raise :class:`Cancelled`, which stops the reading. Readers that have a parameter ``tell`` are given one.
+"""
+
+
+def silent(fraction: float, text: str) -> None:
+    """For those who do not want to know."""
+
+
+F = TypeVar("F", bound=Callable[..., Loaded])
+
 READERS: dict[str, Reader] = {}
 WRITERS: dict[str, Writer] = {}
 CONVERSIONS: dict[type[Artifact], dict[type[Artifact], Callable[[Any], Artifact]]] = {}
@@ -78,15 +99,17 @@ def reader(
     options: type[Params] = NoOptions,
     names: Sequence[str] = (),
     within: Sequence[str] = ("",),
-) -> Callable[[Callable[[Path, Any], Loaded]], Callable[[Path, Any], Loaded]]:
+    whole_folder: bool = False,
+) -> Callable[[F], F]:
     """Register ``function(path, options) -> Loaded``. Extensions are lower case with their dot (``".nii.gz"``).
 
-    So are ``names``, in the order in which a folder is searched for them.
+    So are ``names``, in the order in which a folder is searched for them. A third parameter ``tell`` is a
+    :data:`Tell`.
     """
 
-    def register(function: Callable[[Path, Any], Loaded]) -> Callable[[Path, Any], Loaded]:
+    def register(function: F) -> F:
         READERS[key] = Reader(
-            key, title, tuple(extensions), tuple(gives), function, options, tuple(names), tuple(within)
+            key, title, tuple(extensions), tuple(gives), function, options, tuple(names), tuple(within), whole_folder
         )
         return function
 
@@ -117,15 +140,16 @@ def writer(
 def readers_for(path: str | os.PathLike[str]) -> list[Reader]:
     """Readers that know the file by its name, then those whose extension fits, the longest first.
 
-    For a folder: those that find a file in it which they know.
+    For a folder: those that find a file in it which they know; those that take all that is in it come last.
     """
     where = Path(path)
     if where.is_dir():
-        return [r for r in READERS.values() if _inside(where, r) is not None]
+        able = [r for r in READERS.values() if _inside(where, r) is not None]
+        return sorted(able, key=lambda r: r.whole_folder)
     name = where.name.lower()
 
     def fit(r: Reader) -> int:
-        known = any(fnmatch.fnmatchcase(name, pattern) for pattern in r.names)
+        known = not r.whole_folder and any(fnmatch.fnmatchcase(name, pattern) for pattern in r.names)
         return 1000 if known else max((len(e) for e in r.extensions if name.endswith(e)), default=0)
 
     return [r for r in sorted(READERS.values(), key=fit, reverse=True) if fit(r)]
@@ -135,10 +159,10 @@ def file_of(path: str | os.PathLike[str], format: str | None = None) -> Path:
     """The file that is read when ``path`` is opened: itself, or the one by which a folder is known."""
     where = Path(path)
     if where.is_dir():
-        for able in [READERS[format]] if format else READERS.values():
+        for able in [READERS[format]] if format else readers_for(where):
             found = _inside(where, able)
             if found is not None:
-                return found
+                return where if able.whole_folder else found
     return where
 
 
@@ -181,7 +205,9 @@ def writers_for(kind: type[Artifact]) -> list[Writer]:
     return [w for _, w in sorted(found, key=lambda pair: pair[0])]
 
 
-def read(path: str | os.PathLike[str], options: Params | None = None, format: str | None = None) -> Loaded:
+def read(
+    path: str | os.PathLike[str], options: Params | None = None, format: str | None = None, tell: Tell = silent
+) -> Loaded:
     """Read a file whole or not at all; of a folder, the file by which it is known.
 
     Raises :class:`UserError` when it is missing, unreadable, of an unknown format or broken.
@@ -195,18 +221,21 @@ def read(path: str | os.PathLike[str], options: Params | None = None, format: st
         wanted = ", ".join(n for r in READERS.values() for n in r.names)
         raise UserError(f"'{where}' is not a file.", f"A folder should hold one of: {wanted}.", "Choose a file.")
     if not candidates:
-        known = ", ".join(sorted({e for r in READERS.values() for e in (*r.extensions, *r.names)}))
+        known = ", ".join(
+            sorted({e for r in READERS.values() if not r.whole_folder for e in (*r.extensions, *r.names)})
+        )
         raise UserError(
             f"'{where.name}' is of an unknown format.", f"Known are: {known}.", "Convert the file or rename it."
         )
     chosen = candidates[0]
     try:
-        if where.is_dir() or not where.is_file():
+        if not (where.is_dir() if chosen.whole_folder else where.is_file()):
             raise UserError(f"'{where}' is not a file.", mend="Choose a file.")
         if where.stat().st_size == 0:
             raise UserError(f"'{where.name}' is empty.", "It holds no byte.", "Copy or export it again.")
         with np.errstate(all="ignore"):  # what overflows becomes infinite, and that is refused in words
-            return chosen.function(where, options if options is not None else chosen.options())
+            settings = options if options is not None else chosen.options()
+            return chosen.function(where, settings, *([tell] if chosen.tells else []))
     except OSError as error:
         raise UserError(
             f"'{where.name}' cannot be read.", f"{error.strerror or error}.", "Check that it exists and may be read."

@@ -19,7 +19,7 @@ from engines.data import GaussianCloud, Mesh, Photos, PointCloud
 from engines.files import guard
 from engines.files.photoset import Optics, Points, Shot, finite_numbers, inside, photos_of, rigid
 from engines.files.ply import PlyReadOptions, PlyWriteOptions, read_ply, write_ply
-from engines.files.registry import Loaded, NoOptions, reader, writer
+from engines.files.registry import Loaded, NoOptions, Tell, reader, silent, writer
 
 PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
 FISHEYE = ("OPENCV_FISHEYE", "FISHEYE")
@@ -41,7 +41,7 @@ class TransformsOptions(Params):
     options=TransformsOptions,
     names=("transforms.json", "transforms_train.json", "transforms_*.json"),
 )
-def read_transforms(path: Path, options: TransformsOptions) -> Loaded:
+def read_transforms(path: Path, options: TransformsOptions, tell: Tell = silent) -> Loaded:
     document = _document(path)
     problems: list[str] = []
     shots = _shots(path, document, options.original_axes, held_out=False)
@@ -57,7 +57,7 @@ def read_transforms(path: Path, options: TransformsOptions) -> Loaded:
                 problems.append(f"The photos of '{other.name}' are not there; it was not used.")
     points = _points(path, document, options.original_axes)
     name = path.parent.resolve().name if path.name.lower().startswith("transforms") else path.stem
-    return photos_of(path, shots, points, name, problems)
+    return photos_of(path, shots, points, name, problems, tell)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def write_transforms(photos: Photos, path: Path, options: NoOptions) -> None:
     held_out: list[str] = []
     stems = _stems(photos)
     for index in range(len(photos)):
-        data = photos.encoded[photos.starts[index] : photos.starts[index + 1]].tobytes()
+        data = photos.file(index)
         name = stems[index] + (".png" if data.startswith(b"\x89PNG") else ".jpg")
         (folder / name).write_bytes(data)
         seen = photos.world_to_camera[index]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from engines.blocks.apart import apart
+from engines.blocks.apart import apart, begun
 from engines.core import Cancelled, Control, Run
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,7 +31,33 @@ def test_a_process_that_dies_is_told():
 def test_cancelling_ends_it_at_once():
     control = Control()
     control.cancel()
+    run = Run(control=control)  # before the clock starts: the first one imports torch
     began = time.monotonic()
     with pytest.raises(Cancelled):
-        apart(time.sleep, 30.0, check=Run(control=control).check)
+        apart(time.sleep, 30.0, check=run.check)
     assert time.monotonic() - began < 2
+
+
+def count(tell, most):
+    for number in range(most):
+        tell(number)
+    return "done"
+
+
+def test_what_it_tells_comes_out_in_order_and_then_the_answer():
+    with begun(count, 3) as work:
+        assert [work.told() for _ in range(5)] == [0, 1, 2, None, None]
+        assert work.result() == "done"
+    with begun(count, 3) as work:
+        assert work.result() == "done"  # also when nobody listened
+
+
+def test_it_is_ended_when_nobody_waits_for_it_any_more():
+    with begun(_sleep) as work:
+        process = work._process
+        assert process.is_alive()
+    assert not process.is_alive()
+
+
+def _sleep(tell):
+    time.sleep(60)

@@ -24,6 +24,7 @@ from engines.data import (
     PointCloud,
     Slices,
     Table,
+    UnposedPhotos,
     Video,
     Volume,
 )
@@ -137,6 +138,15 @@ def photos() -> Photos:
     )
 
 
+def unposed() -> UnposedPhotos:
+    """Four small photos without cameras."""
+    return UnposedPhotos.of(
+        [rng().integers(0, 256, (12, 16, 3)).astype(np.uint8) for _ in range(4)],
+        name="unposed",
+        names=tuple(f"photo {i}.png" for i in range(4)),
+    )
+
+
 def gaussians(degree: int = 3, count: int = 50) -> GaussianCloud:
     r = rng()
     return GaussianCloud(
@@ -204,7 +214,7 @@ def depth_video() -> DepthVideo:
     return DepthVideo(name="depth", depth=depth, rate=10.0, unit="m")
 
 
-EVERY = (mesh, cloud, slices, volume, field, curve, table, image, model, photos, gaussians, bound)
+EVERY = (mesh, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
 MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video)}
 
 

@@ -256,12 +256,12 @@ def test_nothing_is_mixed_with_what_lies_there(tmp_path):
 
 def test_readers_know_files_by_name_and_folders_by_what_is_in_them(tmp_path):
     model = photo_sets.colmap(tmp_path)
-    assert [r.key for r in readers_for(tmp_path)] == ["colmap"]
+    assert [r.key for r in readers_for(tmp_path)] == ["colmap", "photo-folder"]
     assert file_of(tmp_path) == model / "cameras.bin"
     assert "cameras.bin" in READERS["colmap"].patterns
     assert READERS["transforms"].patterns[:2] == ("*.json", "transforms.json")
     photo_sets.nerf(tmp_path)
-    assert [r.key for r in readers_for(tmp_path)] == ["colmap", "transforms"]
+    assert [r.key for r in readers_for(tmp_path)] == ["colmap", "transforms", "photo-folder"]
     assert file_of(tmp_path, "transforms") == tmp_path / "transforms.json"
     assert read(tmp_path, format="transforms").artifacts[0].points is None
     photo_sets.llff(tmp_path)

@@ -40,6 +40,7 @@ CASES = [
     ("table", ".csv", ()),
     ("image", ".png", ()),
     ("photos", ".npz", ()),
+    ("unposed", ".npz", ()),
     ("photos", ".json", ("names", "world_to_camera")),  # more in test_photos
     ("camera_path", ".npz", ()),
     ("camera_path", ".camera_path.json", ("world_to_camera",)),  # more in test_paths_and_videos

@@ -22,6 +22,7 @@ from engines.data import (
     PointCloud,
     Slices,
     Table,
+    UnposedPhotos,
     Video,
     Volume,
 )
@@ -105,6 +106,9 @@ def samples() -> dict[str, Artifact]:
             points=draw.normal(size=(4, 3)),
             point_colors=draw.integers(0, 255, (4, 3)).astype("uint8"),
             names=("a/ü.png", "b"),
+        ),
+        "UnposedPhotos": UnposedPhotos.of(
+            [draw.integers(0, 255, (5, 7, 3)).astype("uint8")] * 3, names=("a", "ü", "c")
         ),
         "GaussianCloud": GaussianCloud(
             means=draw.normal(size=(6, 3)),

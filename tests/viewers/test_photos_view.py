@@ -11,7 +11,7 @@ from app.viewers.photos_grid import small_picture
 from app.viewers.photos_layer import frusta, frustum_depth
 from app.viewers.registry import Shown, viewers_for
 from engines.blocks.cameras import look_at
-from engines.data import Photos
+from engines.data import Photos, UnposedPhotos
 from tests.viewers.test_splat_view import fine, shell, until
 
 
@@ -179,3 +179,23 @@ def test_photos_are_drawn_in_the_3d_view_too(show):
     scene.show_artifacts([Shown("p", "Shots", some_photos())])
     assert np.abs(scene.screenshot(160, 120).astype(int) - bare).max(-1).mean() > 1
     assert [spec.key for spec in viewers_for(Photos)][:2] == ["photos", "scene"]
+
+
+def test_photos_without_cameras_are_small_and_large_pictures_and_no_space(view, qtbot):
+    posed = some_photos()
+    alone = UnposedPhotos(encoded=posed.encoded, starts=posed.starts, sizes=posed.sizes, names=posed.names)
+    view.show_artifacts([Shown("a", "Photos", alone)])
+    assert view.grid.isVisible()
+    assert view.pane.isVisible()
+    assert not view.scene.isVisible()
+    assert "Structure from motion" in view.hint.text()
+    assert view.hint.isVisible()
+    qtbot.waitUntil(lambda: len(view.grid.pictures.pictures) == len(alone))
+    view.step(1)
+    assert view.chosen == 1
+    assert view.camera(1) is None
+    assert view.screenshot(64, 48).shape == (48, 64, 3)
+    view.show_artifacts([Shown("b", "Photos", posed)])
+    assert view.scene.isVisible()
+    assert not view.hint.isVisible()
+    assert view.camera(1) is not None
