@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QLineF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from app import theme
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from app.viewers.path_strip import PathStrip
     from app.viewers.splat_view import SplatView
 
-MOST_NUMBERS = 40
+MOST_FRUSTA = 32
+"""Of more key views, some that are evenly spaced."""
 
 
 def paint(strip: PathStrip, view: SplatView, painter: QPainter, size: QSizeF) -> None:
@@ -50,18 +51,15 @@ def _frame(strip: PathStrip, painter: QPainter, size: QSizeF) -> None:
 def _lines(camera: Camera, starts: np.ndarray, ends: np.ndarray, near: float) -> list[QLineF]:
     """What of the pieces (n, 3) to (n, 3) lies before the camera, in pixels."""
     a, b = (points @ camera.rotation.T + camera.translation for points in (starts, ends))
-    found = []
-    for p, q in zip(a, b, strict=True):
-        if p[2] < near and q[2] < near:
-            continue
-        if p[2] < near:
-            p = q + (p - q) * (q[2] - near) / (q[2] - p[2])
-        if q[2] < near:
-            q = p + (q - p) * (p[2] - near) / (p[2] - q[2])
-        ends_2d = [QPointF(camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy) for x, y, z in (p, q)]
-        if all(abs(end.x()) < 1e5 and abs(end.y()) < 1e5 for end in ends_2d):
-            found.append(QLineF(*ends_2d))
-    return found
+    seen = (a[:, 2] > near) | (b[:, 2] > near)
+    a, b = a[seen], b[seen]
+    for p, q in ((a, b), (b, a)):  # what begins behind is cut off just before the eye
+        behind = p[:, 2] < near
+        share = (near - p[behind, 2:]) / (q[behind, 2:] - p[behind, 2:])
+        p[behind] += share * (q[behind] - p[behind])
+    flat = np.concatenate([points[:, :2] / points[:, 2:] for points in (a, b)], 1)
+    flat = flat * [camera.fx, camera.fy, camera.fx, camera.fy] + [camera.cx, camera.cy, camera.cx, camera.cy]
+    return [QLineF(*row) for row in flat[(np.abs(flat) < 1e5).all(1)].tolist()]
 
 
 def _way(strip: PathStrip, painter: QPainter, camera: Camera) -> None:
@@ -82,17 +80,21 @@ def _views(strip: PathStrip, painter: QPainter, camera: Camera, corners: np.ndar
     """Those that the eye is not in."""
     colours = theme.colors()
     away = np.linalg.norm(corners[:, 0] - camera.centre, axis=1)
+    every = -(-len(corners) // MOST_FRUSTA)
+    shown = (away > 1.2 * depth) & (np.arange(len(corners)) % every == 0)
+    chosen = np.arange(len(corners)) == strip.chosen
+    for which, colour, width in (
+        (shown & ~chosen, colours.text, 1.2),
+        (chosen & (away > 1.2 * depth), colours.accent, 2.0),
+    ):
+        ends = corners[which][:, EDGES].reshape(-1, 2, 3)
+        lines = _lines(camera, ends[:, 0], ends[:, 1], 0.05 * depth)
+        for pen in (QPen(QColor(colours.view_bottom), width + 2), QPen(QColor(colour), width)):
+            painter.setPen(pen)
+            painter.drawLines(lines)
     painter.setFont(overlay.small_font())
-    every = max(1, len(corners) // MOST_NUMBERS)
-    for index in np.flatnonzero(away > 1.2 * depth):
-        chosen = index == strip.chosen
-        points = corners[index]
-        lines = _lines(camera, points[EDGES[:, 0]], points[EDGES[:, 1]], 0.05 * depth)
-        painter.setPen(QPen(QColor(colours.view_bottom), 3.5))
-        painter.drawLines(lines)
-        painter.setPen(QPen(QColor(colours.accent if chosen else colours.text), 2.0 if chosen else 1.2))
-        painter.drawLines(lines)
-        pixels, depths = camera.pixels(points[:1])
-        if depths[0] > 0.05 * depth and (index % every == 0 or chosen) and np.abs(pixels).max() < 1e5:
-            box = QRectF(pixels[0, 0] - 16, pixels[0, 1] + 4, 32, 16)
+    pixels, depths = camera.pixels(corners[:, 0])
+    for index in np.flatnonzero((shown | chosen) & (away > 1.2 * depth) & (depths > 0.05 * depth)):
+        if np.abs(pixels[index]).max() < 1e5:
+            box = QRectF(pixels[index, 0] - 16, pixels[index, 1] + 4, 32, 16)
             overlay.draw_text(painter, box, Qt.AlignmentFlag.AlignCenter, str(index + 1))

@@ -12,6 +12,7 @@ from app import theme
 from app.viewers.camera import STANDARD_VIEWS
 from app.viewers.splat_words import BACKGROUNDS, MODES
 from app.viewers.toolbar import on_key
+from engines.data import CameraPath
 
 if TYPE_CHECKING:
     from app.viewers.splat_view import SplatView
@@ -103,6 +104,8 @@ def fill_things(view: SplatView, button: QToolButton) -> None:
     menu: QMenu = button.menu()
     menu.clear()
     for item in view.items:
+        if isinstance(item.artifact, CameraPath):
+            continue  # shown and hidden with the strip below
         action = menu.addAction(theme.icon(type(item.artifact).__name__), item.name)
         action.setIconVisibleInMenu(False)
         action.setCheckable(True)

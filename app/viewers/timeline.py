@@ -55,6 +55,8 @@ class Timeline(QSlider):
         return QPointF(self._x(self._marks[index]), self.height() / 2)
 
     def _mark_at(self, x: float) -> int:
+        if len(self._marks) > self.width() / 14:
+            return -1  # too close to each other to mean one of them
         near = [(abs(self._x(m) - x), i) for i, m in enumerate(self._marks)]
         distance, index = min(near, default=(REACH + 1.0, -1))
         return index if distance <= REACH else -1
@@ -104,7 +106,13 @@ class Timeline(QSlider):
         if on:
             painter.setBrush(QColor(c.accent))
             painter.drawRoundedRect(QRectF(SIDE, middle - 2, max(0.0, at - SIDE), 4), 2, 2)
+        crowded = len(self._marks) > self.width() / 14
         for index, mark in enumerate(self._marks):
+            if crowded and index not in (self._chosen, self._hovered):
+                if len(self._marks) < self.width() / 4:
+                    painter.setPen(QPen(QColor(c.muted), 1))
+                    painter.drawLine(QPointF(self._x(mark), middle - 3.5), QPointF(self._x(mark), middle + 3.5))
+                continue
             size = 5.5 if index in (self._chosen, self._hovered) else 4.5
             x = self._x(mark)
             corners = ((x, middle - size), (x + size, middle), (x, middle + size), (x - size, middle))

@@ -59,14 +59,7 @@ class PathActs(QObject):
             return
         cloud = self._cloud(frame, view)
         if cloud is None:
-            self.bench.notice(
-                Note(
-                    "There is no Gaussian cloud of the project in this view",
-                    "bad",
-                    detail="A run that is under way gives its cloud when it ends; Gaussians on a mesh become one by "
-                    "'Bound Gaussians to splats'.",
-                )
-            )
+            self._miss_cloud(view)
             return
         known = self._known(path)
         if known is not None:
@@ -74,14 +67,29 @@ class PathActs(QObject):
         else:
             self._added(path, frame, lambda entry: self.window.after_sync(lambda: self._open(entry.id, cloud)))
 
+    def _miss_cloud(self, view: QWidget) -> None:
+        """Say what to do where there is no cloud that the project holds."""
+        entries = [self.bench.entry(item.id) for item in getattr(view, "items", ())]
+        bound = next((e.id for e in entries if e is not None and e.type == "BoundGaussians"), None)
+        text = "There is no Gaussian cloud of the project in this view"
+        if bound is None:
+            why = "A run that is under way gives its cloud when it ends."
+            self.bench.notice(Note(text, "bad", detail=why))
+        else:
+            why = "Gaussians on a mesh become one by 'Bound Gaussians to splats'."
+            self.bench.notice(Note(text, "bad", "Open it", lambda: self._set_up("bound-to-splats", bound=bound), why))
+
     def _open(self, path_id: str, cloud_id: str) -> None:
+        self._set_up(RENDER, cloud=cloud_id, path=path_id)
+
+    def _set_up(self, key: str, **inputs: str) -> None:
+        """Open a method with inputs filled in."""
+
         def open_now() -> None:
-            method = self.bench.method(RENDER)
-            if method is None:
-                return
-            self.window.show_panel("method")
-            inputs = {"cloud": cloud_id, "path": path_id}
-            self.window.method_panel.open_request(Request(method=method, input_ids=inputs, params=method.params()))
+            method = self.bench.method(key)
+            if method is not None:
+                self.window.show_panel("method")
+                self.window.method_panel.open_request(Request(method=method, input_ids=inputs, params=method.params()))
 
         self.window.run_acts.when_methods_are_there(open_now)
 

@@ -24,8 +24,8 @@ from engines.data import CameraPath
 
 TURN = 0.1
 """Turning by one radian counts as moving by this part of the size of the path (rho)."""
-SAMPLES = 64
-"""Places on each leg at which its length is measured."""
+FEW, MANY, IN_ALL = 8, 64, 8000
+"""Places on each leg at which its length is measured: many, unless that would be too many in all."""
 
 
 class Track:
@@ -83,7 +83,8 @@ class Track:
         return PchipInterpolator(x, y)
 
     def _even(self) -> None:
-        parameters = self._along(SAMPLES)
+        samples = min(MANY, max(FEW, IN_ALL // len(self._steps)))
+        parameters = self._along(samples)
         centres, turns = self._placed(parameters)
         moved = np.linalg.norm(np.diff(centres, axis=0), axis=1)
         turned = self._radius * (turns[:-1].inv() * turns[1:]).magnitude()
@@ -93,7 +94,7 @@ class Track:
         if lengths[-1] <= 0:  # all key views are the same
             lengths = np.linspace(0, 1, len(lengths))
         passed = start + lengths / lengths[-1] * (end - start)
-        self.key_times = passed[::SAMPLES][: self.count].copy()
+        self.key_times = passed[::samples][: self.count].copy()
         rises = np.concatenate([[True], np.diff(passed) > 1e-9 * self.path.seconds])
         rises[-1] = True
         if (late := np.flatnonzero(rises)[-2]) and passed[-1] - passed[late] <= 1e-9 * self.path.seconds:

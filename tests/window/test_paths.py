@@ -81,6 +81,23 @@ def test_a_path_that_was_not_saved_is_kept_when_it_is_rendered(window, splats, c
     assert window.method_panel.page.inputs.ids()["path"] == paths(window)[0].id
 
 
+def test_gaussians_on_a_mesh_are_to_be_made_a_cloud_first(window, add, click, qtbot):
+    window.file_acts.new_project()
+    (bound,) = add(catalog().get("bound-to-splats").sample.inputs()["bound"], name="Bound")
+    window.view_acts.show_artifacts([bound])
+    until(lambda: bool(window.views.current.viewers()))
+    view = window.views.current.viewers()[0]
+    until(lambda: view.latest is not None)
+    for _ in range(2):
+        view.set_pose(view.pose.orbited(0.5, 0.1))
+        view.path.add_view()
+    click(find(view, "path-render-button"))
+    (notice,) = [box for box in window.notices.boxes() if "no Gaussian cloud" in box.note.text]
+    notice.button.click()
+    assert window.method_panel.page.method.key == "bound-to-splats"
+    assert window.method_panel.page.inputs.ids() == {"bound": bound}
+
+
 def test_undo_takes_back_a_key_view_before_it_takes_back_the_project(window, splats, qtbot):
     add_views(splats, qtbot)
     assert window.actions_["undo"].text() == "&Undo add key view"
