@@ -35,7 +35,7 @@ SIZES = {
     "Upright 720 × 1280": (720, 1280),
     "Small 640 × 360": (640, 360),
 }
-MOST_PIECES = 2000
+MOST_PIECES = 240
 """Of the line that stands for the way."""
 
 
@@ -203,7 +203,7 @@ class PathStrip(QWidget):
         self.edit = edit
         path = edit.path()
         self._track = Track(path) if path is not None else None
-        pieces = min(24, max(2, MOST_PIECES // max(1, len(edit))))
+        pieces = min(24, max(1, MOST_PIECES // max(1, len(edit))))
         self.line = self._track.line(pieces) if self._track is not None else np.zeros((0, 3))
         self.chosen = min(chosen, len(edit) - 1)
         if self.chosen >= 0 and self._track is not None and self._track.count > 1:
