@@ -53,14 +53,24 @@ class Mesh(Artifact):
         """The mesh with these of its faces: bool (F,), or their numbers. All vertices stay."""
         return self.replace(faces=self.faces[faces], uv=None if self.uv is None else self.uv[faces])
 
+    @property
+    def texture_repeats(self) -> bool:
+        """Whether corners lie outside of the texture: it goes on there as from its other side."""
+        return self.uv is not None and self.uv.size > 0 and bool(self.uv.min() < 0 or self.uv.max() > 1)
+
     def texture_at(self, uv: np.ndarray) -> np.ndarray:
-        """(N, C) float32 from 0 to 255: the texture at places (N, 2), linear between pixels; it repeats outside."""
+        """(N, C) float32 from 0 to 255: the texture at places (N, 2), linear between pixels."""
         assert self.texture is not None
         height, width, _ = self.texture.shape
         x, y = width * uv[:, 0].astype(np.float64) - 0.5, height * (1 - uv[:, 1].astype(np.float64)) - 0.5
         left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
         across, down = (x - left)[:, None].astype(np.float32), (y - top)[:, None].astype(np.float32)
-        left, right, top, below = left % width, (left + 1) % width, top % height, (top + 1) % height
+        right, below = left + 1, top + 1
+        if self.texture_repeats:
+            left, right, top, below = left % width, right % width, top % height, below % height
+        else:
+            left, right = left.clip(0, width - 1), right.clip(0, width - 1)
+            top, below = top.clip(0, height - 1), below.clip(0, height - 1)
         upper = (1 - across) * self.texture[top, left] + across * self.texture[top, right]
         lower = (1 - across) * self.texture[below, left] + across * self.texture[below, right]
         return np.asarray((1 - down) * upper + down * lower)

@@ -114,9 +114,14 @@ def test_a_texture_is_looked_up_from_its_lower_left_and_linear_between_pixels():
     picture = np.arange(2 * 3 * 3).reshape(2, 3, 3).astype(np.uint8)
     uv = np.array([[[0.5 / 3, 0.75], [2.5 / 3, 0.75], [0.5 / 3, 0.25]]])
     mesh = triangle(uv=uv, texture=picture)
-    at = np.array([[0.5 / 3, 0.75], [2.5 / 3, 0.25], [1 / 3, 0.5], [0.5 / 3 + 1, 0.75 - 2]])
-    wanted = [picture[0, 0], picture[1, 2], picture[:, :2].mean((0, 1)), picture[0, 0]]
+    at = np.array([[0.5 / 3, 0.75], [2.5 / 3, 0.25], [1 / 3, 0.5], [0, 1], [1, 0]])
+    wanted = [picture[0, 0], picture[1, 2], picture[:, :2].mean((0, 1)), picture[0, 0], picture[1, 2]]
     np.testing.assert_allclose(mesh.texture_at(at), wanted, atol=1e-5)
+    assert not mesh.texture_repeats
+    tiled = mesh.replace(uv=uv + 1)
+    assert tiled.texture_repeats
+    at = np.array([[0.5 / 3 + 1, 0.75 - 2], [3, 0.75]])
+    np.testing.assert_allclose(tiled.texture_at(at), [picture[0, 0], picture[0, [0, 2]].mean(0)], atol=1e-5)
     np.testing.assert_array_equal(mesh.plain().colors[:, :3], [picture[0, 0], picture[0, 2], picture[1, 0]])
     assert mesh.plain().texture is None
     colors = np.full((3, 4), 9, np.uint8)
