@@ -1,28 +1,43 @@
-"""glTF 2.0 (.glb, .gltf): triangles and Gaussians with the transforms of their scene; no materials."""
+"""glTF 2.0 (.glb, .gltf): triangles and Gaussians with the transforms of their scene; of materials, their pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from engines.core import Artifact, Param, Params
 from engines.data import GaussianCloud, Mesh
-from engines.files import guard
+from engines.files import gltf_materials, guard
 from engines.files.gltf_document import Arrays, glb_bytes, index_of, node_matrix, open_document
 from engines.files.gltf_gaussians import EXTENSION, Up, gaussians_of
-from engines.files.registry import Loaded, NoOptions, reader, writer
+from engines.files.registry import Loaded, reader, writer
+from engines.files.textures import png_bytes
 from engines.files.triangles import checked_faces, finite
 
 MOST_CORNERS = 100_000_000  # one small mesh can stand in a scene many times
 MOST_DEPTH = 64
-Piece = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]
+
+
+class Piece(NamedTuple):
+    """A part of a scene as it is shown: ``uv`` (F, 3, 2) are places in the picture of its material."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray | None
+    colors: np.ndarray | None
+    uv: np.ndarray | None
+    material: int | None
 
 
 class GlbReadOptions(Params):
     unit: str = Param("m", help="Length unit; glTF says metres")
     up: Up = Param("-y", help="Which axis shall point up in Gaussian clouds; -y is that of photos, y that of the file")
+
+
+class GlbWriteOptions(Params):
+    unlit: bool = Param(True, help="Show a texture as it is: light and shadow of photos are in it already")
 
 
 @reader(
@@ -37,8 +52,8 @@ def read_glb(path: Path, options: GlbReadOptions) -> Loaded:
     scene = _Scene(path, document, buffers)
     try:
         pieces = scene.pieces()
-        artifacts: list[Artifact] = [_mesh(path, pieces, options.unit)] if pieces else []
         problems = [f"{len(pieces)} parts were joined into one mesh."] if len(pieces) > 1 else []
+        artifacts: list[Artifact] = [_mesh(scene, pieces, options.unit, problems)] if pieces else []
         if pieces and scene.splats:
             problems.append("The axes of the Gaussians were kept, so that they fit the mesh.")
         for primitive, matrix in scene.splats:
@@ -54,19 +69,35 @@ def read_glb(path: Path, options: GlbReadOptions) -> Loaded:
     return Loaded(tuple(artifacts), tuple(problems))
 
 
-def _mesh(path: Path, pieces: list[Piece], unit: str) -> Mesh:
-    counts = [len(vertices) for vertices, _, _, _ in pieces]
-    starts = np.cumsum([0, *counts[:-1]])
-    normals = [n for _, _, n, _ in pieces]
-    colors = [c for _, _, _, c in pieces]
-    return Mesh(
-        name=path.stem,
-        vertices=np.concatenate([v for v, _, _, _ in pieces]),
-        faces=np.concatenate([f + s for (_, f, _, _), s in zip(pieces, starts, strict=True)]).astype(np.int32),
-        normals=np.concatenate(normals) if all(n is not None for n in normals) else None,
-        colors=np.concatenate(colors) if all(c is not None for c in colors) else None,
-        unit=unit,
-    )
+def _mesh(scene: _Scene, pieces: list[Piece], unit: str, problems: list[str]) -> Mesh:
+    starts = np.cumsum([0, *(len(piece.vertices) for piece in pieces[:-1])])
+    faces = np.concatenate([piece.faces + start for piece, start in zip(pieces, starts, strict=True)]).astype(np.int32)
+    vertices = np.concatenate([piece.vertices for piece in pieces])
+    normals = [piece.normals for piece in pieces]
+    colors = [piece.colors for piece in pieces]
+    extra = {
+        "normals": np.concatenate(normals) if all(n is not None for n in normals) else None,  # type: ignore[arg-type]
+        "colors": np.concatenate(colors) if all(c is not None for c in colors) else None,  # type: ignore[arg-type]
+    }
+    worn = gltf_materials.worn(scene.path, scene.document, scene.arrays, pieces, problems)
+    if worn is not None:
+        # A corner has one place in a texture here; in the file every vertex has, and is there once for each.
+        kept, where = _apart(vertices, *(values for values in extra.values() if values is not None))
+        vertices, faces = vertices[kept], where[faces].astype(np.int32)
+        extra = {name: None if values is None else values[kept] for name, values in extra.items()}
+        extra |= dict(zip(("uv", "texture"), worn, strict=True))
+    return Mesh(name=scene.path.stem, vertices=vertices, faces=faces, unit=unit, **extra)  # type: ignore[arg-type]
+
+
+def _apart(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the first of equal rows of all ``columns`` (n, ...) together, in order, and where each row went."""
+    rows = np.concatenate([np.ascontiguousarray(c + 0).view(np.uint8).reshape(len(c), -1) for c in columns], axis=1)
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
+    _, first, where = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[where.reshape(-1)]
 
 
 class _Scene:
@@ -81,7 +112,7 @@ class _Scene:
         self.visits = 0
 
     def pieces(self) -> list[Piece]:
-        """(vertices, faces, normals, colours) of each part as the scene shows it."""
+        """Each part as the scene shows it."""
         nodes = self.document.get("nodes", [])
         scenes = self.document.get("scenes")
         if scenes:
@@ -134,7 +165,11 @@ class _Scene:
             finite(self.path, vertices)
             if np.linalg.det(matrix[:3, :3]) < 0:
                 faces = faces[:, ::-1]  # a mirror turns faces inside out
-            self.found.append((vertices, faces, self.normals(attributes, matrix, len(local)), self.colors(attributes)))
+            normals, colors = self.normals(attributes, matrix, len(local)), self.colors(attributes)
+            material = primitive.get("material")
+            places = gltf_materials.places(self.document, self.arrays, attributes, material, len(local))
+            uv = None if places is None else places[faces]
+            self.found.append(Piece(vertices, faces, normals, colors, uv, material))
 
     def normals(self, attributes: dict[str, int], matrix: np.ndarray, count: int) -> np.ndarray | None:
         if "NORMAL" not in attributes or abs(np.linalg.det(matrix[:3, :3])) < 1e-30:
@@ -170,35 +205,63 @@ def _triangles(order: np.ndarray, mode: int) -> np.ndarray:
     return order[np.stack([i, i + 1 + i % 2, i + 2 - i % 2], axis=1)]
 
 
-@writer(key="glb", title="GLB mesh", extensions=(".glb",), takes=(Mesh,))
-def write_glb(mesh: Mesh, path: Path, options: NoOptions) -> None:
-    """Positions are stored in float32, as the format has them."""
-    positions = mesh.vertices.astype("<f4")
-    parts = [("POSITION", positions, 5126, "VEC3", 34962)]
-    if mesh.normals is not None:
-        parts.append(("NORMAL", mesh.normals.astype("<f4"), 5126, "VEC3", 34962))
-    if mesh.colors is not None:
+@writer(
+    key="glb",
+    title="GLB mesh",
+    extensions=(".glb",),
+    takes=(Mesh,),
+    options=GlbWriteOptions,
+    holds=("colors", "texture"),
+)
+def write_glb(mesh: Mesh, path: Path, options: GlbWriteOptions) -> None:
+    """Positions are stored in float32, as the format has them. With a texture, vertex colours are left out: a viewer
+    would multiply both."""
+    vertices, normals, faces, places = mesh.vertices, mesh.normals, mesh.faces, None
+    if mesh.uv is not None:
+        # Here a vertex has one place in the texture, so it is there once for each.
+        corners = faces.reshape(-1)
+        order = np.argsort(corners, kind="stable")  # so that vertices stay in their order
+        kept, where = _apart(corners[order], mesh.uv.reshape(-1, 2)[order])
+        kept, where = order[kept], where[np.argsort(order)]
+        vertices, faces = vertices[corners[kept]], where.reshape(-1, 3)
+        normals = None if normals is None else normals[corners[kept]]
+        places = mesh.uv.reshape(-1, 2)[kept] * np.float32([1, -1]) + np.float32([0, 1])
+    parts = [("POSITION", vertices.astype("<f4"), 5126, "VEC3", 34962)]
+    if normals is not None:
+        parts.append(("NORMAL", normals.astype("<f4"), 5126, "VEC3", 34962))
+    if places is not None:
+        parts.append(("TEXCOORD_0", places.astype("<f4"), 5126, "VEC2", 34962))
+    elif mesh.colors is not None:
         parts.append(("COLOR_0", mesh.colors, 5121, "VEC4", 34962))
-    parts.append(("indices", mesh.faces.astype("<u4").reshape(-1, 1), 5125, "SCALAR", 34963))
-    views, accessors, blobs, at = [], [], [], 0
+    parts.append(("indices", faces.astype("<u4").reshape(-1, 1), 5125, "SCALAR", 34963))
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
+    blobs, at = [], 0
     for _, values, component, kind, target in parts:
         blob = values.tobytes()
         views.append({"buffer": 0, "byteOffset": at, "byteLength": len(blob), "target": target})
         accessors.append({"bufferView": len(accessors), "componentType": component, "count": len(values), "type": kind})
         blobs.append(blob)
         at += len(blob)
-    if len(positions):
-        accessors[0] |= {"min": positions.min(0).tolist(), "max": positions.max(0).tolist()}
+    if len(vertices):
+        stored = parts[0][1]
+        accessors[0] |= {"min": stored.min(0).tolist(), "max": stored.max(0).tolist()}
     attributes = {name: i for i, (name, *_) in enumerate(parts) if name != "indices"}
-    document = {
+    primitive = {"attributes": attributes, "indices": len(parts) - 1, "mode": 4}
+    document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "Fieldwright"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": mesh.name or "mesh"}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": len(parts) - 1, "mode": 4}]}],
-        "buffers": [{"byteLength": at}],
-        "bufferViews": views,
-        "accessors": accessors,
+        "meshes": [{"primitives": [primitive]}],
     }
+    if mesh.texture is not None and mesh.uv is not None:
+        picture = png_bytes(mesh.texture)
+        views.append({"buffer": 0, "byteOffset": at, "byteLength": len(picture)})
+        blobs.append(picture)
+        at += len(picture)
+        primitive["material"] = 0
+        document |= gltf_materials.description(mesh.texture, mesh.texture_repeats, len(views) - 1, options.unlit)
+    document |= {"buffers": [{"byteLength": at}], "bufferViews": views, "accessors": accessors}
     # every array has items of 4 bytes or more, so each begins aligned
     path.write_bytes(glb_bytes(document, b"".join(blobs)))

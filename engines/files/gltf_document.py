@@ -112,6 +112,17 @@ class Arrays:
             raise guard.refuse(self.path, "is shorter than its scene says.", f"{count:,} items do not fit in its data.")
         return np.ndarray((count, columns), dtype, data, start, (stride, dtype.itemsize))
 
+    def bytes(self, view: int) -> bytes:
+        """A whole buffer view."""
+        entry = self.document["bufferViews"][view]
+        buffer = index_of(entry.get("buffer", 0))
+        start, length = index_of(entry.get("byteOffset", 0)), index_of(entry["byteLength"])
+        if buffer >= len(self.buffers) or start + length > len(self.buffers[buffer]):
+            raise guard.refuse(
+                self.path, "is shorter than its scene says.", f"{length:,} bytes do not fit in its data."
+            )
+        return self.buffers[buffer][start : start + length]
+
     def numbers(self, index: int, width: int) -> np.ndarray:
         """(count, width) float32; normalised integers become fractions."""
         values = self.raw(index, width)

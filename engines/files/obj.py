@@ -1,4 +1,4 @@
-"""Wavefront OBJ: geometry only (materials and textures are not followed)."""
+"""Wavefront OBJ, with the pictures that its materials (MTL) name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engines.core import Param, Params
+from engines.core import Param, Params, UserError
 from engines.data import Mesh, PointCloud
 from engines.files import guard
+from engines.files.obj_materials import companions, worn, write_material
 from engines.files.registry import Loaded, reader, writer
 from engines.files.triangles import checked_faces, fan, finite, first_bad_line, numbers
 
@@ -38,6 +39,7 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
     chosen = {
         "v": np.flatnonzero((kinds == b"v ") | (kinds == b"v\t")),
         "vn": np.flatnonzero(kinds == b"vn"),
+        "vt": np.flatnonzero(kinds == b"vt"),
         "f": np.flatnonzero((kinds == b"f ") | (kinds == b"f\t")),
     }
     if not len(chosen["v"]):
@@ -48,16 +50,26 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
     if table.shape[1] >= 6:
         rgb = np.nan_to_num(table[:, 3:6]).clip(0, 1) * 255
         extra["colors"] = np.concatenate([rgb.round(), np.full((len(rgb), 1), 255)], axis=1).astype(np.uint8)
-    problems = []
-    if b"mtllib" in raw:
-        problems.append("Materials and textures are not loaded.")
+    problems: list[str] = []
     if not len(chosen["f"]):
         return Loaded((PointCloud(points=vertices, **extra),), tuple(problems))
-    corners, normals_at, counts = _faces(path, lines, chosen["f"], chosen["v"], chosen["vn"])
+    corners, texture_at, normals_at, counts = _faces(path, lines, chosen)
     if len(chosen["vn"]) == len(vertices) and normals_at is not None and np.array_equal(normals_at, corners):
         normals = _table(path, lines, chosen["vn"], "vn", (3,))
         extra["normals"] = normals if np.isfinite(normals).all() else None
     faces = checked_faces(path, fan(corners, counts), len(vertices))
+    if b"mtllib" in raw and texture_at is not None:
+        try:
+            places = _table(path, lines, chosen["vt"], "vt", (2, 3)) if len(chosen["vt"]) else np.zeros((0, 2))
+            if texture_at.min(initial=0) < 0 or texture_at.max(initial=0) >= len(places):
+                raise guard.refuse(path, "has faces that point to places in a texture that are not there.")
+            triangles = np.repeat(np.arange(len(counts)), counts - 2), fan(np.arange(len(corners)), counts)
+            found = worn(path, lines, chosen["f"], texture_at, places[:, :2], problems, triangles)
+            extra |= dict(zip(("uv", "texture"), found, strict=True)) if found is not None else {}
+        except UserError as error:  # the shape can be used all the same
+            problems.append(f"The texture is not loaded. {error.what}")
+    elif b"mtllib" in raw:
+        problems.append("The materials are not loaded: the faces have no places in a texture.")
     return Loaded((Mesh(vertices=vertices, faces=faces, **extra),), tuple(problems))
 
 
@@ -79,9 +91,10 @@ def _table(path: Path, lines: list[bytes], at: np.ndarray, word: str, widths: tu
 
 
 def _faces(
-    path: Path, lines: list[bytes], at: np.ndarray, vertex_lines: np.ndarray, normal_lines: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Flat vertex indices from 0, flat normal indices where all corners have one, and corners per face."""
+    path: Path, lines: list[bytes], chosen: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray]:
+    """Flat vertex indices from 0, those of texture places and normals where all corners have one, corners per face."""
+    at = chosen["f"]
     rows = [lines[i][1:] for i in at]
     counts = np.array([len(row.split()) for row in rows])
     short = np.flatnonzero(counts < 3)
@@ -99,9 +112,10 @@ def _faces(
         where = f"at line {number}" if number else "in a face"
         raise guard.refuse(path, f"has a wrong vertex index {where}.", f"Indices count from 1. Found '{shown}'.")
     table = values.astype(np.int64).reshape(total, parts)
-    corners = _absolute(table[:, 0], at, counts, vertex_lines)
-    normals = _absolute(table[:, -1], at, counts, normal_lines) if slashes == 2 * total else None
-    return corners, normals, counts
+    corners = _absolute(table[:, 0], at, counts, chosen["v"])
+    places = _absolute(table[:, 1], at, counts, chosen["vt"]) if slashes and not doubled else None
+    normals = _absolute(table[:, -1], at, counts, chosen["vn"]) if slashes == 2 * total else None
+    return corners, places, normals, counts
 
 
 def _absolute(indices: np.ndarray, at: np.ndarray, counts: np.ndarray, defined: np.ndarray) -> np.ndarray:
@@ -113,18 +127,36 @@ def _absolute(indices: np.ndarray, at: np.ndarray, counts: np.ndarray, defined: 
     return np.where(relative, known + indices, indices - 1)
 
 
-@writer(key="obj", title="Wavefront OBJ mesh", extensions=(".obj",), takes=(Mesh,), options=ObjWriteOptions)
+@writer(
+    key="obj",
+    title="Wavefront OBJ mesh",
+    extensions=(".obj",),
+    takes=(Mesh,),
+    options=ObjWriteOptions,
+    folder=True,
+    beside=lambda path, arrays: companions(path) if "texture" in arrays else (),
+    holds=("colors", "texture"),
+)
 def write_obj(mesh: Mesh, path: Path, options: ObjWriteOptions) -> None:
+    """A texture goes to a PNG file, and its material to an MTL file, beside it."""
     number = f"%.{options.digits}g"
     table, form = mesh.vertices, f"v {number} {number} {number}"
     if mesh.colors is not None:
         table, form = np.concatenate([table, mesh.colors[:, :3] / 255.0], axis=1), form + " %.6g %.6g %.6g"
-    with path.open("w", encoding="ascii", newline="\n") as out:
+    corners = mesh.faces.astype(np.int64)[:, :, None] + 1
+    parts, joints = [corners], "%d"
+    if mesh.uv is not None:
+        places, where = np.unique(mesh.uv.reshape(-1, 2), axis=0, return_inverse=True)
+        parts, joints = [corners, where.reshape(-1, 3, 1) + 1], "%d/%d"
+    if mesh.normals is not None:
+        parts, joints = [*parts, corners], joints + ("/%d" if mesh.uv is not None else "//%d")
+    with path.open("w", encoding="utf-8", newline="\n") as out:
         out.write("# Fieldwright\n")
+        if mesh.texture is not None:
+            out.write(write_material(mesh, path))
         np.savetxt(out, table, fmt=form)
-        corners = mesh.faces.astype(np.int64) + 1
-        if mesh.normals is None:
-            np.savetxt(out, corners, fmt="f %d %d %d")
-        else:
+        if mesh.uv is not None:
+            np.savetxt(out, places, fmt="vt %.9g %.9g")
+        if mesh.normals is not None:
             np.savetxt(out, mesh.normals, fmt="vn %.9g %.9g %.9g")
-            np.savetxt(out, np.repeat(corners, 2, axis=1), fmt="f %d//%d %d//%d %d//%d")
+        np.savetxt(out, np.concatenate(parts, axis=2).reshape(len(corners), -1), fmt=f"f {joints} {joints} {joints}")

@@ -303,9 +303,15 @@ def _colors(vertex: _Element) -> np.ndarray:
 
 
 @writer(
-    key="ply", title="PLY mesh or point cloud", extensions=(".ply",), takes=(Mesh, PointCloud), options=PlyWriteOptions
+    key="ply",
+    title="PLY mesh or point cloud",
+    extensions=(".ply",),
+    takes=(Mesh, PointCloud),
+    options=PlyWriteOptions,
+    holds=("colors",),
 )
 def write_ply(item: Mesh | PointCloud, path: Path, options: PlyWriteOptions) -> None:
+    item = item.plain() if isinstance(item, Mesh) else item
     points = item.vertices if isinstance(item, Mesh) else item.points
     kind = "f8" if options.precision == "double" else "f4"
     columns: list[tuple[str, str, np.ndarray]] = [(a, kind, points[:, i]) for i, a in enumerate(POSITION)]

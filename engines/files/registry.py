@@ -7,7 +7,7 @@ import fnmatch
 import inspect
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,7 +56,11 @@ class Reader:
 
 @dataclass(frozen=True)
 class Writer:
-    """``folder``: what is written is more than one file; the others lie beside the one that is named."""
+    """``folder``: what is written may be more than one file; the others lie beside the one that is named.
+
+    ``beside(path, arrays)`` names those others that belong to that file alone, so that they are replaced with it, for
+    an artifact with these arrays. ``holds``: what a mesh may have and only some formats can hold.
+    """
 
     key: str
     title: str
@@ -65,6 +69,12 @@ class Writer:
     function: Callable[[Any, Path, Any], None]
     options: type[Params]
     folder: bool = False
+    beside: Callable[[Path, Collection[str]], tuple[Path, ...]] = lambda path, arrays: ()
+    holds: tuple[str, ...] = ()
+
+    def files(self, path: Path, arrays: Collection[str]) -> tuple[Path, ...]:
+        """The files that are written, or replaced, at ``path``."""
+        return (path, *self.beside(path, arrays))
 
 
 class NoOptions(Params):
@@ -124,14 +134,18 @@ def writer(
     takes: Sequence[type[Artifact]],
     options: type[Params] = NoOptions,
     folder: bool = False,
+    beside: Callable[[Path, Collection[str]], tuple[Path, ...]] = lambda path, arrays: (),
+    holds: Sequence[str] = (),
 ) -> Callable[[Callable[[Any, Path, Any], None]], Callable[[Any, Path, Any], None]]:
-    """Register ``function(artifact, path, options)``.
+    """Register ``function(artifact, path, options)``; the rest is as in :class:`Writer`.
 
     A ``folder`` writer gets a path in an empty folder and may put other files and folders beside that path.
     """
 
     def register(function: Callable[[Any, Path, Any], None]) -> Callable[[Any, Path, Any], None]:
-        WRITERS[key] = Writer(key, title, tuple(extensions), tuple(takes), function, options, folder)
+        WRITERS[key] = Writer(
+            key, title, tuple(extensions), tuple(takes), function, options, folder, beside, tuple(holds)
+        )
         return function
 
     return register
@@ -243,10 +257,16 @@ def read(
 
 
 def write(
-    artifact: Artifact, path: str | os.PathLike[str], options: Params | None = None, format: str | None = None
+    artifact: Artifact,
+    path: str | os.PathLike[str],
+    options: Params | None = None,
+    format: str | None = None,
+    *,
+    replace: bool = False,
 ) -> None:
     """Write an artifact: beside the target first, then renamed over it, so that a failure harms no old file.
 
+    Other files that belong to it are replaced too where there was such a file before, or when ``replace`` says so.
     Raises :class:`UserError` when no writer fits or the target cannot be written.
     """
     where = Path(path)
@@ -270,7 +290,8 @@ def write(
         if chosen.folder:
             with tempfile.TemporaryDirectory(".partial", ".", where.parent) as folder:
                 chosen.function(artifact, Path(folder) / where.name, settings)
-                _move(Path(folder), where)
+                own = chosen.beside(where, artifact.parts()) if replace or where.exists() else ()
+                _move(Path(folder), where, {other.name for other in own})
         else:
             chosen.function(artifact, beside, settings)
             os.replace(beside, where)
@@ -283,16 +304,16 @@ def write(
             beside.unlink()
 
 
-def _move(folder: Path, main: Path) -> None:
-    """Move what a writer made to its place, the main file last; nothing but that file is replaced."""
+def _move(folder: Path, main: Path, own: Collection[str]) -> None:
+    """Move what a writer made to its place, the main file last; nothing but that file and its ``own`` is replaced."""
     others = sorted(entry for entry in folder.iterdir() if entry.name != main.name)
     for entry in others:
-        if os.path.lexists(main.parent / entry.name):
+        if entry.name not in own and os.path.lexists(main.parent / entry.name):
             raise UserError(
                 f"There is already something called '{entry.name}' beside '{main.name}'.",
                 "What is in it would be mixed with what is written.",
                 "Choose an empty folder or another name.",
             )
     for entry in others:
-        os.rename(entry, main.parent / entry.name)
+        (os.replace if entry.name in own else os.rename)(entry, main.parent / entry.name)
     os.replace(folder / main.name, main)

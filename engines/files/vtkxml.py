@@ -307,9 +307,17 @@ def write_vti(field: GridField, path: Path, options: VtkWriteOptions) -> None:
     )
 
 
-@writer(key="vtp", title="VTK poly data", extensions=(".vtp",), takes=(Mesh, PointCloud), options=VtkWriteOptions)
+@writer(
+    key="vtp",
+    title="VTK poly data",
+    extensions=(".vtp",),
+    takes=(Mesh, PointCloud),
+    options=VtkWriteOptions,
+    holds=("colors",),
+)
 def write_vtp(item: Mesh | PointCloud, path: Path, options: VtkWriteOptions) -> None:
     data = _Appended(options.compress)
+    item = item.plain() if isinstance(item, Mesh) else item
     points = item.vertices if isinstance(item, Mesh) else item.points
     arrays = [data.element(name, values) for name, values in item.scalars.items()]
     if item.normals is not None:

@@ -51,6 +51,15 @@ def mesh() -> Mesh:
     )
 
 
+def textured() -> Mesh:
+    """With a picture of its own colour for each triangle, and repeated places as foreign files have them."""
+    plain = mesh()
+    count = len(plain.faces)
+    uv = rng().uniform(0, 1, (count, 3, 2)).astype(np.float32)
+    uv[1] = uv[0]
+    return plain.replace(uv=uv, texture=rng().integers(0, 256, (7, 5, 3)).astype(np.uint8), colors=None, scalars={})
+
+
 def cloud() -> PointCloud:
     m = mesh()
     return PointCloud(name="points", points=m.vertices, normals=m.normals, colors=m.colors, scalars=m.scalars, unit="m")
@@ -214,7 +223,7 @@ def depth_video() -> DepthVideo:
     return DepthVideo(name="depth", depth=depth, rate=10.0, unit="m")
 
 
-EVERY = (mesh, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
+EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
 MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video)}
 
 

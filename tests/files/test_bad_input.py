@@ -250,7 +250,9 @@ def test_data_files_beside_and_below_are_read_and_missing_ones_named(tmp_path):
 
 def test_obj_materials_are_not_followed(tmp_path):
     (tmp_path / "m.obj").write_text("mtllib ../../etc/passwd\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl x\nf 1 2 3\n")
-    assert read(tmp_path / "m.obj").problems == ("Materials and textures are not loaded.",)
+    assert read(tmp_path / "m.obj").problems == (
+        "The materials are not loaded: the faces have no places in a texture.",
+    )
 
 
 def test_pickles_are_refused(tmp_path):

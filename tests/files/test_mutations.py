@@ -103,6 +103,8 @@ SAMPLES = {
     "camera-path foreign": lambda f: nerfstudio_path(f),
     "obj": lambda f: _written(f, "mesh", "m.obj"),
     "glb": lambda f: _written(f, "mesh", "m.glb"),
+    "obj textured": lambda f: _written(f, "textured", "m.obj"),
+    "glb textured": lambda f: _written(f, "textured", "m.glb"),
     "glb gaussians": lambda f: _written(f, "gaussians", "g.glb"),
     "glb text": lambda f: _written(f, "gaussians", "g.gltf"),
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
@@ -178,6 +180,21 @@ def survive(name, count, folder):
 @pytest.mark.parametrize("name", SAMPLES)
 def test_damaged_files(name, tmp_path):
     assert survive(name, FEW, tmp_path)[0] > 0
+
+
+@pytest.mark.parametrize("part", ["m.mtl", "m.png"])
+def test_damaged_materials_leave_the_shape_alone(part, tmp_path):
+    path, item = _written(tmp_path, "textured", "m.obj"), made.textured()
+    good, lost = (tmp_path / part).read_bytes(), 0
+    rng = np.random.default_rng(5)
+    for _ in range(FEW):
+        (tmp_path / part).write_bytes(mutate(good, rng))
+        loaded = read(path)
+        assert np.array_equal(loaded.artifacts[0].faces, item.faces)
+        gone = loaded.artifacts[0].texture is None
+        assert not gone or loaded.problems or part == "m.mtl"
+        lost += gone
+    assert lost > FEW // 10
 
 
 @pytest.mark.claim

@@ -10,6 +10,7 @@ from engines.data import Curve, GridField, Image, Mesh, Volume
 from engines.files import READERS, WRITERS, read, write, writers_for
 from engines.files.csl import CslWriteOptions
 from engines.files.csvtable import CsvReadOptions
+from engines.files.glb import GlbWriteOptions
 from engines.files.npy import NpyReadOptions
 from engines.files.obj import ObjWriteOptions
 from engines.files.ply import PlyWriteOptions
@@ -21,6 +22,9 @@ from tests.files import made
 CASES = [
     ("mesh", ".ply", ()),
     ("mesh", ".obj", ("scalars", "unit", "colors")),
+    ("textured", ".obj", ("unit",)),
+    ("textured", ".glb", ("unit", "vertices", "uv")),
+    ("textured", ".ply", ("uv", "texture", "colors")),
     ("mesh", ".vtp", ("unit",)),
     ("mesh", ".glb", ("scalars", "unit", "vertices")),
     ("mesh", ".stl", ("scalars", "unit", "vertices", "faces", "normals", "colors")),
@@ -157,6 +161,53 @@ def test_glb_positions_are_single(tmp_path):
     assert back.unit == "m"
 
 
+def test_glb_keeps_texture_places_and_the_joints_of_the_mesh(tmp_path):
+    item = made.textured()
+    for unlit in (True, False):
+        write(item, tmp_path / "m.glb", GlbWriteOptions(unlit=unlit))
+        back = read(tmp_path / "m.glb").artifacts[0]
+        assert np.array_equal(back.vertices, item.vertices.astype(np.float32))
+        np.testing.assert_allclose(back.uv, item.uv, atol=1e-7)
+        assert (b"KHR_materials_unlit" in (tmp_path / "m.glb").read_bytes()) == unlit
+
+
+@pytest.mark.parametrize("extension", [".obj", ".glb"])
+def test_textures_with_transparency(extension, tmp_path):
+    picture = made.rng().integers(0, 256, (4, 6, 4)).astype(np.uint8)
+    write(made.textured().replace(texture=picture), tmp_path / f"m{extension}")
+    assert np.array_equal(read(tmp_path / f"m{extension}").artifacts[0].texture, picture)
+
+
+@pytest.mark.parametrize("extension", [".ply", ".vtp"])
+def test_formats_without_textures_keep_the_colours_at_the_vertices(extension, tmp_path):
+    item = made.textured()
+    write(item, tmp_path / f"m{extension}")
+    back = read(tmp_path / f"m{extension}").artifacts[0]
+    assert np.array_equal(back.colors, item.plain().colors)
+    assert back.colors[:, :3].std() > 20
+
+
+def test_obj_brings_its_material_and_picture_and_replaces_only_its_own(tmp_path):
+    item = made.textured()
+    write(item, tmp_path / "my mesh.obj")
+    names = ["my mesh.obj", "my_mesh.mtl", "my_mesh.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert read(tmp_path / "my mesh.obj").problems == ()
+    other = item.replace(texture=255 - item.texture)
+    write(other, tmp_path / "my mesh.obj")  # written again, with all that belongs to it
+    assert np.array_equal(read(tmp_path / "my mesh.obj").artifacts[0].texture, other.texture)
+    (tmp_path / "new.png").write_bytes(b"precious")
+    with pytest.raises(UserError, match=r"already something called 'new\.png'"):
+        write(item, tmp_path / "new.obj")
+    assert not (tmp_path / "new.obj").exists()
+    assert not (tmp_path / "new.mtl").exists()
+    write(item.plain(), tmp_path / "new.obj")  # brings no picture
+    assert (tmp_path / "new.png").read_bytes() == b"precious"
+    write(item, tmp_path / "new.obj", replace=True)
+    assert np.array_equal(read(tmp_path / "new.obj").artifacts[0].texture, item.texture)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*names, "new.mtl", "new.obj", "new.png"]
+
+
 @pytest.mark.parametrize("compress", [True, False])
 def test_vtk_with_and_without_compression(compress, tmp_path):
     for item, extension in ((made.field(), ".vti"), (made.mesh(), ".vtp")):
@@ -216,7 +267,8 @@ def test_model_configuration(tmp_path):
 
 def test_writing_twice_gives_the_same_bytes(tmp_path):
     for maker, extension, _ in CASES:
-        if extension in (".vtkhdf", ".h5", ".json"):  # the last names the files beside it
+        names_others = extension == ".json" or (maker, extension) == ("textured", ".obj")
+        if extension in (".vtkhdf", ".h5") or names_others:
             continue
         item = made.MAKERS[maker]()
         write(item, tmp_path / f"a{extension}")

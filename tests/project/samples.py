@@ -66,6 +66,9 @@ def samples() -> dict[str, Artifact]:
     square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], float)
     return {
         "Mesh": mesh(),
+        "Mesh, textured": mesh().replace(
+            uv=np.random.default_rng(1).uniform(size=(len(mesh().faces), 3, 2)), texture=np.arange(60).reshape(4, 5, 3)
+        ),
         "Mesh, empty": Mesh(vertices=np.zeros((0, 3)), faces=np.zeros((0, 3))),
         "Mesh, large": mesh(20_000),
         "PointCloud": PointCloud(points=draw.normal(size=(9, 3)), scalars={}),
