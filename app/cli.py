@@ -186,7 +186,7 @@ def export_command(
 
     terminal = Terminal(machine)
     with opened(_existing(project), terminal, writing=False) as source:
-        export(source, artifact, out, _pairs(options), format)
+        export(source, artifact, out, _pairs(options), format, terminal)
     if machine:
         terminal.json({"event": "written", "path": str(out), "bytes": out.stat().st_size})
     else:

@@ -17,7 +17,7 @@ from app.project import Entry, Item, Project, Provenance, link_to
 from app.terminal import BAD_INPUT, BUG, CANCELLED, FINE, Terminal, artifact_facts, finite, table_rows, watch
 from app.window.wording import duration_text
 from engines.core import Artifact, Catalog, InputSpec, Method, Params, UserError, catalog
-from engines.data import Curve, Table
+from engines.data import Curve, Mesh, Table
 
 if TYPE_CHECKING:
     from engines.files import Loaded
@@ -123,7 +123,9 @@ def resume(
     return _see_through(spec, project, exports, threads, terminal)
 
 
-def export(project: Project, wanted: str, out: Path, options: Mapping[str, str], format: str | None) -> None:
+def export(
+    project: Project, wanted: str, out: Path, options: Mapping[str, str], format: str | None, terminal: Terminal
+) -> None:
     """Write an artifact, or a run's curves. Raises UserError when there is none, or no format fits."""
     from engines.files import WRITERS, write, writers_for
 
@@ -138,6 +140,8 @@ def export(project: Project, wanted: str, out: Path, options: Mapping[str, str],
         raise UserError(f"There is no format '{format}'.", mend=f"Use one of: {', '.join(sorted(WRITERS))}.")
     able = writers_for(type(artifact))
     fits = [w for w in able if (w.key == format if format else out.name.lower().endswith(w.extensions))]
+    if isinstance(artifact, Mesh) and artifact.texture is not None and fits and "texture" not in fits[0].holds:
+        terminal.warn("This format has no place for the texture, which was left out; OBJ and GLB keep it.")
     write(artifact, out, fits[0].options.parse(options) if fits and options else None, format)
 
 

@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.background import Task, run_in_background
-from app.dialogs.export_plan import Target, command_line, estimate, existing, free_name, targets, write_all
+from app.dialogs.export_plan import Target, command_line, estimate, existing, keep_both, left_out, targets, write_all
 from app.dialogs.frame import Dialog, copy_text, heading, muted, show_in_folder, size_text
 from app.dialogs.notice import Notice
 from app.forms import ParamForm
@@ -271,6 +271,8 @@ class ExportDialog(Dialog):
         if self.notice.tone != "warn" or "cannot be exported" not in self.notice.message:
             self.notice.clear()
         self.export_button.setText("&Export" if len(self.targets) < 2 else f"&Export {len(self.targets)} files")
+        if said := left_out(target, self.project):
+            self.notice.say("info", "The texture is left out.", said)
         count, most = estimate(target, self.project)
         self.size_label.setText(f"{'at most' if most else 'about'} {size_text(count)}")
         try:
@@ -292,7 +294,7 @@ class ExportDialog(Dialog):
                 raise UserError(f"There is no folder '{folder}'.", mend="Choose a folder that exists.")
             if self._form is not None:
                 self._form.params()
-            there = existing(self.targets, folder)
+            there = existing(self.targets, self.project, folder)
         except UserError as error:
             self.notice.say_error(error)
             return
@@ -335,10 +337,7 @@ class ExportDialog(Dialog):
         self.export()
 
     def _keep_both(self, there: list[Path]) -> None:
-        for target in self.targets:
-            path = next((p for p in there if p.name == target.whole_name()), None)
-            if path is not None:
-                target.file_name = free_name(path, target.extension)
+        keep_both(self.targets, self.project, Path(self.folder.text()).expanduser(), there)
         self._show_target()
         self.export()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ PREFERRED = {
     "Video": ".mp4",
 }
 """What most tools read, until the user has chosen something else."""
+PREFERRED_TEXTURED = ".glb"
+"""For a mesh with a texture: everything is in one file."""
 
 
 def entry_of(project: Project, key: str) -> Entry | None:
@@ -107,7 +110,8 @@ def targets(project: Project, ids: Sequence[str], last: Mapping[str, str]) -> li
         writers = tuple(writers_for(kind)) if kind is not None else ()
         if entry is None or not writers:
             continue
-        wanted = last.get(entry.type) or PREFERRED.get(entry.type)
+        preferred = PREFERRED_TEXTURED if "texture" in arrays_of(project, entry) else PREFERRED.get(entry.type)
+        wanted = last.get(entry.type) or preferred
         fitting = [(w, wanted) for w in writers if wanted in w.extensions]
         writer, extension = fitting[0] if fitting else (writers[0], writers[0].extensions[0])
         stem = file_stem(entry.name)
@@ -123,6 +127,29 @@ def file_stem(name: str) -> str:
     """A file name that every system takes."""
     clean = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", name).strip(" .-")
     return clean[:100] or "artifact"
+
+
+def arrays_of(project: Project, entry: Entry) -> frozenset[str]:
+    """Which of the arrays that decide how a mesh is written are there. Reads none of them."""
+    found = set()
+    for name in ("colors", "texture") if entry.type == "Mesh" else ():
+        with contextlib.suppress(KeyError):
+            project.array(entry.id, name)
+            found.add(name)
+    return frozenset(found)
+
+
+def files(target: Target, project: Project, folder: Path) -> tuple[Path, ...]:
+    """The file that is written, and those that would be replaced with it. Raises UserError for a bad name."""
+    return target.writer.files(folder / target.whole_name(), arrays_of(project, target.entry))
+
+
+def left_out(target: Target, project: Project) -> str:
+    """What the format has no place for, in words; empty if there is nothing to say."""
+    if "texture" not in arrays_of(project, target.entry) or "texture" in target.writer.holds:
+        return ""
+    instead = ": the vertices keep its colours" if "colors" in target.writer.holds else ", nor for colours"
+    return f"The format has no place for it{instead}. OBJ and GLB keep it."
 
 
 def estimate(target: Target, project: Project) -> tuple[int, bool]:
@@ -143,17 +170,28 @@ def estimate(target: Target, project: Project) -> tuple[int, bool]:
     vertices, faces = (project.array(entry.id, path).shape[0] for path in ("vertices", "faces"))
     # Normals, colours, values; of what is converted, colours alone.
     more = entry.nbytes - 24 * vertices - 12 * faces if shape is kind else 4 * vertices
+    worn = 0
+    arrays = arrays_of(project, entry)
+    if "texture" in arrays:
+        picture = project.array(entry.id, "texture").nbytes
+        more -= picture + 24 * faces
+        if "texture" in target.writer.holds:
+            # The picture is packed. Each corner may have a place of its own: a line and its number, or a whole vertex.
+            worn = picture + 3 * faces * (27 + len(str(3 * faces)) if "digits" in options else 32)
+        elif "colors" not in arrays:
+            more += 4 * vertices
+    packed |= worn > 0
     if "digits" in options:
         index = len(str(vertices)) + 1
-        return int(vertices * (3 * number + 3) + faces * (3 * index + 3) + more * number / 4), False
+        return worn + int(vertices * (3 * number + 3) + faces * (3 * index + 3) + more * number / 4), packed
     per_vertex, per_face = MESH_BYTES.get(extension, (24, 12))
-    size = 1_000 + per_vertex * vertices + per_face * faces + (0 if extension == ".stl" else more)
+    size = 1_000 + worn + per_vertex * vertices + per_face * faces + (0 if extension == ".stl" else more)
     return int(size * (TEXT_FACTOR.get(extension, 1) if options.get("encoding") == "ascii" else 1)), packed
 
 
-def existing(chosen: Sequence[Target], folder: Path) -> list[Path]:
+def existing(chosen: Sequence[Target], project: Project, folder: Path) -> list[Path]:
     """Files that the export would replace. Raises UserError for a bad name or two of the same."""
-    paths = [folder / target.whole_name() for target in chosen]
+    paths = [path for target in chosen for path in files(target, project, folder)]
     names = [path.name.lower() for path in paths]
     twice = next((p.name for p in paths if names.count(p.name.lower()) > 1), None)
     if twice is not None:
@@ -161,12 +199,24 @@ def existing(chosen: Sequence[Target], folder: Path) -> list[Path]:
     return [path for path in paths if path.exists()]
 
 
-def free_name(path: Path, extension: str) -> str:
-    """A file name like this one that is not taken: ``"torus-2.ply"``."""
+def free_name(path: Path, extension: str, writes: Callable[[Path], Sequence[Path]] = lambda path: (path,)) -> str:
+    """A file name like this one, such as ``"torus-2.ply"``, for which nothing of what would be written is there."""
     stem, number = path.name[: -len(extension)] if path.name.lower().endswith(extension) else path.stem, 2
-    while path.with_name(f"{stem}-{number}{extension}").exists():
+    while any(file.exists() for file in writes(path.with_name(f"{stem}-{number}{extension}"))):
         number += 1
     return f"{stem}-{number}{extension}"
+
+
+def keep_both(chosen: Sequence[Target], project: Project, folder: Path, there: Collection[Path]) -> None:
+    """Give those artifacts another file name that would replace what is ``there``."""
+    for target in chosen:
+        if not set(there).isdisjoint(files(target, project, folder)):
+            arrays = arrays_of(project, target.entry)
+
+            def writes(path: Path, writer: Writer = target.writer, arrays: frozenset[str] = arrays) -> Sequence[Path]:
+                return writer.files(path, arrays)
+
+            target.file_name = free_name(folder / target.whole_name(), target.extension, writes)
 
 
 def write_all(
@@ -176,7 +226,10 @@ def write_all(
     stop: threading.Event,
     progress: Callable[[float, str], None],
 ) -> list[Path]:
-    """Write one after the other; what is written when ``stop`` is set stays. Raises UserError."""
+    """Write one after the other; what is written when ``stop`` is set stays. Raises UserError.
+
+    Gives all files, in the order of the artifacts. What :func:`existing` names is replaced.
+    """
     from engines.files import write
 
     done = []
@@ -185,8 +238,8 @@ def write_all(
             break
         path = folder / target.whole_name()
         progress(index / len(chosen), f"Writing {path.name}")
-        write(load(project, target.entry), path, target.params, target.writer.key)
-        done.append(path)
+        write(load(project, target.entry), path, target.params, target.writer.key, replace=True)
+        done += [file for file in files(target, project, folder) if file.exists()]
     return done
 
 

@@ -58,6 +58,9 @@ def describe(artifact: Artifact) -> Facts:
             rows.append(("Extent", extent_text(artifact.bounds, artifact.unit)))
         if artifact.scalars:
             rows.append(("Values", ", ".join(artifact.scalars)))
+        if artifact.texture is not None:
+            height, width, _ = artifact.texture.shape
+            rows.append(("Texture", f"{width:,} × {height:,} pixels"))
     elif isinstance(artifact, PointCloud):
         rows.append(("Points", f"{len(artifact.points):,}"))
         if len(artifact.points):

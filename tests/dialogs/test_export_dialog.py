@@ -115,6 +115,71 @@ def test_an_existing_file_is_replaced_only_when_told(open_dialog, project, tmp_p
     assert QApplication.clipboard().text() == str(tmp_path / "Torus-2.ply")
 
 
+def painted():
+    """A torus in a picture of noise: it cannot be packed much."""
+    draw = np.random.default_rng(0)
+    uv = draw.uniform(size=(len(MESH.faces), 3, 2)).astype(np.float32)
+    return MESH.replace(uv=uv, texture=draw.integers(0, 256, (64, 64, 3)).astype(np.uint8))
+
+
+def test_a_texture_goes_to_one_file_at_first_and_to_three_as_obj(open_dialog, project, tmp_path, qtbot):
+    mesh = painted()
+    dialog = open_dialog(project.add(mesh, name="My torus").id)
+    assert dialog.file.text() == "My torus.glb"
+    assert not dialog.notice.isVisible()
+    export(qtbot, dialog)
+    assert np.array_equal(read(tmp_path / "My torus.glb").artifacts[0].texture, mesh.texture)
+    choose(dialog, "obj", ".obj")
+    (tmp_path / "My_torus.png").write_bytes(b"precious")  # of somebody else
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert "My_torus.png" in dialog.notice.message
+    assert "exists already" in dialog.notice.message
+    with qtbot.waitSignal(dialog.exported, timeout=20_000) as got:
+        action(dialog, "keep_both").click()
+    assert got.args[0] == [str(tmp_path / name) for name in ("My torus-2.obj", "My_torus-2.mtl", "My_torus-2.png")]
+    assert (tmp_path / "My_torus.png").read_bytes() == b"precious"
+    assert "3 files" in dialog.notice.message
+    assert np.array_equal(read(tmp_path / "My torus-2.obj").artifacts[0].texture, mesh.texture)
+    dialog.file.setText("My torus.obj")
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(dialog.exported, timeout=20_000):
+        action(dialog, "replace").click()
+    assert np.array_equal(read(tmp_path / "My torus.obj").artifacts[0].texture, mesh.texture)
+
+
+def test_two_textures_of_one_name_are_told(open_dialog, project, tmp_path, qtbot):
+    dialog = open_dialog(*[project.add(painted(), name=name).id for name in ("a b", "c")])
+    for row, name in enumerate(("a b", "a_b")):  # their pictures would both be a_b.png
+        dialog.list.setCurrentRow(row)
+        choose(dialog, "obj", ".obj")
+        dialog.file.setText(f"{name}.obj")
+    qtbot.mouseClick(dialog.export_button, Qt.MouseButton.LeftButton)
+    assert "Two files would be called 'a_b.mtl'" in dialog.notice.message
+
+
+@pytest.mark.parametrize(("key", "said"), [("ply", "the vertices keep its colours"), ("stl", "nor for colours")])
+def test_formats_without_place_for_a_texture_say_so(key, said, open_dialog, project):
+    dialog = open_dialog(project.add(painted(), name="Torus").id)
+    choose(dialog, key, f".{key}")
+    assert dialog.notice.isVisible()
+    assert dialog.notice.message.startswith("The texture is left out.")
+    assert said in dialog.notice.message
+    choose(dialog, "glb", ".glb")
+    assert not dialog.notice.isVisible()
+
+
+def test_size_estimates_with_a_texture_hold(open_dialog, project, tmp_path, qtbot):
+    from app.dialogs.export_plan import estimate
+
+    dialog = open_dialog(project.add(painted(), name="Torus").id)
+    for key, extension in (("obj", ".obj"), ("glb", ".glb"), ("ply", ".ply"), ("stl", ".stl")):
+        choose(dialog, key, extension)
+        said, at_most = estimate(dialog.current, project)
+        real = sum((tmp_path / path).stat().st_size for path in export(qtbot, dialog))
+        assert real <= 1.3 * said, key
+        assert real >= said / (3 if at_most else 1.5), key
+
+
 def test_another_name_takes_back_the_permission_to_replace(open_dialog, project, tmp_path, qtbot):
     (tmp_path / "Torus.ply").write_text("a")
     dialog = open_dialog(project.add(MESH, name="Torus").id)
