@@ -26,17 +26,24 @@ COARSE_POINTS = 60_000
 class SurfaceLayer(Layer):
     kind = "mesh"
     icon = "Mesh"
-    uses = ("by", "color", "opacity", "wireframe", "flat")
+
+    @property
+    def uses(self) -> tuple[str, ...]:  # type: ignore[override]
+        unlit = self.style.by == "texture"
+        return ("by", "color", "opacity", "wireframe") if unlit else ("by", "color", "opacity", "wireframe", "flat")
 
     def __init__(self, item: Shown, index: int, surface: Surface) -> None:
         super().__init__(item, index)
         self._locator: Any = None
+        self._texture: Any = None
         self.surface = surface
         self.set_surface(surface)
         # A mesh that comes with one set of values was made to show it.
         self.style.by = next(iter(surface.scalars)) if len(surface.scalars) == 1 else ""
         if surface.colors is not None and not surface.scalars:
             self.style.by = "colors"
+        if surface.worn is not None:
+            self.style.by = "texture"
         self.apply()
 
     def set_surface(self, surface: Surface) -> None:
@@ -44,14 +51,33 @@ class SurfaceLayer(Layer):
         self.has_coarse = surface.coarse is not None
         for drawn, source in ((self.fine, surface), (self.coarse, surface.coarse)):
             if source is not None:
-                data = surfaces.poly_data(source.points, faces=source.faces, normals=source.normals)
+                places = None if source.worn is None else source.worn.places
+                data = surfaces.poly_data(source.points, faces=source.faces, normals=source.normals, places=places)
                 drawn.give(data, source.scalars)
+        self._give_texture()
         self.apply()
+
+    def _give_texture(self) -> None:
+        worn = self.surface.worn
+        if worn is None:
+            self._texture = None
+            return
+        if self._texture is None:
+            from vtkmodules.vtkRenderingCore import vtkTexture
+
+            self._texture = vtkTexture()
+            self._texture.InterpolateOn()
+            self._texture.MipmapOff()  # in smaller copies the colours of triangles that lie apart would mix
+        self._texture.SetRepeat(worn.repeats)
+        self._texture.SetInputDataObject(surfaces.texture_image(worn))
 
     def colourings(self) -> list[tuple[str, str]]:
         found = super().colourings()
+        if self.surface.worn is not None:
+            found.insert(0, ("texture", "Texture"))
         if self.surface.colors is not None:
-            found.append(("colors", "Colours of the file"))
+            title = "Colours of the file" if self.surface.worn is None else "Vertex colours"
+            found.append(("colors", title))
         return found + [(name, name.capitalize()) for name in self.surface.scalars]
 
     def point_colours(self, drawn: Drawn) -> np.ndarray | None:
@@ -60,6 +86,8 @@ class SurfaceLayer(Layer):
             return None
         if self.style.by == "colors" and source.colors is not None:
             return source.colors[:, :3]
+        if self.style.by == "texture" and drawn is self.coarse:
+            return source.colors
         if self.style.by == "label" and "label" in source.scalars:
             labels = np.round(source.scalars["label"]).astype(int)
             distinct, place = np.unique(labels, return_inverse=True)
@@ -77,6 +105,15 @@ class SurfaceLayer(Layer):
         return np.stack([points.min(0), points.max(0)]).astype(float) if len(points) else None
 
     def finish(self, drawn: Drawn) -> None:
+        textured = self.style.by == "texture" and self._texture is not None
+        drawn.actor.SetTexture(self._texture if textured and drawn is self.fine else None)
+        if textured:
+            # The light of the photos is in the colours already.
+            look = drawn.actor.GetProperty()
+            look.SetColor(1.0, 1.0, 1.0)
+            look.SetAmbient(1.0)
+            look.SetDiffuse(0.0)
+            look.SetSpecular(0.0)
         # A translucent surface shows its front only: without it, its own back shines through unsorted.
         drawn.actor.GetProperty().SetBackfaceCulling(self.style.opacity < 0.99 and self.clip is None)
         if self.clip is None:
@@ -139,7 +176,7 @@ class IsosurfaceLayer(SurfaceLayer):
         self.set_surface(surface or surfaces.isosurface(artifact, level))
 
     @property
-    def uses(self) -> tuple[str, ...]:  # type: ignore[override]
+    def uses(self) -> tuple[str, ...]:
         if self.is_label:
             return "by", "color", "opacity", "wireframe", "flat"
         surface = ("level", "by", "color", "opacity", "wireframe", "flat")

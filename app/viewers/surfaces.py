@@ -14,6 +14,8 @@ from app.viewers.sections import affine_of
 from engines.data import GridField, Mesh, Volume
 
 COARSE_TRIANGLES = 50_000
+LARGEST_TEXTURE = 8192
+"""Pixels along a side of a texture on screen; larger ones are thinned out."""
 ISO_NODES = 160**3
 """Fields with more nodes are thinned out before an isosurface is made of them, so that it follows the slider."""
 
@@ -29,6 +31,16 @@ class Surface:
     scalars: dict[str, np.ndarray] = field(default_factory=dict)
     colors: np.ndarray | None = None
     coarse: Surface | None = None
+    worn: Worn | None = None
+
+
+@dataclass
+class Worn:
+    """A texture: places of the points (V, 2) float32 in it, and its rows (H, W, 3 or 4) uint8 from the lowest up."""
+
+    places: np.ndarray
+    rows: np.ndarray
+    repeats: bool
 
 
 def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -81,7 +93,46 @@ def of_mesh(mesh: Mesh, triangles: int = COARSE_TRIANGLES) -> Surface:
     faces = np.ascontiguousarray(mesh.faces, np.int32)
     normals = mesh.normals if mesh.normals is not None else vertex_normals(points, faces)
     surface = Surface(points, faces, np.ascontiguousarray(normals, np.float32), dict(mesh.scalars), mesh.colors)
+    if mesh.texture is not None and mesh.uv is not None:
+        return dressed(surface, mesh, triangles)
     return with_coarse(surface, triangles)
+
+
+def dressed(surface: Surface, mesh: Mesh, triangles: int) -> Surface:
+    """With the mesh's texture. Points have one place in it, so each is there once for every corner of a face.
+
+    The stand-in has no texture, but its colours.
+    """
+    assert mesh.texture is not None
+    assert mesh.uv is not None
+    corners = surface.faces.ravel()
+    places = mesh.uv.reshape(-1, 2)
+    found = np.full((len(corners), 3), 255, np.float32)
+    found[:] = mesh.texture_at(places)[:, :3]
+    split = Surface(
+        np.ascontiguousarray(surface.points[corners]),
+        np.arange(len(corners), dtype=np.int32).reshape(-1, 3),
+        np.ascontiguousarray(surface.normals[corners]),
+        {name: np.ascontiguousarray(values[corners]) for name, values in surface.scalars.items()},
+        np.rint(found).astype(np.uint8),
+    )
+    with_coarse(split, triangles)
+    split.colors = None if surface.colors is None else surface.colors[corners]
+    step = -(-max(mesh.texture.shape[:2]) // LARGEST_TEXTURE)
+    rows = np.ascontiguousarray(mesh.texture[::-1][::step, ::step])
+    split.worn = Worn(np.ascontiguousarray(places), rows, mesh.texture_repeats)
+    return split
+
+
+def texture_image(worn: Worn) -> vtkImageData:
+    """VTK's view of the rows, shared and not copied."""
+    height, width, channels = worn.rows.shape
+    image = vtkImageData()
+    image.SetDimensions(width, height, 1)
+    values = numpy_to_vtk(worn.rows.reshape(-1, channels))
+    values.SetName("texture")
+    image.GetPointData().SetScalars(values)
+    return image
 
 
 def with_coarse(surface: Surface, triangles: int) -> Surface:
@@ -156,8 +207,10 @@ def poly_data(
     lines: np.ndarray | None = None,
     verts: bool = False,
     normals: np.ndarray | None = None,
+    places: np.ndarray | None = None,
 ) -> vtkPolyData:
-    """VTK's view of the arrays, shared and not copied; ``lines`` (E, 2), ``faces`` (F, 3)."""
+    """VTK's view of the arrays, shared and not copied; ``lines`` (E, 2), ``faces`` (F, 3), ``places`` (V, 2) in a
+    texture."""
     data = vtkPolyData()
     held = vtkPoints()
     held.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32).reshape(-1, 3)))
@@ -172,6 +225,10 @@ def poly_data(
         array = numpy_to_vtk(np.ascontiguousarray(normals, np.float32))
         array.SetName("Normals")
         data.GetPointData().SetNormals(array)
+    if places is not None:
+        array = numpy_to_vtk(places)
+        array.SetName("places in the texture")
+        data.GetPointData().SetTCoords(array)
     return data
 
 
