@@ -12,6 +12,8 @@ import numpy as np
 
 from engines.core.errors import UserError
 
+SMALLER = "Choose a smaller grid or batch, or close other programs."
+
 
 @dataclass(frozen=True)
 class Device:
@@ -45,12 +47,24 @@ def resolve(device: str) -> str:
     return wanted
 
 
+def free_memory(device: str = "cpu") -> int:
+    """Bytes that a run on ``device`` may take; what torch holds of a CUDA device and does not use is among them."""
+    if not device.startswith("cuda"):
+        import psutil
+
+        return int(psutil.virtual_memory().available)
+    import torch
+
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + held
+
+
 def memory_ran_out(error: BaseException, mend: str = "") -> UserError | None:
     """In the user's words, with numbers, if ``error`` says that memory ran out; else None.
 
     ``mend`` says which settings to lower.
     """
-    mend = mend or "Choose a smaller grid or batch, or close other programs."
+    mend = mend or SMALLER
     name, text = type(error).__name__, str(error)
     if name == "OutOfMemoryError":  # torch's, on a device
         import torch

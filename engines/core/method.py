@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import psutil
-
 from engines.core.artifact import Artifact
+from engines.core.devices import SMALLER, free_memory
 from engines.core.errors import UserError
 from engines.core.params import Params
 from engines.core.run import Run
@@ -130,8 +129,8 @@ class Method:
                 )
         return None
 
-    def check(self, inputs: Mapping[str, Artifact], params: Params) -> None:
-        """Refuse what cannot work before anything starts. Raises :class:`UserError`."""
+    def check(self, inputs: Mapping[str, Artifact], params: Params, device: str = "cpu") -> None:
+        """Refuse what cannot work on ``device`` before anything starts. Raises :class:`UserError`."""
         if (lacking := self.lacks()) is not None:
             raise lacking
         specs = {spec.name: spec for spec in self.inputs}
@@ -155,12 +154,12 @@ class Method:
         if not isinstance(params, self.params):
             raise TypeError(f"{self.key} takes {self.params.__name__}, not {type(params).__name__}")
         if self.memory is not None:
-            need, free = self.memory(inputs, params), psutil.virtual_memory().available
+            need, free = self.memory(inputs, params), free_memory(device)
             if need > 0.9 * free:
                 raise UserError(
                     f"{self.title} would need about {need / 1e9:.1f} GB with these settings.",
-                    f"Only {free / 1e9:.1f} GB are free.",
-                    "Choose a smaller grid or batch, or close other programs.",
+                    f"Only {free / 1e9:.1f} GB are free{' on the GPU' if device != 'cpu' else ''}.",
+                    self.lighter_settings(params) or SMALLER,
                 )
 
     def lighter_settings(self, params: Params) -> str:
@@ -172,7 +171,7 @@ class Method:
 
     def run(self, inputs: Mapping[str, Artifact], params: Params, run: Run) -> dict[str, Artifact]:
         """Do the work. Outputs by name; several of a ``many`` output are numbered ``name/1``, ``name/2``, …"""
-        self.check(inputs, params)
+        self.check(inputs, params, str(run.device))
         given = {spec.name: inputs.get(spec.name) for spec in self.inputs}
         result = self.function(**given, params=params, run=run)
         single = len(self.outputs) == 1 and isinstance(result, Artifact)

@@ -146,9 +146,9 @@ def test_memory_that_runs_out_ends_the_run_and_tells_what_to_lower():
     torch.set_default_device(None)
     torch.cuda.empty_cache()
     total = torch.cuda.mem_get_info(0)[1]
-    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_allocated() + 30e6) / total, 0)
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 6e6) / total, 0)
     try:
-        outcome = trained(random_points=1_000_000)["outcome"]
+        outcome = trained()["outcome"]
         taken = torch.empty(0, device=GPU)  # the device itself is well
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, 0)
