@@ -73,31 +73,34 @@ def rasterise(
         keys, records,
     )  # fmt: skip
     order = keys.argsort(stable=True)
-    ends = counts[order].cumsum(0)
+    ends, slot_ends = counts[order].cumsum(0), counts.cumsum(0)
     pairs = int(ends[-1]) if n else 0  # the one time that the CPU waits for the GPU
     if pairs > MOST_PAIRS:
         raise torch.cuda.OutOfMemoryError(f"{pairs:,} pairs of tiles and Gaussians are too many.")
     starts = counts.new_zeros(tiles + 1)
-    ids, slots = counts.new_empty(pairs), ends.new_empty(pairs)
+    ids, slots = counts.new_empty(pairs), counts.new_empty(pairs)
     if pairs:
         bits, kind = (16, torch.int16) if tiles <= SHORT_TILES else (32, torch.int32)
         of_tile, owners = counts.new_empty(pairs, dtype=kind), counts.new_empty(pairs)
+        shifts = torch.empty_like(counts)
         KERNELS.launch(
-            f"emit_{bits}", _blocks(n), Long(n), means, conics, opacities, counts, order, ends, width, height, of_tile,
-            owners,
+            f"emit_{bits}", _blocks(n), Long(n), means, conics, opacities, counts, order, ends, slot_ends, width,
+            height, of_tile, owners, shifts,
         )  # fmt: skip
-        of_tile, slots = of_tile.sort(stable=True)
-        KERNELS.launch(f"begin_{bits}", _blocks(pairs), Long(pairs), tiles, of_tile, slots, owners, starts, ids)
+        of_tile, places = of_tile.sort(stable=True)
+        KERNELS.launch(
+            f"begin_{bits}", _blocks(pairs), Long(pairs), tiles, of_tile, places, owners, shifts, starts, ids, slots
+        )
     image, clear = means.new_empty(channels, height, width), means.new_empty(height, width)
     last = counts.new_empty(height, width)
     KERNELS.launch(f"forward_{channels}", tiles, records, width, height, starts, ids, image, clear, last)
-    return image, clear, counts, [records, counts, order, ends, starts, ids, slots, last]
+    return image, clear, counts, [records, counts, slot_ends, starts, ids, slots, last]
 
 
 def rasterise_backward(
     given: Sequence[Tensor], lists: Sequence[Tensor], clear: Tensor, d_image: Tensor, d_clear: Tensor, widest: int = 0
 ) -> list[Tensor]:
-    records, counts, order, ends, starts, ids, slots, last = lists
+    records, counts, slot_ends, starts, ids, slots, last = lists
     n, channels, (height, width) = len(counts), given[3].shape[1], clear.shape
     sums = clear.new_zeros(len(ids), 6 + channels)
     KERNELS.launch(
@@ -106,7 +109,7 @@ def rasterise_backward(
     )  # fmt: skip
     results = [torch.empty_like(t) for t in given]
     KERNELS.launch(
-        f"gather_{channels}", _blocks(16 * n), Long(n), given[1], given[2], counts, order, ends, sums, *results
+        f"gather_{channels}", _blocks(16 * n), Long(n), given[1], given[2], counts, slot_ends, sums, *results
     )
     return results
 

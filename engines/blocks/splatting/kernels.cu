@@ -2,7 +2,7 @@
 //
 // A block of 256 threads draws a tile of 16 x 16 pixels. Each of its 8 warps owns a patch of 8 x 4 pixels and leaves out
 // the Gaussians whose ellipse q = reach does not touch the patch: 32 of them are tested at once, a lane each. Lists are
-// made by two stable sorts, by depth and by tile, so a pair's place in the order of the depths is its slot.
+// made by two stable sorts, by depth and by tile. Slots of a Gaussian follow each other, in the order of the Gaussians.
 // No atomics: a warp adds up what its lanes found of a Gaussian, the block adds up its warps, and then one pass adds up the
 // slots of each Gaussian, all in a fixed order. The result is the same, bit for bit, each time.
 //
@@ -107,10 +107,12 @@ INLINE void count(long long n, const float* means, const float* conics, const fl
         records[kVectors<C> * i + v] = make_float4(record[4 * v], record[4 * v + 1], record[4 * v + 2], record[4 * v + 3]);
 }
 
-// Pairs of tile and Gaussian, in the order of the depths. ends: sums of the counts in that order.
+// Pairs of tile and Gaussian, in the order of the depths. ends and slot_ends: sums of the counts in that order and in
+// the order of the Gaussians; shifts: what leads from a pair's place in the one to its slot in the other.
 template <class Tile>
 INLINE void emit(long long n, const float* means, const float* conics, const float* opacities, const int* counts,
-                 const long long* order, const long long* ends, int width, int height, Tile* tiles, int* owners) {
+                 const long long* order, const long long* ends, const long long* slot_ends, int width, int height,
+                 Tile* tiles, int* owners, int* shifts) {
     const long long rank = static_cast<long long>(blockIdx.x) * kThreads + threadIdx.x;
     if (rank >= n) return;
     const long long i = order[rank];
@@ -121,23 +123,27 @@ INLINE void emit(long long n, const float* means, const float* conics, const flo
     const float conic[3] = {conics[3 * i], conics[3 * i + 1], conics[3 * i + 2]};
     const Extent e = extent(conic, opacities[i]);
     long long at = ends[rank] - count;
+    shifts[i] = static_cast<int>(slot_ends[i] - ends[rank]);
     each_tile(mean, conic, e, across, down, [&](int tile) {
         tiles[at] = static_cast<Tile>(tile);
         owners[at++] = static_cast<int>(i);
     });
 }
 
-// After the sort by tile: where each tile's pairs begin (tiles + 1), and each pair's Gaussian.
+// After the sort by tile: where each tile's pairs begin (tiles + 1), and each pair's Gaussian and slot. places: where
+// the pairs were before the sort.
 template <class Tile>
-INLINE void begin(long long pairs, int count, const Tile* tiles, const long long* slots, const int* owners, int* starts,
-                  int* ids) {
+INLINE void begin(long long pairs, int count, const Tile* tiles, const long long* places, const int* owners,
+                  const int* shifts, int* starts, int* ids, int* slots) {
     const long long k = static_cast<long long>(blockIdx.x) * kThreads + threadIdx.x;
     if (k >= pairs) return;
     const int tile = tiles[k], before = k ? tiles[k - 1] : -1;
     for (int t = before + 1; t <= tile; ++t) starts[t] = static_cast<int>(k);
     if (k == pairs - 1)
         for (int t = tile + 1; t <= count; ++t) starts[t] = static_cast<int>(pairs);
-    ids[k] = owners[slots[k]];
+    const int id = owners[places[k]];
+    ids[k] = id;
+    slots[k] = static_cast<int>(places[k]) + shifts[id];
 }
 
 // ---- pixels -----------------------------------------------------------------------------------------------------
@@ -261,7 +267,7 @@ INLINE int owned() {
 // the features' derivatives.
 template <int C>
 INLINE void backward(const float4* records, int width, int height, const int* starts, const int* ids,
-                     const long long* slots, const float* transmittance, const int* last, const float* d_image,
+                     const int* slots, const float* transmittance, const int* last, const float* d_image,
                      const float* d_transmittance, float* sums) {
     constexpr int kBatch = 64, K = 6 + C;
     static_assert(kVectors<C> * kBatch <= kThreads, "each thread loads at most one vector of a batch");
@@ -346,7 +352,7 @@ INLINE void backward(const float4* records, int width, int height, const int* st
                     sum += found[w][j][k];
                     any = true;
                 }
-            if (any) sums[slots[begin + start + j] * K + k] = sum;
+            if (any) sums[static_cast<long long>(slots[begin + start + j]) * K + k] = sum;
         }
         __syncthreads();
     }
@@ -354,19 +360,18 @@ INLINE void backward(const float4* records, int width, int height, const int* st
 
 // Adds up the slots of each Gaussian: 16 lanes for one, a lane for each of the 6 + C sums.
 template <int C>
-INLINE void gather(long long n, const float* conics, const float* opacities, const int* counts, const long long* order,
-                   const long long* ends, const float* sums, float* d_means, float* d_conics, float* d_opacities,
+INLINE void gather(long long n, const float* conics, const float* opacities, const int* counts,
+                   const long long* slot_ends, const float* sums, float* d_means, float* d_conics, float* d_opacities,
                    float* d_features) {
     constexpr int K = 6 + C;
     static_assert(K <= 16, "a lane for each sum");
-    const long long rank = (static_cast<long long>(blockIdx.x) * kThreads + threadIdx.x) / 16;
+    const long long i = (static_cast<long long>(blockIdx.x) * kThreads + threadIdx.x) / 16;
     const int k = threadIdx.x % 16;
-    const bool there = rank < n;
-    const long long i = there ? order[rank] : 0;
+    const bool there = i < n;
     const int count = there ? counts[i] : 0;
     float sum = 0.0f, second = 0.0f;
     if (count && k < K) {
-        const float* from = sums + (ends[rank] - count) * K + k;
+        const float* from = sums + (slot_ends[i] - count) * K + k;
         int slot = 0;
         for (; slot + 1 < count; slot += 2) {
             sum += from[static_cast<long long>(slot) * K];
@@ -377,10 +382,9 @@ INLINE void gather(long long n, const float* conics, const float* opacities, con
     }
     const float sx = __shfl_sync(kAll, sum, 1, 16), sy = __shfl_sync(kAll, sum, 2, 16);
     if (!there || k >= K) return;
-    const float* conic = conics + 3 * i;
+    // What touches no tile may have a conic that is not finite: 0 times that is not 0.
     if (k == 0) d_opacities[i] = count ? sum / opacities[i] : 0.0f;
-    if (k == 1) d_means[2 * i] = -(conic[0] * sx + conic[1] * sy);
-    if (k == 2) d_means[2 * i + 1] = -(conic[1] * sx + conic[2] * sy);
+    if (k == 1 || k == 2) d_means[2 * i + k - 1] = count ? -(conics[3 * i + k - 1] * sx + conics[3 * i + k] * sy) : 0.0f;
     if (k == 3) d_conics[3 * i] = -0.5f * sum;
     if (k == 4) d_conics[3 * i + 1] = -sum;
     if (k == 5) d_conics[3 * i + 2] = -0.5f * sum;
@@ -398,14 +402,14 @@ INLINE void gather(long long n, const float* conics, const float* opacities, con
         forward<C>(records, width, height, starts, ids, image, transmittance, last);                                     \
     }                                                                                                                    \
     KERNEL backward_##C(const float4* records, int width, int height, const int* starts, const int* ids,                 \
-                        const long long* slots, const float* transmittance, const int* last, const float* d_image,       \
+                        const int* slots, const float* transmittance, const int* last, const float* d_image,             \
                         const float* d_transmittance, float* sums) {                                                     \
         backward<C>(records, width, height, starts, ids, slots, transmittance, last, d_image, d_transmittance, sums);    \
     }                                                                                                                    \
     KERNEL gather_##C(long long n, const float* conics, const float* opacities, const int* counts,                       \
-                      const long long* order, const long long* ends, const float* sums, float* d_means, float* d_conics, \
+                      const long long* slot_ends, const float* sums, float* d_means, float* d_conics,                    \
                       float* d_opacities, float* d_features) {                                                           \
-        gather<C>(n, conics, opacities, counts, order, ends, sums, d_means, d_conics, d_opacities, d_features);          \
+        gather<C>(n, conics, opacities, counts, slot_ends, sums, d_means, d_conics, d_opacities, d_features);            \
     }
 
 WITH_CHANNELS(1)
@@ -416,12 +420,13 @@ WITH_CHANNELS(7)
 
 #define WITH_TILES(NAME, TILE)                                                                                          \
     KERNEL emit_##NAME(long long n, const float* means, const float* conics, const float* opacities, const int* counts, \
-                       const long long* order, const long long* ends, int width, int height, TILE* tiles, int* owners) { \
-        emit(n, means, conics, opacities, counts, order, ends, width, height, tiles, owners);                           \
+                       const long long* order, const long long* ends, const long long* slot_ends, int width,            \
+                       int height, TILE* tiles, int* owners, int* shifts) {                                             \
+        emit(n, means, conics, opacities, counts, order, ends, slot_ends, width, height, tiles, owners, shifts);        \
     }                                                                                                                   \
-    KERNEL begin_##NAME(long long pairs, int count, const TILE* tiles, const long long* slots, const int* owners,       \
-                        int* starts, int* ids) {                                                                        \
-        begin(pairs, count, tiles, slots, owners, starts, ids);                                                         \
+    KERNEL begin_##NAME(long long pairs, int count, const TILE* tiles, const long long* places, const int* owners,      \
+                        const int* shifts, int* starts, int* ids, int* slots) {                                         \
+        begin(pairs, count, tiles, places, owners, shifts, starts, ids, slots);                                         \
     }
 
 WITH_TILES(16, short)
