@@ -232,7 +232,7 @@ def items_of(path: Path, loaded: Loaded, reader: str, options: Mapping[str, str]
             a.name or path.stem,
             str(where),
             how,
-            link_to(file_of(where, reader), reader, how.options, index) if link else None,
+            link_to(file_of(where, reader), reader, how.options, index, files=loaded.files) if link else None,
         )
         for index, a in enumerate(loaded.artifacts)
     ]
@@ -259,7 +259,7 @@ def _bridge(methods: Catalog, artifacts: Sequence[Artifact], spec: InputSpec) ->
     """Names a preparation that leads from what is there to what is needed."""
     for found in methods:
         gives = any(issubclass(out.type, spec.type) for out in found.outputs)
-        if found.role == "preparation" and gives and any(found.accepts(a) for a in artifacts):
+        if found.role in ("preparation", "method") and gives and any(found.accepts(a) for a in artifacts):
             return f"Prepare it first with: fieldwright run {found.key}."
     return "Convert it first."
 

@@ -143,11 +143,11 @@ def show_origins(project: Project, terminal: Terminal) -> None:
     terminal.grid("Origins", ["Name", "Role", "Method", "Seed", "Settings", "From"], rows)
     links = [(e, e.link) for e in entries if e.link is not None]
     if links:
-        total = size_text(sum(link.size for _, link in links))
+        total = size_text(sum(link.whole_size for _, link in links))
         terminal.grid(
             f"Linked: {len(links)} of {len(entries)} artifacts, {total} outside of the project",
             ["Name", "File", "Size", "State"],
-            [[e.name, link.path, size_text(link.size), project.link_state(e.id) or ""] for e, link in links],
+            [[e.name, link.path, size_text(link.whole_size), project.link_state(e.id) or ""] for e, link in links],
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFrame,
@@ -23,7 +23,7 @@ from app import theme
 from app.background import run_in_background
 from app.dialogs.adding import add_together
 from app.dialogs.frame import Dialog, ask_open_folder, ask_open_paths, column, size_text
-from app.dialogs.import_item import KEEP, ImportItem
+from app.dialogs.import_item import KEEP, ImportItem, together
 from app.dialogs.import_page import ImportPage
 from app.dialogs.notice import Notice
 from app.dialogs.preview import Factory, PreviewPane
@@ -108,7 +108,7 @@ class ImportDialog(Dialog):
 
         self.files_button = self.add_button("Add &files…", self.choose_files, left=True, icon="add")
         self.folder_button = self.add_button("Add f&older…", self.choose_folder, left=True, icon="add")
-        self.folder_button.setToolTip("A folder of photos with their cameras: COLMAP, nerfstudio or LLFF.")
+        self.folder_button.setToolTip("A folder of photos: with their cameras (COLMAP, nerfstudio or LLFF), or alone.")
         self.remove_button = self.add_button("Remove from list", self.remove_current, "quiet", left=True)
         self.cancel_button = self.add_button("Cancel", self.reject)
         self.add_button_ = self.add_button("&Add", self.add, "primary")
@@ -135,21 +135,36 @@ class ImportDialog(Dialog):
         self.add_files(ask_open_folder(self, "Import a folder"))
 
     def add_files(self, paths: Sequence[str | Path]) -> None:
-        """Put files on the list and begin to read them. Those that are there already are passed over."""
-        for path in paths:
-            if any(item.path == Path(path) for item in self.items):
-                continue
-            item = ImportItem(path, self)
-            item.changed.connect(lambda item=item: self._item_changed(item))
-            item.progressed.connect(lambda f, text, item=item: self._progress(item, f, text))
-            self.items.append(item)
-            row = QListWidgetItem(self.files)
-            row.setToolTip(str(path))
-            item.read()
+        """Put files on the list and begin to read them. Those that are there already are passed over.
+
+        Several pictures from one folder are one entry, as photos of one scene.
+        """
+        single, groups = together([Path(path) for path in paths])
+        for folder, files in groups.items():
+            self._list(ImportItem(folder, self, tuple(files)))
+        for path in single:
+            if not any(item.path == path and not item.parts for item in self.items):
+                self._list(ImportItem(path, self))
         if paths:
             settings().remember_folder(paths[0])
             if self.files.currentRow() < 0:
                 self.files.setCurrentRow(0)
+        self._refresh()
+
+    def _list(self, item: ImportItem) -> None:
+        item.changed.connect(lambda: self._item_changed(item))
+        item.progressed.connect(lambda f, text: self._progress(item, f, text))
+        self.items.append(item)
+        QListWidgetItem(self.files).setToolTip(str(item.path))
+        item.read()
+
+    def _separate(self, item: ImportItem) -> None:
+        """Pictures that were taken for photos of one scene are listed one by one."""
+        self.files.setCurrentRow(self.items.index(item))
+        self.remove_current()
+        for path in item.parts:
+            self._list(ImportItem(path, self))
+        self.files.setCurrentRow(len(self.items) - len(item.parts))
         self._refresh()
 
     def remove_current(self) -> None:
@@ -198,6 +213,7 @@ class ImportDialog(Dialog):
         if item not in self._pages:
             page = ImportPage(item, self)
             page.renamed.connect(self._refresh)
+            page.separated.connect(lambda: QTimer.singleShot(0, lambda: self._separate(item)))
             self._pages[item] = page
             self.stack.addWidget(page)
         self.stack.setCurrentWidget(self._pages[item])
@@ -213,7 +229,7 @@ class ImportDialog(Dialog):
             self.current.cancel()
 
     def _progress(self, item: ImportItem, fraction: float, text: str) -> None:
-        if item is self.current and item.state == "preparing":
+        if item is self.current and item.state in ("preparing", "reading"):
             self.preview.show_progress(fraction, f"{text}…" if text else "")
 
     def _show_preview(self, item: ImportItem) -> None:
@@ -255,9 +271,10 @@ class ImportDialog(Dialog):
                 icon, role, text = "warning", "warn", "Ready, with problems"
             entry = self.files.item(row)
             if entry is not None:
-                entry.setText(f"{item.path.name}\n{text}")
+                name = f"{len(item.parts)} photos of {item.path.name}" if item.parts else item.path.name
+                entry.setText(f"{name}\n{text}")
                 entry.setIcon(theme.icon(icon, role))
-                entry.setData(Qt.ItemDataRole.AccessibleTextRole, f"{item.path.name}, {text}")
+                entry.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name}, {text}")
         ready = [item for item in self.items if item.state == "ready"]
         busy = [item for item in self.items if item.state in ("reading", "preparing")]
         count = len(ready)
@@ -325,5 +342,5 @@ def _file_filters() -> str:
 
     every = sorted({p for reader in READERS.values() for p in reader.patterns})
     lines = [f"All known files ({' '.join(every)})"]
-    lines += [f"{r.title} ({' '.join(r.patterns)})" for r in READERS.values()]
+    lines += [f"{r.title} ({' '.join(r.patterns)})" for r in READERS.values() if r.patterns]
     return ";;".join([*lines, "All files (*)"])

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ from app.background import Task, run_in_background
 from app.dialogs.adding import Addition
 from app.dialogs.facts import Facts, describe, has_unit
 from app.dialogs.live import Answer, LivePreparation, Request
-from engines.core import Artifact, Method, Params, UserError, catalog
+from engines.core import Artifact, Cancelled, Method, Params, UserError, catalog
 from engines.data import Slices, Volume
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ log = logging.getLogger("fieldwright.import")
 
 State = Literal["reading", "ready", "preparing", "refused", "cancelled"]
 LINK_BYTES = 50_000_000
-"""Files over this size may be linked to instead of embedded."""
+"""Files over this size may be linked to instead of embedded; photos always."""
+PICTURES = (".png", ".jpg", ".jpeg")
+MANY_PICTURES = 3
+"""So many pictures that are chosen together are taken for photos of one scene."""
 KEEP = "keep"
 """The plan that adds what was read as it is."""
 
@@ -41,19 +44,44 @@ class Opened:
     facts: tuple[Facts, ...]
     readers: tuple[Reader, ...]
     reader: Reader
+    options: Params | None
 
 
-def open_file(path: Path, options: Params | None, format: str | None) -> Opened:
-    """Read and describe a file. Raises UserError. Not for the GUI thread."""
+def open_file(
+    path: Path,
+    options: Params | None,
+    format: str | None,
+    parts: Sequence[Path] = (),
+    progress: Callable[[float, str], None] = lambda fraction, text: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Opened:
+    """Read and describe a file, or these ``parts`` of a folder. Raises UserError, and Cancelled.
+
+    Not for the GUI thread.
+    """
     from engines.files import READERS, read, readers_for
 
+    def tell(fraction: float, text: str) -> None:
+        if cancelled():
+            raise Cancelled
+        progress(fraction, text)
+
+    if parts and options is None:
+        options, format = _only(parts), "photo-folder"
     fitting = tuple(readers_for(path))
-    loaded = read(path, options, format)
+    loaded = read(path, options, format, tell)
     if not loaded.artifacts:
         raise UserError(f"'{path.name}' holds nothing that can be used.", mend="Choose another file.")
-    return Opened(
-        loaded, tuple(describe(a) for a in loaded.artifacts), fitting, READERS[format] if format else fitting[0]
-    )
+    chosen = READERS[format] if format else fitting[0]
+    return Opened(loaded, tuple(describe(a) for a in loaded.artifacts), fitting, chosen, options)
+
+
+def _only(files: Sequence[Path]) -> Params:
+    """Options that take these photos of their folder: all of them if they are all."""
+    from engines.files.photo_folder import PhotoFolderOptions, photo_files
+
+    every = {file.name for file in photo_files(files[0].parent)} == {file.name for file in files}
+    return PhotoFolderOptions(only="" if every else ";".join(file.name for file in files))
 
 
 def preparations_for(kind: type[Artifact]) -> tuple[Method, ...]:
@@ -74,10 +102,13 @@ class ImportItem(QObject):
     prepared = Signal()
     progressed = Signal(float, str)
 
-    def __init__(self, path: str | Path, parent: QObject | None = None) -> None:
+    def __init__(self, path: str | Path, parent: QObject | None = None, parts: tuple[Path, ...] = ()) -> None:
+        """``parts`` are the files of a folder that were chosen, where they are not all."""
         super().__init__(parent)
         self.path = Path(path)
-        self.name = stem(self.path.name)
+        lies_in = self.path.parent.name if self.path.name.lower() == "images" else ""
+        self.name = stem(lies_in or self.path.name)
+        self.parts = parts
         self.state: State = "reading"
         self.error: BaseException | None = None
         self.found: Opened | None = None
@@ -123,9 +154,14 @@ class ImportItem(QObject):
         self.options, self._format = options, format
         self.state, self.error, self.found, self.answer = "reading", None, None, None
         self._task = run_in_background(
-            open_file, self.path, options, format, done=self._opened, failed=self._refused, owner=self
-        )
+            open_file, self.path, options, format, self.parts, done=self._opened, failed=self._refused,
+            progress=self._read_so_far, owner=self,
+        )  # fmt: skip
         self.changed.emit()
+
+    def _read_so_far(self, fraction: float, text: str) -> None:
+        if self.state == "reading":
+            self.progressed.emit(fraction, text)
 
     def cancel(self) -> None:
         """Stop what is under way. Memory that a reader has taken is freed when it returns."""
@@ -142,7 +178,9 @@ class ImportItem(QObject):
 
     def _opened(self, found: Opened) -> None:
         self._task = None
-        self.found, self.state = found, "ready"
+        self.found, self.options, self.state = found, found.options, "ready"
+        if found.loaded.files:
+            self.file_bytes = (_size(self.path) or 0) + sum(_size(file) or 0 for file in found.loaded.files)
         first = found.loaded.artifacts[0]
         if self.unit is None:
             self.unit = getattr(first, "unit", "") if has_unit(first) else ""
@@ -248,7 +286,12 @@ class ImportItem(QObject):
     def can_link(self) -> bool:
         """Whether something will be added that is in the file as it is, and large enough to stay there."""
         as_it_is = self.plan == KEEP or self.keep_source
-        return self.state == "ready" and as_it_is and (self.file_bytes or 0) > LINK_BYTES
+        return self.state == "ready" and as_it_is and (self.many_files or (self.file_bytes or 0) > LINK_BYTES)
+
+    @property
+    def many_files(self) -> int:
+        """How many files it is read from; 0 where it is one."""
+        return len(self.found.loaded.files) if self.found is not None else 0
 
     def _as_read(self, name: str, index: int) -> Addition:
         """One of the artifacts that the file holds, linked if that was chosen."""
@@ -260,7 +303,8 @@ class ImportItem(QObject):
         options = (self.options or reader.options()).model_dump(mode="json")
         artifact = self._in_unit(read)
         unit = None if artifact is read else self.unit
-        link = functools.partial(link_to, file_of(self.path, reader.key), reader.key, options, index, unit)
+        files = self.found.loaded.files
+        link = functools.partial(link_to, file_of(self.path, reader.key), reader.key, options, index, unit, files)
         how = Provenance(reader=reader.key, options=options)
         return Addition(name, artifact, self._origin, how, link=link if self.link and self.can_link else None)
 
@@ -310,6 +354,17 @@ def label_field(method: Method) -> str | None:
 
 def with_label(params: Params, label: Any) -> Params:
     return type(params).parse({"label": label}, params)
+
+
+def together(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]:
+    """(what is opened one by one, pictures that were chosen together by their folder)."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in paths:
+        if path.suffix.lower() in PICTURES and ";" not in path.name:
+            by_folder.setdefault(path.parent, []).append(path)
+    groups = {folder: files for folder, files in by_folder.items() if len(files) >= MANY_PICTURES}
+    grouped = {file for files in groups.values() for file in files}
+    return [path for path in paths if path not in grouped], groups
 
 
 def stem(file_name: str) -> str:

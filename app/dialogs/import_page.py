@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
+    QPushButton,
     QRadioButton,
     QScrollArea,
     QTreeWidget,
@@ -35,6 +36,7 @@ class ImportPage(QScrollArea):
     """Shows and edits one :class:`ImportItem`. Built anew when the file has been read or its plan changes."""
 
     renamed = Signal()
+    separated = Signal()
 
     def __init__(self, item: ImportItem, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,10 +68,17 @@ class ImportPage(QScrollArea):
         self._rows.setVerticalSpacing(4)
         self._rows.setColumnStretch(1, 1)
         self._column.addWidget(self._facts)
+        self.apart = QPushButton("Add as separate images", objectName="import_apart")
+        self.apart.setAccessibleName(self.apart.text())
+        self.apart.setToolTip("They were taken for photos of one scene, as they were chosen together.")
+        self.apart.setProperty("kind", "quiet")
+        self.apart.setAutoDefault(False)
+        self.apart.setVisible(bool(item.parts))
+        self.apart.clicked.connect(self.separated)
+        self._column.addWidget(self.apart, 0, Qt.AlignmentFlag.AlignLeft)
         self._plan_box = _section(self._column)
         self._form_box = _section(self._column)
         self.link = QCheckBox(objectName="import_link")
-        self.link.setToolTip("The project stays small, and needs the file whenever the data are used.")
         self.link.setChecked(item.link)
         self.link.toggled.connect(lambda on: setattr(item, "link", on))
         self._column.addWidget(self.link)
@@ -127,7 +136,10 @@ class ImportPage(QScrollArea):
         self._show_problems()
         self.link.setVisible(item.can_link)
         if item.can_link:
-            self.link.setText(f"Keep in its file and link to it ({size_text(item.file_bytes)})")
+            what = "Link to the folder" if item.many_files else "Keep in its file and link to it"
+            self.link.setText(f"{what} ({size_text(item.file_bytes)})")
+            needs = "each photo in its folder" if item.many_files else "the file"
+            self.link.setToolTip(f"The project stays small, and needs {needs} whenever the data are used.")
             self.link.setAccessibleName(self.link.text())
         now = (id(item.found), item.methods_known, item.plan)
         if now != self._built_for:
@@ -153,7 +165,8 @@ class ImportPage(QScrollArea):
         if item.file_bytes is not None:
             held = sum(a.nbytes for a in item.found.loaded.artifacts) if item.found else 0
             embedded = f", embedded as {size_text(held)}" if held else ""
-            rows.append(("Size", f"{size_text(item.file_bytes)}{embedded}"))
+            files = f" in {item.many_files:,} files" if item.many_files else ""
+            rows.append(("Size", f"{size_text(item.file_bytes)}{files}{embedded}"))
         if item.found is not None:
             rows.append(("Format", item.found.reader.title))
             many = len(item.found.facts) > 1

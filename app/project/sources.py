@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 from app.project.hdf5 import check_memory
 from engines.core import Artifact, UserError, versions
 
+MOST_LISTED = 48_000
+"""Bytes of the list of a link's files: an attribute of an HDF5 file has room for 64 kB."""
 LinkState = Literal["there", "changed", "missing"]
 
 
@@ -62,7 +64,9 @@ class Link:
 
     ``path`` is absolute, ``relative`` leads there from the project's folder ("" where it cannot). ``size`` (bytes) and
     ``hash`` (BLAKE2b, 32 hex digits) are those of the file. ``index`` is the artifact's number among those that
-    ``reader`` gives with ``options``; ``unit`` is put in place of the file's when it is not None.
+    ``reader`` gives with ``options``; ``unit`` is put in place of the file's when it is not None. ``files`` are those
+    that are read with it, such as photos: size and hash by the way there from its folder, or from itself where it is
+    a folder; then ``size`` and ``hash`` are 0 and "".
     """
 
     path: str
@@ -73,6 +77,7 @@ class Link:
     index: int = 0
     unit: str | None = None
     relative: str = ""
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return _plain(self)
@@ -93,6 +98,7 @@ class Link:
             index=index if isinstance(index, int) else 0,
             unit=None if unit is None else str(unit),
             relative=str(found.get("relative") or ""),
+            files=_files(found.get("files")),
         )
 
     @property
@@ -106,7 +112,7 @@ class Link:
 
     def seen_from(self, folder: Path | None, before: Path | None) -> Link:
         """The link as a project in ``folder`` has it, that of one in ``before`` being this."""
-        there = next((place for place in self.places(before) if _size(place) == self.size), Path(self.path))
+        there = next((place for place in self.places(before) if self.looks_right(place)), Path(self.path))
         relative = ""
         with contextlib.suppress(ValueError):  # another drive
             relative = os.path.relpath(there, folder) if folder is not None else ""
@@ -114,8 +120,33 @@ class Link:
 
     def state(self, folder: Path | None) -> LinkState:
         """A quick look: by size only."""
-        sizes = [_size(place) for place in self.places(folder)]
-        return "there" if self.size in sizes else "missing" if all(size is None for size in sizes) else "changed"
+        places = self.places(folder)
+        if any(self.looks_right(place) for place in places):
+            return "there"
+        return "changed" if any(place.exists() for place in places) else "missing"
+
+    @property
+    def whole_size(self) -> int:
+        """Bytes of all its files."""
+        return self.size + sum(size for size, _ in self.files.values())
+
+    def looks_right(self, place: Path) -> bool:
+        """Whether the files at ``place`` have the sizes that they should have."""
+        return self._at(place) == self.size and self.differs(place, content=False) == ""
+
+    def differs(self, place: Path, *, content: bool = True) -> str:
+        """The name of a file that is not what it was; "" if all are. Reads them all, for ``content``."""
+        root = place if place.is_dir() else place.parent
+        if self._at(place) != self.size or (content and self.hash and file_hash(place) != self.hash):
+            return place.name
+        for name, (size, digest) in self.files.items():
+            file = root / name
+            if _size(file) != size or (content and not file_hash(file).startswith(digest)):
+                return name
+        return ""
+
+    def _at(self, place: Path) -> int | None:
+        return 0 if self.files and not self.hash and place.is_dir() else _size(place)
 
 
 class Item(NamedTuple):
@@ -129,14 +160,34 @@ class Item(NamedTuple):
 
 
 def link_to(
-    path: Path, reader: str, options: Mapping[str, Any] | None = None, index: int = 0, unit: str | None = None
+    path: Path,
+    reader: str,
+    options: Mapping[str, Any] | None = None,
+    index: int = 0,
+    unit: str | None = None,
+    files: Iterable[Path] = (),
 ) -> Link:
-    """A link to a file as it is now. Reads it once for its hash; raises :class:`UserError` when it cannot be read."""
+    """A link to a file as it is now, and to ``files`` that are read with it; to these alone where it is a folder.
+
+    Reads them once for their hashes; raises :class:`UserError` when one cannot be read.
+    """
     where = path.expanduser().absolute()
-    size = _size(where)
+    root = where if where.is_dir() else where.parent
+    real = root.resolve()
+    beside = {os.path.relpath(file.resolve(), real): (os.path.getsize(file), file_hash(file)[:16]) for file in files}
+    if len(json.dumps(beside)) > MOST_LISTED:
+        if where.is_dir():
+            raise UserError(
+                f"'{where.name}' holds too many files to be linked.",
+                f"{len(beside):,}; a project can keep watch over about {MOST_LISTED // 70:,}.",
+                "Embed it, or link to parts of it.",
+            )
+        beside = {}  # what is read is still compared as a whole
+    size = 0 if where.is_dir() and beside else _size(where)
     if size is None:
         raise UserError(f"There is no file '{where}'.", mend="Check the path.")
-    return Link(str(where), size, file_hash(where), reader, dict(options or {}), index, unit)
+    digest = file_hash(where) if where.is_file() else ""
+    return Link(str(where), size, digest, reader, dict(options or {}), index, unit, files=beside)
 
 
 def file_hash(path: Path) -> str:
@@ -154,16 +205,17 @@ def load_link(link: Link, folder: Path | None, content_hash: str, nbytes: int = 
 
     Raises :class:`UserError` when the file is gone, was changed, or cannot be read.
     """
-    found = [place for place in link.places(folder) if _size(place) is not None]
+    found = [place for place in link.places(folder) if link._at(place) is not None]
     if not found:
         raise UserError(
             f"The linked file '{link.name}' is gone.",
             f"It was at '{link.path}'.",
             "Put it back, or show where it lies now (fieldwright relink).",
         )
-    same = next((place for place in found if _size(place) == link.size and file_hash(place) == link.hash), None)
+    other = {place: link.differs(place) for place in found}
+    same = next((place for place in found if not other[place]), None)
     if same is None:
-        raise _changed(found[0])
+        raise _changed(found[0], other[found[0]])
     check_memory(nbytes, f"'{link.name}'")
     artifact = read_linked(link, same)
     if artifact.content_hash() != content_hash:  # a data file beside it was changed
@@ -192,8 +244,23 @@ def moved_link(link: Link, path: Path, content_hash: str, folder: Path | None) -
 
     Raises :class:`UserError` when the file holds something else.
     """
-    fresh = link_to(path, link.reader, link.options, link.index, link.unit)
-    if fresh.hash != link.hash and read_linked(fresh, Path(fresh.path)).content_hash() != content_hash:
+    if path.is_dir():
+        from engines.files import file_of
+
+        path = file_of(path, link.reader)
+    root = path if path.is_dir() else path.parent
+    there = [root / name for name in link.files]
+    lost = [name for name, file in zip(link.files, there, strict=True) if not file.is_file()]
+    if lost:
+        raise UserError(
+            f"{len(lost):,} of {len(there):,} files that '{link.name}' was read with are not there.",
+            f"In '{root}' there is no '{lost[0]}'" + (f", and {len(lost) - 1:,} others." if lost[1:] else "."),
+            "Choose the place to which all of them were moved.",
+        )
+    fresh = link_to(path, link.reader, link.options, link.index, link.unit, there)
+    if (fresh.hash, fresh.files) != (link.hash, link.files) and read_linked(
+        fresh, Path(fresh.path)
+    ).content_hash() != content_hash:
         raise UserError(
             f"'{path.name}' holds something else than '{link.name}' did.",
             "Results that were made from it would no longer fit.",
@@ -202,10 +269,11 @@ def moved_link(link: Link, path: Path, content_hash: str, folder: Path | None) -
     return fresh.seen_from(folder, None)
 
 
-def _changed(path: Path) -> UserError:
+def _changed(path: Path, name: str = "") -> UserError:
+    file = path if name in ("", path.name) else (path if path.is_dir() else path.parent) / name
     return UserError(
-        f"The linked file '{path.name}' was changed since it was imported.",
-        f"'{path}' holds other bytes now.",
+        f"The linked file '{file.name}' was changed since it was imported.",
+        f"'{file}' holds other bytes now." if file.exists() else f"'{file}' is not there any more.",
         "Bring the old one back, show where it lies now (fieldwright relink), or import the new one.",
     )
 
@@ -223,6 +291,15 @@ def _mapping(value: Any) -> dict[str, Any]:
         with contextlib.suppress(ValueError):
             value = json.loads(value)
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+
+def _files(value: Any) -> dict[str, tuple[int, str]]:
+    """Sizes and hashes by name; what is none is left out."""
+    found = {}
+    for name, pair in _mapping(value).items():
+        if isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], int):
+            found[name] = pair[0], str(pair[1])
+    return found
 
 
 def _plain(item: Provenance | Link) -> dict[str, Any]:

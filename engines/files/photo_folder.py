@@ -56,7 +56,7 @@ def read_photo_folder(path: Path, options: PhotoFolderOptions, tell: Tell = sile
         sizes=[size for _, _, size in good],
         names=tuple(file.name for file, _, _ in good),
     )
-    return Loaded((photos,), tuple(problems))
+    return Loaded((photos,), tuple(problems), tuple(file for file, _, _ in good))
 
 
 def photo_files(folder: Path) -> list[Path]:

@@ -179,7 +179,8 @@ def photos_of(
         point_colors=points.colors if points.places is not None and len(points.places) else None,
         names=tuple(o.shot.name for o in opened),
     )
-    return Loaded((photos,), tuple(said))
+    files = [f for o in opened for f in (o.shot.file, o.shot.mask) if f is not None and f.is_file()]
+    return Loaded((photos,), tuple(said), tuple(dict.fromkeys(files)))
 
 
 def each(

@@ -19,10 +19,14 @@ from engines.core import Artifact, Params, UserError
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a reader found: artifacts, and problems that the user should see before adding them."""
+    """What a reader found: artifacts, and problems that the user should see before adding them.
+
+    ``files`` are those that were read besides the one that was opened, such as the photos that it names.
+    """
 
     artifacts: tuple[Artifact, ...]
     problems: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from app.project import Entry, Link, Project, Provenance, link_to
 from engines.core import UserError
 from engines.data import Volume
 from engines.files import read, write
+from tests.files import photo_sets
 
 
 def scan(seed=0) -> Volume:
@@ -363,3 +364,76 @@ def test_a_file_that_may_not_be_read(folder):
     (folder / "scans" / "head.mha").chmod(0)
     with Project.open(folder / "p.fieldwright") as project, pytest.raises(UserError, match="cannot be read"):
         project.artifact(key)
+
+
+# --- photos: many files that are read together ---
+
+
+@pytest.fixture(params=["transforms", "photo-folder"])
+def photo_link(request, tmp_path):
+    """(where photos lie, the link to them): by the file that names them, or a folder of photos alone."""
+    where = tmp_path / "study" / "shots"
+    where.mkdir(parents=True)
+    posed = request.param == "transforms"
+    if posed:
+        photo_sets.nerf(where)
+    else:
+        photo_sets.save_photos(where)
+    loaded = read(where)
+    path = where / "transforms.json" if posed else where
+    return where, link_to(path, request.param, files=loaded.files), loaded.artifacts[0]
+
+
+def test_each_photo_is_watched(photo_link, tmp_path):
+    where, link, photos = photo_link
+    assert len(link.files) == 6
+    sizes = sum(f.stat().st_size for f in where.rglob("*") if f.is_file())
+    assert link.whole_size == sizes
+    with Project.new() as project:
+        key = project.add(photos, link=link).id
+        project.save(tmp_path / "study" / "p.fieldwright")
+    photo = where / next(name for name in link.files if "p3" in name)
+    before = photo.read_bytes()
+    with Project.open(tmp_path / "study" / "p.fieldwright") as project:
+        assert project.entries[key].link.files == link.files
+        assert project.link_state(key) == "there"
+        assert project.artifact(key).content_hash() == photos.content_hash()
+        forget(project, key)
+        photo.write_bytes(before[:-1] + b"?")  # of the same size
+        assert project.link_state(key) == "there"
+        with pytest.raises(UserError, match=r"'p3.png' was changed"):
+            project.artifact(key)
+        photo.write_bytes(before + b"more")
+        assert project.link_state(key) == "changed"
+        photo.unlink()
+        assert project.link_state(key) == "changed"
+        with pytest.raises(UserError) as refused:
+            project.artifact(key)
+        assert "is not there any more" in refused.value.why
+
+
+def test_photos_that_moved_are_found_by_their_new_folder(photo_link, tmp_path):
+    where, link, photos = photo_link
+    with Project.new() as project:
+        key = project.add(photos, link=link).id
+        shutil.move(where, tmp_path / "elsewhere")
+        forget(project, key)
+        assert project.link_state(key) == "missing"
+        with pytest.raises(UserError, match="is gone"):
+            project.artifact(key)
+        project.relink(key, tmp_path / "elsewhere")
+        assert project.link_state(key) == "there"
+        assert project.artifact(key).content_hash() == photos.content_hash()
+        lost = next(iter(link.files))
+        (tmp_path / "elsewhere" / lost).unlink()
+        with pytest.raises(UserError, match="1 of 6 files"):
+            project.relink(key, tmp_path / "elsewhere")
+
+
+def test_a_list_of_files_that_no_project_has_room_for(tmp_path, monkeypatch):
+    photo_sets.nerf(tmp_path)
+    monkeypatch.setattr("app.project.sources.MOST_LISTED", 100)
+    loaded = read(tmp_path)
+    assert link_to(tmp_path / "transforms.json", "transforms", files=loaded.files).files == {}
+    with pytest.raises(UserError, match="too many files"):
+        link_to(tmp_path / "images", "photo-folder", files=loaded.files)

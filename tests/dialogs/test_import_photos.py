@@ -1,0 +1,127 @@
+"""Photos in the import dialog: folders and selections, with cameras or without."""
+
+import dataclasses
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
+
+from app.dialogs.import_dialog import ImportDialog
+from engines.data import Image, Photos, UnposedPhotos
+from engines.files import registry
+from tests.files import photo_sets
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def open_dialog(app, project, viewer_factory, qtbot):
+    def make(*paths):
+        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        return dialog
+
+    return make
+
+
+@pytest.fixture
+def shots(tmp_path):
+    folder = tmp_path / "garden"
+    folder.mkdir()
+    for index in range(4):
+        PIL.Image.fromarray(np.full((30, 40, 3), 50 * index, np.uint8)).save(folder / f"IMG_{index}.jpg")
+    return folder
+
+
+def ready(qtbot, dialog):
+    qtbot.waitUntil(lambda: all(i.methods_known and i.state == "ready" for i in dialog.items), timeout=60_000)
+
+
+def add(qtbot, dialog):
+    with qtbot.waitSignal(dialog.added, timeout=60_000) as told:
+        qtbot.mouseClick(dialog.findChild(QPushButton, "import_dialog_add"), Qt.MouseButton.LeftButton)
+    return told.args[0]
+
+
+def fact(dialog, name):
+    return dialog.page().findChild(QLabel, f"fact:{name}").text()
+
+
+def test_a_folder_of_photos(open_dialog, project, shots, qtbot):
+    dialog = open_dialog(shots)
+    ready(qtbot, dialog)
+    assert fact(dialog, "Photos") == "4"
+    assert "structure from motion" in fact(dialog, "Cameras")
+    assert fact(dialog, "Focal length") == "not in the files"
+    assert "in 4 files" in fact(dialog, "Size")
+    (key,) = add(qtbot, dialog)
+    assert project.entries[key].name == "garden"
+    assert isinstance(project.artifact(key), UnposedPhotos)
+    assert project.entries[key].link is None
+
+
+@pytest.mark.parametrize("posed", [True, False])
+def test_photos_may_stay_in_their_folder(posed, open_dialog, project, shots, qtbot):
+    if posed:
+        photo_sets.nerf(shots)
+    dialog = open_dialog(shots)
+    ready(qtbot, dialog)
+    box = dialog.page().findChild(QCheckBox, "import_link")
+    assert box.isVisible()
+    assert box.text().startswith("Link to the folder (")
+    box.click()
+    (key,) = add(qtbot, dialog)
+    link = project.entries[key].link
+    assert len(link.files) == (6 if posed else 4)
+    assert project.link_state(key) == "there"
+    project._content.cache.drop(key)
+    assert isinstance(project.artifact(key), Photos if posed else UnposedPhotos)
+
+
+def test_pictures_chosen_together_are_photos_of_one_scene_or_single_images(open_dialog, project, shots, qtbot):
+    some = sorted(shots.iterdir())[:3]
+    dialog = open_dialog(*some)
+    ready(qtbot, dialog)
+    assert dialog.files.count() == 1
+    assert dialog.files.item(0).text().startswith("3 photos of garden")
+    assert dialog.current.source.names == tuple(p.name for p in some)
+    apart = dialog.page().findChild(QPushButton, "import_apart")
+    assert apart.isVisible()
+    qtbot.mouseClick(apart, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dialog.files.count() == 3)
+    ready(qtbot, dialog)
+    assert not dialog.page().findChild(QPushButton, "import_apart").isVisible()
+    ids = add(qtbot, dialog)
+    assert [type(project.artifact(key)) for key in ids] == [Image] * 3
+
+
+def test_two_pictures_are_two_images(open_dialog, shots, qtbot):
+    dialog = open_dialog(*sorted(shots.iterdir())[:2])
+    ready(qtbot, dialog)
+    assert [type(item.source) for item in dialog.items] == [Image] * 2
+
+
+def test_reading_photos_says_how_far_it_is_and_stops(open_dialog, shots, qtbot, monkeypatch):
+    reader = registry.READERS["photo-folder"]
+    passed = []
+
+    def slow(path, options, tell):
+        for step in range(10_000):
+            passed.append(step)
+            tell(step / 10_000, f"Reading photos ({step} of 10,000)")
+            time.sleep(0.01)
+        raise AssertionError("it was not stopped")
+
+    monkeypatch.setitem(registry.READERS, "photo-folder", dataclasses.replace(reader, function=slow))
+    dialog = open_dialog(shots)
+    said = dialog.preview.findChild(QLabel, "preview_status")
+    qtbot.waitUntil(lambda: "Reading photos (" in said.text(), timeout=20_000)
+    qtbot.mouseClick(dialog.preview.stop_button, Qt.MouseButton.LeftButton)
+    assert dialog.current.state == "cancelled"
+    count = len(passed)
+    qtbot.wait(100)
+    assert len(passed) <= count + 1, "it went on after it was stopped"
