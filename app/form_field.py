@@ -9,7 +9,16 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app import theme
 from engines.core import ParamSpec
@@ -111,6 +120,11 @@ class Field:
         self.editor.setAccessibleDescription(spec.help)
         self.editor.installEventFilter(form)
         self.label.setBuddy(self.editor)
+        self.face = self.editor
+        """What stands beside the label: the editor, with what else belongs to it."""
+        self.pick: QPushButton | None = None
+        if spec.kind == "box":
+            self.face, self.pick = _with_pick(spec, self.editor)
         tip = _tooltip(spec)
         self.label.setToolTip(tip)
         self.editor.setToolTip(tip)
@@ -164,6 +178,8 @@ class Field:
             self.editor.setCurrentIndex(max(0, self.editor.findData(raw)))
         elif isinstance(self.editor, QLineEdit) and self.editor.text() != raw:
             self.editor.setText(str(raw))
+            if self.spec.kind == "box" and not self.editor.hasFocus():
+                self.editor.setCursorPosition(0)
 
     def raw_of(self, value: Any) -> str | bool:
         """The editor's content for a value of the params."""
@@ -182,6 +198,29 @@ class Field:
         self.error.setVisible(bool(text))
         if (self.editor.property("tone") == "bad") != bool(text):
             theme.mark(self.editor, tone="bad" if text else "")
+
+
+def _with_pick(spec: ParamSpec, editor: QWidget) -> tuple[QWidget, QPushButton]:
+    """The editor of a box above a button that lets a view set it."""
+    if isinstance(editor, QLineEdit):
+        editor.setPlaceholderText("none")
+    face = QWidget()
+    column = QVBoxLayout(face)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(4)
+    column.addWidget(editor)
+    pick = QPushButton("Pick in view")
+    pick.setIcon(theme.icon("perspective"))
+    pick.setIconSize(QSize(15, 15))
+    pick.setCheckable(True)
+    pick.setAutoDefault(False)
+    pick.setObjectName(f"pick:{spec.name}")
+    pick.setAccessibleName(f"Pick {spec.label} in view")
+    pick.setToolTip(f"Show the inputs and drag the faces of the {spec.label.lower()}")
+    pick.toggled.connect(lambda on: pick.setText("End picking" if on else "Pick in view"))
+    pick.hide()
+    column.addWidget(pick)
+    return face, pick
 
 
 def _tooltip(spec: ParamSpec) -> str:

@@ -61,6 +61,8 @@ class ParamForm(QWidget):
 
     changed = Signal()
     valid_changed = Signal(bool)
+    pick_wanted = Signal(str, bool)
+    """A field's box is to be set in a view, or no longer; see :meth:`offer_picking`."""
 
     def __init__(
         self,
@@ -92,6 +94,8 @@ class ParamForm(QWidget):
             elif isinstance(editor, QCheckBox):
                 editor.toggled.connect(lambda _, n=name: self._edited(n))
             field.reset.clicked.connect(lambda _, n=name: self.reset(n))
+            if field.pick is not None:
+                field.pick.toggled.connect(lambda on, n=name: self.pick_wanted.emit(n, on))
 
     # --- what others use ---
 
@@ -131,6 +135,34 @@ class ParamForm(QWidget):
         base = self._raw_of(self._base)
         return [name for name, raw in self._state.items() if raw != base[name]]
 
+    def offer_picking(self) -> None:
+        """Show the buttons by which boxes are set in a view: somebody listens to ``pick_wanted``."""
+        for field in self._fields.values():
+            if field.pick is not None:
+                field.pick.show()
+
+    def end_picking(self, name: str = "") -> None:
+        """Nobody sets this field (all of them) in a view any more."""
+        for key, field in self._fields.items():
+            if field.pick is not None and name in ("", key):
+                field.pick.setChecked(False)
+
+    def value(self, name: str) -> Any:
+        """What a field says now. Raises :class:`UserError` while it is wrong."""
+        return getattr(self.params_class.parse({name: self._state[name]}), name)
+
+    def set_value(self, name: str, value: Any) -> None:
+        """Set one field (undoable); several in a row make one step until :meth:`end_step`."""
+        field = self._fields[name]
+        self._push(f"Change {field.spec.label}", {**self._state, name: field.raw_of(value)}, f"set {name}")
+
+    def end_step(self) -> None:
+        """What is set from now on is a new step of undo."""
+        self._tidy()
+
+    def spec(self, name: str) -> ParamSpec:
+        return self._fields[name].spec
+
     def editor(self, name: str) -> QWidget:
         return self._fields[name].editor
 
@@ -145,7 +177,7 @@ class ParamForm(QWidget):
         keep = field.reset.sizePolicy()
         keep.setRetainSizeWhenHidden(False)
         field.reset.setSizePolicy(keep)
-        for widget in (field.label, field.editor, field.reset):
+        for widget in (field.label, field.face, field.reset):
             widget.hide()
 
     def show_advanced(self, shown: bool = True) -> None:
@@ -212,7 +244,7 @@ class ParamForm(QWidget):
         grid.setColumnStretch(1, 1)
         for index, field in enumerate(fields):
             grid.addWidget(field.label, 2 * index, 0)
-            grid.addWidget(field.editor, 2 * index, 1)
+            grid.addWidget(field.face, 2 * index, 1)
             grid.addWidget(field.reset, 2 * index, 2)
             grid.addWidget(field.error, 2 * index + 1, 0, 1, 2)
         return box

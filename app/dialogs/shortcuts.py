@@ -51,6 +51,11 @@ VIEW_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("In the camera path: key view before, after", "PgUp, PgDown"),
         ("In the camera path: remove a key view, put this view in its place", "Del, U"),
         ("In the camera path: key view one earlier, later", "Alt+Left, Alt+Right"),
+        ("Edit the mesh under its Gaussians", "E"),
+        ("Choose all of it, nothing, the rest", "A, N, I"),
+        ("Handles that move, turn, scale", "M, T, K"),
+        ("Apply the edit", "Return, Enter"),
+        ("Take the edit back, choose nothing, leave", "Esc"),
     ),
     "In videos": (
         ("Play or stop", "Space"),

@@ -68,6 +68,8 @@ class ViewerSpec:
     factory: str | Callable[..., Any]
     overlays: tuple[type[Artifact], ...] = ()
     """Types it shows together with its own, but not alone."""
+    has_box: bool = False
+    """Whether its ``box`` (:class:`~app.viewers.box_tool.BoxTool`) lets a box be set in space."""
 
     def shows(self, kind: type[Artifact], *, overlay: bool = False) -> bool:
         return issubclass(kind, self.types + (self.overlays if overlay else ()))
@@ -118,10 +120,10 @@ for _spec in (
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
-               (Mesh, PointCloud, Slices, Photos, CameraPath)),
+               (Mesh, PointCloud, Slices, Photos, CameraPath), has_box=True),
     ViewerSpec("photos", "Photos", "image-square", (PhotoSet,), "app.viewers.photos_view:PhotosView"),
     ViewerSpec("scene", "3D view", "scene", (Mesh, PointCloud, Slices, GridField, Volume, Photos, CameraPath),
-               "app.viewers.scene:Scene3D"),
+               "app.viewers.scene:Scene3D", has_box=True),
     ViewerSpec("image", "Image", "image", (Image,), "app.viewers.image_view:ImageView"),
     ViewerSpec("video", "Video", "video", (Video, DepthVideo), "app.viewers.video_view:VideoView"),
     ViewerSpec("curves", "Curves", "curves", (Curve,), "app.viewers.curves_view:CurvesView"),

@@ -8,14 +8,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QImage
+from PySide6.QtCore import QEvent, QPointF, QSizeF, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from app import theme
 from app.settings import settings
 from app.viewers import layers as kinds
 from app.viewers import overlay, scene_bar, scene_picture, scene_state
+from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
@@ -57,13 +58,17 @@ class Scene3D(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        self.stage = Stage(self, lambda painter, size: scene_picture.paint_overlay(self, painter, size, self.pose))
+        self.stage = Stage(self, self._paint_above)
         self.canvas, self.overlay, self.panel = self.stage.canvas, self.stage.overlay, self.stage.panel
         self.empty, self.notice, self._say = self.stage.empty, self.stage.notice, self.stage.say
         self.framing = Framing(lambda: self.pose, self.set_pose)
         self.measure = Measure(self.pick, self._tools_changed)
         self.clip = Clip(self.canvas.ray, self.canvas.project, self._clip_changed)
         self.canvas.tools = [self.clip, self]
+        canvas, update = self.canvas, self.overlay.update
+        self.box = BoxTool(
+            Host(canvas.tools, canvas.ray, canvas.project, self._content_box, update, canvas), self.stage
+        )
         self._pressed = QPointF()
         self.bar = ViewBar(self)
         self.parallel: QAction
@@ -331,6 +336,13 @@ class Scene3D(QWidget):
             self.measure.click(at)
         return False
 
+    def _content_box(self) -> np.ndarray | None:
+        return self.clip.bounds if self.layers else None
+
+    def _paint_above(self, painter: QPainter, size: QSizeF) -> None:
+        scene_picture.paint_overlay(self, painter, size, self.pose)
+        self.box.paint(painter)
+
     # ---- painting -----------------------------------------------------------------------------------------
     def colour_bars(self) -> list[overlay.ColourBar]:
         return scene_picture.colour_bars(self.layers.values())
@@ -391,6 +403,7 @@ class Scene3D(QWidget):
     # ---- end ----------------------------------------------------------------------------------------------
     def shutdown(self) -> None:
         """Free the GL context; the view cannot be used again. Safe to call twice."""
+        self.box.stop()
         self._preparation.stop()
         if not self.canvas.is_closed:
             self.canvas.close()

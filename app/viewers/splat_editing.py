@@ -51,13 +51,17 @@ class Editing(QObject):
             ("M", lambda: self.editor.set_kind("move")), ("T", lambda: self.editor.set_kind("turn")),
             ("K", lambda: self.editor.set_kind("scale")),
         ):  # fmt: skip
-            on_key(view.canvas, key, lambda key=key, run=run: run() if self.editor.is_active else self._pass_on(key))
+            on_key(view.canvas, key, lambda key=key, run=run: self._pressed(key, run))
         view.layers_changed.connect(self.content_changed)
         view.canvas.resized.connect(self.arrange)
 
-    def _pass_on(self, key: str) -> None:
-        """Keys that mean something else outside of the mode; two shortcuts for one key would take each other out."""
-        if key == "T":
+    def _pressed(self, key: str, run: Callable[[], object]) -> None:
+        """Keys may mean something else outside of the mode; two shortcuts for one key would take each other out."""
+        if self.view.box.is_active and key in ("Return", "Enter", "Esc"):
+            self.view.box.stop()
+        elif self.editor.is_active:
+            run()
+        elif key == "T":
             self.view.path_action.toggle()
         elif key == "K":
             self.view.path.add_view()

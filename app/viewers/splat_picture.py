@@ -45,6 +45,13 @@ def room(view: SplatView, width: float, height: float) -> Room:
     return Room(width, height, max(covered, overlay.bars_width(colour_bars(view), (width, height), (height, 0.0))))
 
 
+def content_box(view: SplatView) -> np.ndarray | None:
+    """(2, 3) around what is shown, strays apart; None when that is nothing."""
+    points = [extent.points for extent in view.extents() if len(extent.points)]
+    whole = np.concatenate(points) if points else None
+    return None if whole is None else np.stack([whole.min(0), whole.max(0)])
+
+
 def annotate(view: SplatView, painter: QPainter, size: QSizeF, pose: Pose, *, count: bool = True) -> None:
     """Axes, scale bar, colour bar, and how many Gaussians there are."""
     # The opacity of nothing is dark, whatever the background.

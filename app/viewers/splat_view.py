@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QVBoxLayo
 
 from app import theme
 from app.viewers import path_ink, splat_bar, splat_links, splat_picture, splat_state
+from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.empty_state import EmptyState
 from app.viewers.framing import Framing, Room
@@ -103,6 +105,8 @@ class SplatView(QWidget):
         self.drawing.failed.connect(self._failed)
         self.flight = Flight(self)
         splat_bar.fill(self)
+        content = partial(splat_picture.content_box, self)
+        self.box = BoxTool(Host(self.canvas.tools, self.ray, self.project, content, self.canvas.update), self.canvas)
         self.editing = Editing(self)
         self.undo_moved = self.editing.editor.undo_stack.indexChanged
         self.offer_edits, self.edit_elsewhere = self.editing.offer, self.editing.offer_elsewhere
@@ -231,6 +235,7 @@ class SplatView(QWidget):
         if self.items:
             splat_picture.annotate(self, painter, size, self.pose)
         self.editing.editor.paint(painter)
+        self.box.paint(painter)
         if self.path.isVisible():
             path_ink.paint(self.path, self, painter, size)
 
@@ -431,6 +436,7 @@ class SplatView(QWidget):
         self.canvas.is_closed = True
         self.editing.editor.end()
         self.path.clock.stop()
+        self.box.stop()
         self.flight.stop()
         self.drawing.stop()
         if self.solids is not None:

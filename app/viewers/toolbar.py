@@ -347,10 +347,11 @@ class ViewBar(QWidget):
             self._popups[item].open_below(anchor)
 
 
-def on_key(widget: QWidget, key: str, run: Callable[[], object]) -> None:
+def on_key(widget: QWidget, key: str, run: Callable[[], object]) -> QAction:
     """A key that works while this very widget has the focus: arrows must stay with sliders and lists."""
     action = QAction(widget)
     action.setShortcut(QKeySequence(key))
     action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
     action.triggered.connect(lambda *_: run())
     widget.addAction(action)
+    return action

@@ -16,6 +16,7 @@ from app.project import Project
 from app.settings import settings
 from app.window.actions import Actions
 from app.window.banner import ProjectBanner
+from app.window.box_acts import BoxActs
 from app.window.chrome import MenuRow, StatusStrip, TopCorner
 from app.window.edit_acts import EditActs
 from app.window.file_acts import FileActs
@@ -74,6 +75,7 @@ class MainWindow(QMainWindow):
         self.edit_acts = EditActs(self)
         self.view_acts = ViewActs(self)
         self.path_acts = PathActs(self)
+        self.box_acts = BoxActs(self)
         self.actions_ = Actions(self, self.file_acts, self.run_acts, self.edit_acts, self.view_acts)
         self._build_centre()
         self._build_menus()
@@ -155,6 +157,7 @@ class MainWindow(QMainWindow):
         panel.sample_wanted.connect(self.show_home)
         self.method_panel.run_started.connect(self.run_acts.started)
         self.method_panel.page_changed.connect(self.actions_.refresh)
+        self.method_panel.pick_wanted.connect(self.box_acts.toggled)
         self.method_panel.undo_changed.connect(self.edit_acts.show_undo)
         self.jobs_panel.show_wanted.connect(self.run_acts.show_run)
         self.jobs_panel.inspect_wanted.connect(self.run_acts.inspect)

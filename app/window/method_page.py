@@ -52,6 +52,7 @@ class MethodPage(QWidget):
         self._estimate_timer.timeout.connect(self._ask_estimate)
         self.inputs = InputPicker(method, bench)
         self.form = ParamForm(method.params, method.presets)
+        self.form.offer_picking()
         self._build()
         self.inputs.changed.connect(self._edited)
         self.form.changed.connect(self._edited)

@@ -19,6 +19,8 @@ class MethodPanel(QWidget):
     run_started = Signal(str)
     page_changed = Signal()
     undo_changed = Signal()
+    pick_wanted = Signal(object, str, bool)
+    """A page, the field of its form that is to be set in a view, and whether it is (no longer)."""
 
     def __init__(self, bench: Workbench) -> None:
         super().__init__()
@@ -57,6 +59,7 @@ class MethodPanel(QWidget):
             page.back_wanted.connect(self.show_gallery)
             page.run_started.connect(self.run_started)
             page.form.undo_stack.indexChanged.connect(self._undo_moved)
+            page.form.pick_wanted.connect(lambda name, on, page=page: self.pick_wanted.emit(page, name, on))
             self._stack.addWidget(page)
         self._stack.setCurrentWidget(page)
         page.propose(self._selected)
@@ -71,6 +74,8 @@ class MethodPanel(QWidget):
             page.set_request(request)
 
     def show_gallery(self) -> None:
+        if self.page is not None:
+            self.page.form.end_picking()
         self._stack.setCurrentWidget(self.gallery)
         self.gallery.list.setFocus()
         self.bench.set_current(Current())
@@ -95,6 +100,7 @@ class MethodPanel(QWidget):
         """Another project: pages speak of artifacts that are gone."""
         self._stack.setCurrentWidget(self.gallery)
         for page in self._pages.values():
+            page.form.end_picking()
             self._stack.removeWidget(page)
             page.deleteLater()
         self._pages.clear()

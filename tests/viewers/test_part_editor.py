@@ -294,6 +294,27 @@ def test_cancel_takes_back_then_chooses_nothing_then_leaves(editing):
     assert editing.kept == []
 
 
+def test_the_keyboard_does_it_too(editing):
+    editor, canvas = editing.editing.editor, editing.canvas
+    editing.activateWindow()
+    canvas.setFocus()
+    until(canvas.hasFocus)
+    QTest.keyClick(canvas, Qt.Key.Key_A)
+    assert editor.state.part.all()
+    QTest.keyClick(canvas, Qt.Key.Key_T)
+    assert editor.gizmo.kind == "turn"
+    editor.set_placement(Placement(editor.state.placement.pivot, move=UP))
+    QTest.keyClick(canvas, Qt.Key.Key_Return)
+    assert len(editing.kept) == 1
+    assert editing.kept[0].vertices == "all"
+    QTest.keyClick(canvas, Qt.Key.Key_N)
+    assert not editor.state.part.any()
+    QTest.keyClick(canvas, Qt.Key.Key_Escape)
+    assert not editor.is_active
+    QTest.keyClick(canvas, Qt.Key.Key_E)
+    assert editor.is_active
+
+
 def test_another_mesh_in_its_place_ends_the_mode(editing):
     editing.show_artifacts(
         [Shown("b", "Other", bind(ball(around=8).replace(faces=ball(around=8).faces[40:60]), 1, 0, 1e-6))]
