@@ -372,12 +372,15 @@ def test_coarse_pictures_take_a_short_cut_to_the_same_place():
 
 def test_lines_of_the_part_are_in_its_colour_and_none_when_the_mode_ends(editing):
     editor = editing.editing.editor
-    before = editing.latest.picture.astype(int)
+
+    def picture():
+        until(lambda: editing.latest.is_fine and editing.latest.request.edit is editor.edit)
+        return editing.latest.picture.astype(int)
+
+    before = picture()
     editor.choose(LEFT)
-    fine(editing)
-    marked = editing.latest.picture.astype(int)
+    marked = picture()
     assert (np.abs(marked - before).max(2) > 10).mean() > 0.02
     editor.end()
-    fine(editing)
-    plain = editing.latest.picture.astype(int)
+    plain = picture()
     assert (np.abs(plain - before).max(2) > 4).mean() > 0.02, "the mesh was drawn before anything was chosen"
