@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engines.core import Artifact
-from engines.data import GaussianCloud, GridField, Image, Mesh, Photos, PhotoSet, PointCloud, Slices, Volume
+from engines.data import CameraPath, GaussianCloud, GridField, Image, Mesh, Photos, PhotoSet, PointCloud, Slices, Volume
 
 UNITS = ("", "mm", "cm", "m", "µm", "in")
 LABELS_AT_MOST = 4_096
@@ -80,6 +80,8 @@ def describe(artifact: Artifact) -> Facts:
         rows.append(("Size", artifact.summary()))
     elif isinstance(artifact, PhotoSet):
         rows += _photos_rows(artifact)
+    elif isinstance(artifact, CameraPath):
+        rows += _path_rows(artifact)
     elif isinstance(artifact, GaussianCloud):
         rows += [("Gaussians", f"{len(artifact):,}"), ("Colour degree", str(artifact.degree))]
         if len(artifact):
@@ -87,6 +89,18 @@ def describe(artifact: Artifact) -> Facts:
     else:
         rows.append(("Holds", artifact.summary()))
     return Facts(tuple(rows), labels, threshold)
+
+
+def _path_rows(path: CameraPath) -> list[tuple[str, str]]:
+    lenses = sorted({round(float(angle), 1) for angle in path.fields_of_view})
+    angles = f"{lenses[0]:g}°" + (f" to {lenses[-1]:g}°" if len(lenses) > 1 else "")
+    return [
+        ("Key views", f"{len(path):,}"),
+        ("Length", f"{path.seconds:g} s{', closed' if path.closed else ''}"),
+        ("Pictures", f"{path.width}×{path.height} pixels, {path.rate:g} a second"),
+        ("Field of view", angles),
+        ("Extent", extent_text(path.bounds, path.unit)),
+    ]
 
 
 def _photos_rows(photos: PhotoSet) -> list[tuple[str, str]]:

@@ -65,8 +65,13 @@ def middle_of(cameras: Sequence[Camera]) -> np.ndarray | None:
 
 
 def up_of(cameras: Sequence[Camera]) -> np.ndarray:
-    """(3,) What is up in the middle of all pictures; z where that is nothing."""
+    """(3,) What is up in the scene: that to which the sides of all pictures are level, if it can be told; else what
+    is up in the middle of all pictures; z where that is nothing."""
     mean = -np.stack([camera.rotation[1] for camera in cameras]).mean(0)
+    sides = np.stack([camera.rotation[0] for camera in cameras])
+    spread, axes = np.linalg.eigh(sides.T @ sides / len(cameras))
+    if spread[1] > 0.05 and spread[0] < 0.2 * spread[1] and abs(axes[:, 0] @ mean) > 0.1:
+        return np.asarray(axes[:, 0] * np.sign(axes[:, 0] @ mean))
     length = float(np.linalg.norm(mean))
     return mean / length if length > 0.1 else np.array([0.0, 0.0, 1.0])
 

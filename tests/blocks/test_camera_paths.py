@@ -190,6 +190,15 @@ def test_how_cameras_stand_around_a_point():
     np.testing.assert_allclose(up_of(of_eyes([(np.cos(a), np.sin(a), 0.0) for a in range(7)])), [0, 0, 1], atol=1e-12)
 
 
+def test_up_is_found_from_one_side_only_and_where_all_look_the_same_way():
+    quarter = [(np.cos(a), np.sin(a), 0.7) for a in np.radians([0, 20, 40, 60, 80])]
+    np.testing.assert_allclose(up_of(of_eyes(quarter)), [0, 0, 1], atol=1e-12)
+    ahead = [Camera(pose([x, 0, 0], Rotation.from_rotvec([0.2, 0, 0])), 9.0, 9.0, 5, 5, 10, 10) for x in range(3)]
+    np.testing.assert_allclose(up_of(ahead), [0, -np.cos(0.2), -np.sin(0.2)], atol=1e-12)
+    opposite = [Camera(pose([0, 0, 0], Rotation.from_rotvec([0, 0, a])), 9.0, 9.0, 5, 5, 10, 10) for a in (0, np.pi)]
+    np.testing.assert_allclose(up_of(opposite), [0, 0, 1], atol=1e-12)
+
+
 def test_a_short_tour_around_a_ring_is_the_ring_and_along_a_line_the_line():
     rng = np.random.default_rng(0)
     shuffled = rng.permutation(40)

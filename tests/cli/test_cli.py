@@ -274,3 +274,26 @@ def test_a_folder_of_photos_is_told_linked_and_written(fieldwright, machine, tmp
     assert fieldwright("export", "p.fieldwright", entry["id"], "again/transforms.json")[0] == 0
     (again,) = read(tmp_path / "again").artifacts
     np.testing.assert_allclose(again.world_to_camera, poses, atol=1e-9)
+
+
+def test_a_cloud_becomes_a_video_with_its_depth(fieldwright, machine, tmp_path):
+    """Along an orbit that was written by one run and read by the next; exported at once and from the project."""
+    from engines.shape.render_splats import ball
+
+    write(ball()["cloud"], tmp_path / "ball.ply")
+    way = "orbit.camera_path.json"
+    code, _, _ = fieldwright(
+        "run", "orbit-path", "-i", "cloud=ball.ply", "-s", "seconds=1", "-s", "rate=5", "-e", f"camerapath={way}"
+    )
+    assert code == 0
+    size = ("-s", "width=32", "-s", "height=24", "-s", "shows=both")
+    wanted = ("-e", "video=film.mp4", "-e", "depth=film.depth.json", "-p", "p.fieldwright")
+    code, lines = machine("run", "render-path", "-i", "cloud=ball.ply", "-i", f"path={way}", *size, *wanted)
+    assert code == 0
+    assert {"video", "depth"} <= set(lines[-1]["outputs"])
+    assert len(list((tmp_path / "film_depth").iterdir())) == 5
+    for name in ("film.gif", "film.frames.json", "film.npz"):
+        assert fieldwright("export", "p.fieldwright", lines[-1]["outputs"]["video"]["id"], name)[0] == 0
+    assert len(read(tmp_path / "film.npz").artifacts[0]) == 5
+    assert (tmp_path / "film.mp4").stat().st_size > 500
+    assert (tmp_path / "film.gif").read_bytes().startswith(b"GIF89a")

@@ -95,3 +95,14 @@ def test_photos_and_splats():
     )  # fmt: skip
     assert dict(describe(cloud).rows)["Gaussians"] == "5"
     assert dict(describe(cloud).rows)["Colour degree"] == "1"
+
+
+def test_facts_of_a_camera_path():
+    from tests.files import made
+
+    rows = dict(describe(made.camera_path()).rows)
+    assert rows["Key views"] == "5"
+    assert rows["Length"] == "4 s, closed"
+    assert rows["Pictures"] == "160×90 pixels, 12.5 a second"
+    assert rows["Field of view"] == "30° to 60°"
+    assert rows["Extent"].endswith(" m")
