@@ -99,7 +99,7 @@ def _path_rows(path: CameraPath) -> list[tuple[str, str]]:
         ("Length", f"{path.seconds:g} s{', closed' if path.closed else ''}"),
         ("Pictures", f"{path.width}×{path.height} pixels, {path.rate:g} a second"),
         ("Field of view", angles),
-        ("Extent", extent_text(path.bounds, path.unit)),
+        ("Extent", extent_text(path.bounds.round(9), path.unit)),
     ]
 
 

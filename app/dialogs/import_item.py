@@ -370,7 +370,7 @@ def together(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, list[Path]]]
 def stem(file_name: str) -> str:
     """The name without its extensions (``"scan.nii.gz"`` gives ``"scan"``), with blanks for underscores."""
     name = file_name
-    for double in (".nii.gz", ".tar.gz"):
+    for double in (".nii.gz", ".tar.gz", ".camera_path.json"):
         if name.lower().endswith(double):
             name = name[: -len(double)]
             break

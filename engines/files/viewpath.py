@@ -36,7 +36,7 @@ class CameraPathOptions(Params):
 
 @reader(
     key="camera-path",
-    title="Camera path of nerfstudio, or poses as one",
+    title="Camera path",
     extensions=(".json",),
     gives=(CameraPath,),
     options=CameraPathOptions,
