@@ -164,7 +164,8 @@ def test_memory_that_runs_out_ends_the_run_and_tells_what_to_lower():
 def test_methods_that_compute_with_torch_run_there(key):
     torch.set_default_device(None)
     method = catalog().get(key)
-    inputs, params = method.smoke.inputs(), method.params.parse(method.smoke.params)
+    changes = {"extraction": "marching cubes"} if key == "sugar" else {}  # a bare machine has no Open3D
+    inputs, params = method.smoke.inputs(), method.params.parse({**method.smoke.params, **changes})
     try:
         outputs = method.run(inputs, params, Run(seed=1, device="cuda:0"))
     except ModuleNotFoundError as error:
