@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 
+from engines.blocks import lpips
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
 from engines.blocks.splatting import Gaussians, Rendering, render, without_fast_renderer
@@ -354,27 +355,31 @@ class Trainer:
 
 def finish(trainer: Trainer, photos: Photos, kept_back: np.ndarray, run: Run) -> Splats:
     """Measure on the photos that were kept back."""
-    rows: list[tuple[str, float, float]] = []
+    names = [photos.label(int(i)) for i in kept_back]
+    levels: dict[str, list[float]] = {"PSNR": [], "SSIM": []}
+    perceptual, without = lpips.find(run.device) if len(kept_back) else (None, "")
+    if without:
+        run.note(without)
     pictures = []
     for position in run.steps(len(kept_back), "Measuring"):
-        index = int(kept_back[position])
-        shown, photo = trainer.picture(index)
-        rows.append((photos.label(index), psnr(shown, photo), float(ssim(shown, photo))))
+        shown, photo = trainer.picture(int(kept_back[position]))
+        levels["PSNR"].append(psnr(shown, photo))
+        levels["SSIM"].append(float(ssim(shown, photo)))
+        if perceptual is not None:
+            levels.setdefault(perceptual.title, []).append(perceptual(shown, photo, run.check))
         if position < SHOWN_VIEWS:
-            pictures.append(side_by_side(shown, photo).replace(name=PurePath(photos.label(index)).stem))
+            pictures.append(side_by_side(shown, photo).replace(name=PurePath(names[position]).stem))
     cloud = to_cloud(trainer.gaussians(), photos)
-    names, levels, alike = zip(*rows, strict=True) if rows else ((), (), ())
-    if rows:
-        run.note(f"Held-out photos: PSNR {np.mean(levels):.2f} dB, SSIM {np.mean(alike):.4f}.")
-    scores = Table(
-        columns={"Photo": np.array(names), "PSNR": np.array(levels), "SSIM": np.array(alike)},
-        units={"PSNR": "dB"}, name="Scores",
-    )  # fmt: skip
+    if names:
+        means = (f"{kind} {np.mean(v):.4g}{' dB' if kind == 'PSNR' else ''}" for kind, v in levels.items())
+        run.note(f"Held-out photos: {', '.join(means)}.")
+    columns = {"Photo": np.array(names), **{kind: np.array(values) for kind, values in levels.items()}}
+    scores = Table(columns=columns, units={"PSNR": "dB"}, name="Scores") if names else None
     opacities = 1 / (1 + np.exp(-cloud.opacity_logits.astype(np.float64)))
     sizes = np.log10(np.e) * cloud.log_scales.max(1).astype(np.float64)
     return Splats(
         cloud,
-        scores if rows else None,
+        scores,
         tuple(pictures),
         histogram(opacities, (0.0, 1.0), "opacity", "Opacities"),
         histogram(sizes, None, "log10 of the largest standard deviation", "Sizes"),
