@@ -158,7 +158,29 @@ def shoot_splats(at: Photographer) -> None:
     at.take("splats")
 
 
-SHOTS = {"home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats}
+def shoot_path(at: Photographer) -> None:
+    """An orbit about the splats of the shot before this one."""
+    if not any(entry.type == "GaussianCloud" for entry in at.bench.project.entries.values()):
+        shoot_splats(at)
+    photos = next(e.id for e in at.bench.project.entries.values() if e.type == "Photos")
+    at.run("orbit-path", {"photos": photos})
+    wait(lambda: any(e.type == "CameraPath" for e in at.bench.project.entries.values()))
+    path = next(e.id for e in at.bench.project.entries.values() if e.type == "CameraPath")
+    at.window.view_acts.show_artifacts([path])
+    wait(lambda: bool(at.window.views.current.viewers()))
+    view = at.window.views.current.viewers()[0]
+    live(4)
+    view.path.choose(3)
+    live(2)
+    view.set_pose(view.pose.orbited(0.5, -0.35).zoomed(0.33))
+    view.path.render_video()
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(6)
+    at.take("path")
+
+
+SHOTS = {"home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from engines.blocks.camera_routes import around, circle, middle_of, orbit, up_of
+from engines.blocks.camera_routes import around, circle, field_of_view, middle_of, orbit, up_of
 from engines.blocks.views import camera_of
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import CameraPath, GaussianCloud, Photos
@@ -15,6 +15,8 @@ from engines.shape.render_splats import axis
 
 WIDEST_GAP = 100.0
 """Degrees without a photo, beyond which the user is told."""
+USUAL_ANGLE = 45.0
+"""Of the lens where nothing says another, in degrees."""
 
 
 class OrbitParams(Params):
@@ -29,9 +31,10 @@ class OrbitParams(Params):
         "automatic", help="Which way is up; automatic: as in the photos, or z", source="own choice"
     )
     clockwise: bool = Param(False, help="As seen from above", source="own choice")
-    field_of_view: float = Param(
-        45.0, ge=1, le=150, unit="°", help="From the bottom to the top of the picture", source="own choice"
-    )
+    field_of_view: float | None = Param(
+        None, ge=1, le=150, unit="°", source="own choice",
+        help="From the bottom to the top of the picture; empty: as the photos, or 45°",
+    )  # fmt: skip
     width: int = Param(1280, ge=16, le=8192, unit="pixels", help="Of a picture", source="own choice")
     height: int = Param(720, ge=16, le=8192, unit="pixels", help="Of a picture", source="own choice")
     rate: float = Param(25.0, ge=1, le=120, unit="1/s", help="Pictures a second", source="own choice")
@@ -78,7 +81,7 @@ def orbit_path(
     run: Run,
 ) -> CameraPath:
     """With photos about the point nearest to all their lines of sight, else about the middle of the cloud."""
-    middle, distance, elevation = None, 0.0, 20.0
+    middle, distance, elevation, angle = None, 0.0, 20.0, params.field_of_view or USUAL_ANGLE
     up = None if params.up == "automatic" else axis(params.up)
     if photos is not None and len(photos):
         cameras = [camera_of(photos, i) for i in range(len(photos))]
@@ -86,13 +89,15 @@ def orbit_path(
         middle = middle_of(cameras)
         if middle is not None:
             distance, elevation, gap = around(cameras, middle, up)
+            if params.field_of_view is None:
+                angle = float(np.clip(np.median([field_of_view(camera) for camera in cameras]), 1, 150))
             if gap > WIDEST_GAP:
                 run.warn(f"No photo was taken over {gap:.0f}° of the orbit; from there the scene may look unfinished.")
     if middle is None and cloud is not None and len(cloud):
         low, high = cloud.bounds
         middle = 0.5 * (low + high)
         radius = max(0.5 * float(np.linalg.norm(high - low)), 1e-6)
-        distance = radius / np.sin(np.radians(params.field_of_view / 2))
+        distance = radius / np.sin(np.radians(angle / 2))
     if middle is None and photos is not None and len(photos):
         raise UserError(
             "The photos do not look at one place.",
@@ -108,7 +113,7 @@ def orbit_path(
         distance * params.distance,
         elevation,
         params.seconds,
-        params.field_of_view,
+        angle,
         width=params.width,
         height=params.height,
         rate=params.rate,

@@ -18,6 +18,8 @@ from engines.data import CameraPath, DepthVideo, GaussianCloud, Image, Video
 from engines.shape.render_splats import ball, nothing, to_gaussians
 
 MOST_PICTURES = 20_000
+MOST_KEPT = 200_000_000
+"""Bytes of pictures in a checkpoint; those beyond are rendered anew when a run is resumed, which is quicker."""
 
 
 class RenderPathParams(Params):
@@ -88,14 +90,14 @@ def render_path(
     g = to_gaussians(cloud).map(lambda t: t.to(run.device))
     background = torch.full((3,), 1.0 if params.background == "white" else 0.0, device=run.device)
     wants_depth = params.shows != "colours"
-    saved: dict[str, Any] = run.restored() or {"files": [], "depth": [], "unseen": 0}
-    files, depths, unseen = list(saved["files"]), list(saved["depth"]), int(saved["unseen"])
-    for number in run.steps(len(cameras), "Rendering", start=max(len(files), len(depths))):
+    saved: dict[str, Any] = run.restored() or {"files": [], "depth": [], "seen": []}
+    files, depths, counts = list(saved["files"]), list(saved["depth"]), [int(n) for n in saved["seen"]]
+    size, kept = sum(part.nbytes for part in (*files, *depths)), len(counts)
+    for number in run.steps(len(cameras), "Rendering", start=len(counts)):
         with torch.no_grad():
             shown = render(g, cameras[number], background=background, with_depth=wants_depth)
-        seen = int((shown.touched > 0).sum())
-        unseen += not seen
-        run.log(gaussians_in_view=seen)
+        counts.append(int((shown.touched > 0).sum()))
+        run.log(gaussians_in_view=counts[-1])
         pixels = shown.image.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
         if params.shows != "depth":
             files.append(np.frombuffer(_png(pixels), np.uint8))
@@ -105,8 +107,12 @@ def render_path(
             depth = torch.where(there, shown.depth / shown.alpha.clamp_min(1e-6), torch.zeros_like(shown.alpha))
             depths.append(depth.clamp_min(0).cpu().numpy())
         run.preview(lambda pixels=pixels, number=number: Image(pixels=pixels, name=f"Picture {number + 1}"))  # type: ignore[misc]
-        run.checkpoint(lambda unseen=unseen: {"files": files, "depth": depths, "unseen": unseen})  # type: ignore[misc]
-    if unseen:
+        size += sum(made[-1].nbytes for made in (files, depths) if made)
+        kept = number + 1 if size <= MOST_KEPT else kept
+        run.checkpoint(
+            lambda kept=kept: {"files": files[:kept], "depth": depths[:kept], "seen": counts[:kept]}  # type: ignore[misc]
+        )
+    if unseen := counts.count(0):
         run.warn(f"In {unseen} of {len(cameras)} pictures none of the {len(cloud):,} Gaussians can be seen.")
     rate, name = params.rate or path.rate, f"{cloud.name or 'Splats'}, {path.name or 'path'}"
     video = Video.packed([f.tobytes() for f in files], width, height, rate, name) if files else None

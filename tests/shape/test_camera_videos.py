@@ -9,7 +9,7 @@ import torch
 from engines.blocks.camera_paths import Track, picture_times
 from engines.blocks.camera_routes import circle, orbit
 from engines.blocks.splatting import render
-from engines.core import Noted, Run, UserError, catalog
+from engines.core import Checkpointed, Noted, Run, UserError, catalog
 from engines.data import Photos
 from engines.shape.orbit_path import OrbitParams, orbit_path, photos_about
 from engines.shape.render_path import RenderPathParams, render_path
@@ -47,7 +47,11 @@ def test_an_orbit_goes_around_what_the_photos_look_at():
     np.testing.assert_allclose(aside @ UP, 2.0, atol=1e-9)  # sin 30°
     assert made.closed
     assert len(picture_times(made)) == 40
-    closer = go(orbit_path, photos=photos(), cloud=None, params=OrbitParams(distance=0.5, elevation=-10))
+    np.testing.assert_allclose(made.fields_of_view, np.degrees(2 * np.arctan(6 / 16)))  # as the photos have it
+    closer = go(
+        orbit_path, photos=photos(), cloud=None, params=OrbitParams(distance=0.5, elevation=-10, field_of_view=70)
+    )
+    assert closer.fields_of_view.tolist() == [70] * 24
     np.testing.assert_allclose((closer.centres - MIDDLE) @ UP, 2 * np.sin(np.radians(-10)), atol=1e-9)
 
 
@@ -137,6 +141,28 @@ def test_depth_alone_and_a_view_past_the_cloud():
     assert made.video is None
     assert made.depth.range == (0.0, 0.0)
     assert any("In 4 of 4 pictures none of the 200 Gaussians" in text for text in ear.said)
+
+
+def test_a_run_that_outgrows_its_checkpoint_goes_on_from_what_it_kept(monkeypatch):
+    from engines.shape import render_path as module
+
+    inputs, params = {"cloud": ball()["cloud"], "path": around()}, RenderPathParams(shows="both")
+    whole = go(render_path, **inputs, params=params)
+    monkeypatch.setattr(module, "MOST_KEPT", 40_000)  # two pictures with their depth
+    kept = []
+
+    class Keeper(Ear):
+        def emit(self, event) -> None:
+            kept.extend([event.checkpoint] if isinstance(event, Checkpointed) else [])
+
+    run = Run(seed=0, listener=Keeper(), checkpoint_seconds=0.0)
+    render_path.function(**inputs, params=params, run=run)
+    assert kept
+    resumed = Run(seed=0, checkpoint=kept[-1])
+    assert len(resumed.restored()["files"]) == 2
+    again = render_path.function(**inputs, params=params, run=Run(seed=0, checkpoint=kept[-1]))
+    assert again.video.content_hash() == whole.video.content_hash()
+    assert again.depth.content_hash() == whole.depth.content_hash()
 
 
 def test_far_too_many_pictures_are_refused():
