@@ -61,7 +61,7 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
     if b"mtllib" in raw and texture_at is not None:
         try:
             places = _table(path, lines, chosen["vt"], "vt", (2, 3)) if len(chosen["vt"]) else np.zeros((0, 2))
-            if texture_at.min(initial=0) < 0 or texture_at.max(initial=0) >= len(places):
+            if texture_at.min(initial=0) < -1 or texture_at.max(initial=0) >= len(places):
                 raise guard.refuse(path, "has faces that point to places in a texture that are not there.")
             triangles = np.repeat(np.arange(len(counts)), counts - 2), fan(np.arange(len(corners)), counts)
             found = worn(path, lines, chosen["f"], texture_at, places[:, :2], problems, triangles)
@@ -93,7 +93,7 @@ def _table(path: Path, lines: list[bytes], at: np.ndarray, word: str, widths: tu
 def _faces(
     path: Path, lines: list[bytes], chosen: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray]:
-    """Flat vertex indices from 0, those of texture places and normals where all corners have one, corners per face."""
+    """Flat vertex indices from 0, those of texture places and normals (-1: none) if there are any, corners per face."""
     at = chosen["f"]
     rows = [lines[i][1:] for i in at]
     counts = np.array([len(row.split()) for row in rows])
@@ -102,12 +102,15 @@ def _faces(
         raise guard.refuse(path, f"has a face with fewer than three corners at line {at[short[0]] + 1}.")
     joined = b" ".join(rows)
     total, slashes, doubled = int(counts.sum()), joined.count(b"/"), joined.count(b"//")
-    # Each corner is v, v/vt, v//vn or v/vt/vn; a file uses one form throughout.
+    # Each corner is v, v/vt, v//vn or v/vt/vn. Most files use one form throughout; parts without texture may differ.
     forms = {(0, 0): 1, (total, 0): 2, (2 * total, total): 2, (2 * total, 0): 3}
     parts = forms.get((slashes, doubled), 0)
-    values = numbers(joined.replace(b"/", b" ")) if parts else None
+    if not parts or (np.array([row.count(b"/") for row in rows]) * total != counts * slashes).any():
+        joined, parts, doubled = b" ".join(map(_whole_corner, joined.split())), 3, 0
+        slashes = 2 * total
+    values = numbers(joined.replace(b"/", b" "))
     whole = values is not None and len(values) == parts * total and bool((values == np.floor(values)).all())
-    if values is None or not whole or (values == 0).any() or np.abs(values).max() >= 2**31:
+    if values is None or not whole or (values[::parts] == 0).any() or np.abs(values).max() >= 2**31:
         number, shown = first_bad_line([(i + 1, re.sub(rb"/\S*", b"", r)) for i, r in zip(at, rows, strict=True)])
         where = f"at line {number}" if number else "in a face"
         raise guard.refuse(path, f"has a wrong vertex index {where}.", f"Indices count from 1. Found '{shown}'.")
@@ -116,6 +119,11 @@ def _faces(
     places = _absolute(table[:, 1], at, counts, chosen["vt"]) if slashes and not doubled else None
     normals = _absolute(table[:, -1], at, counts, chosen["vn"]) if slashes == 2 * total else None
     return corners, places, normals, counts
+
+
+def _whole_corner(corner: bytes) -> bytes:
+    """A corner as v/vt/vn, with 0 for what it has not."""
+    return corner.replace(b"//", b"/0/") + b"/0" * (2 - corner.count(b"/"))
 
 
 def _absolute(indices: np.ndarray, at: np.ndarray, counts: np.ndarray, defined: np.ndarray) -> np.ndarray:
@@ -159,4 +167,5 @@ def write_obj(mesh: Mesh, path: Path, options: ObjWriteOptions) -> None:
             np.savetxt(out, places, fmt="vt %.9g %.9g")
         if mesh.normals is not None:
             np.savetxt(out, mesh.normals, fmt="vn %.9g %.9g %.9g")
-        np.savetxt(out, np.concatenate(parts, axis=2).reshape(len(corners), -1), fmt=f"f {joints} {joints} {joints}")
+        rows = np.concatenate(parts, axis=2).reshape(len(corners), 3 * len(parts))
+        np.savetxt(out, rows, fmt=f"f {joints} {joints} {joints}")

@@ -31,7 +31,7 @@ def worn(
     """(F, 3, 2) places and the picture of the triangles of an OBJ file, or None if it has none that can be read.
 
     ``at``: numbers of the lines ``f``, ``corners``: for each triangle its number among these, and the numbers (F, 3) of
-    its corners in ``texture_at``, which leads to ``places`` (n, 2).
+    its corners in ``texture_at``, which leads to ``places`` (n, 2), -1 to none.
     """
     kinds = np.array([line[:6] for line in lines], dtype="S6")
     materials = library(path, [name_after(lines[i]) for i in np.flatnonzero(kinds == b"mtllib")], problems)
@@ -45,8 +45,11 @@ def worn(
     # Of the same name in several lines: one material.
     first = [0, *(1 + names.index(name) for name in names)]
     of_face = np.array(first)[np.searchsorted(uses, at)[number]]
-    uv = places[texture_at[inner]]
-    return joined(known, of_face, uv, problems)
+    has = (texture_at[inner] >= 0).all(1)
+    uv = np.where(has[:, None, None], places[texture_at[inner]] if len(places) else 0.0, 0.0)
+    # A face without places shows the colour of its material.
+    known += [Material(material.colour) for material in known]
+    return joined(known, np.where(has, of_face, of_face + len(known) // 2), uv, problems)
 
 
 def library(path: Path, names: list[str], problems: list[str]) -> dict[str, Material]:

@@ -116,9 +116,9 @@ def test_the_longest_side_lies_across_the_square():
 
 
 def test_a_texture_that_no_card_takes_is_refused_with_numbers():
-    faces = np.tile([0, 1, 2], (2 * 900**2, 1))
-    with pytest.raises(UserError, match=r"18,000 × 18,000 pixels"):
-        atlas(PLANE.vertices, faces, 20)
+    faces = np.tile([0, 1, 2], (2 * 257**2, 1))
+    with pytest.raises(UserError, match=r"16,448 × 16,448 pixels"):
+        atlas(PLANE.vertices, faces, 64)
 
 
 def test_a_plane_takes_the_pattern_that_its_cameras_see():

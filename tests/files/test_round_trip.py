@@ -145,6 +145,11 @@ def test_ply_in_all_its_forms(encoding, precision, maker, tmp_path):
     np.testing.assert_allclose(back.bounds, item.bounds, atol=1e-6)
 
 
+def test_obj_without_faces_is_points(tmp_path):
+    write(Mesh(vertices=np.eye(3), faces=np.zeros((0, 3))), tmp_path / "m.obj")
+    assert np.array_equal(read(tmp_path / "m.obj").artifacts[0].points, np.eye(3))
+
+
 def test_obj_keeps_bits_and_colours(tmp_path):
     item = made.mesh()
     write(item, tmp_path / "m.obj", ObjWriteOptions())

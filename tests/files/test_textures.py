@@ -152,6 +152,21 @@ def test_several_materials_are_joined_in_one_picture(tmp_path):
         np.testing.assert_allclose(mesh.texture_at(rim @ mesh.uv[face].astype(float)), [colour] * len(rim), atol=4)
 
 
+def test_faces_with_and_without_places_in_one_file(tmp_path):
+    (tmp_path / "m.obj").write_text(
+        TWO.split("usemtl second")[0] + "vn 0 0 1\nusemtl plain\nf 1//1 3//1 4//1\nf -4 -2 -1\n"
+    )
+    (tmp_path / "m.mtl").write_text("newmtl first\nmap_Kd p.png\nnewmtl plain\nKd 0 1 0\n")
+    save(tmp_path / "p.png", picture())
+    mesh = read(tmp_path / "m.obj").artifacts[0]
+    assert mesh.faces.tolist() == [[0, 1, 2], [0, 2, 3], [0, 2, 3]]
+    assert mesh.normals is None
+    middle = np.full((1, 3), 1 / 3)
+    for face in (1, 2):
+        np.testing.assert_allclose(mesh.texture_at(middle @ mesh.uv[face].astype(float)), [[0, 255, 0]], atol=0.1)
+    assert mesh.texture_at(middle @ mesh.uv[0].astype(float)).std() > 0
+
+
 def test_repeated_pictures_are_shown_from_their_first_copy_and_cut_when_they_cross():
     a, b = Material(picture=picture(1)), Material(picture=picture(2))
     one = CORNERS[[[0, 1, 2]]]
