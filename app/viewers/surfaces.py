@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
@@ -107,17 +107,20 @@ def dressed(surface: Surface, mesh: Mesh, triangles: int) -> Surface:
     assert mesh.uv is not None
     corners = surface.faces.ravel()
     places = mesh.uv.reshape(-1, 2)
-    found = np.full((len(corners), 3), 255, np.float32)
-    found[:] = mesh.texture_at(places)[:, :3]
+    height, width, _ = mesh.texture.shape
+    column = np.floor(places[:, 0] * width).astype(np.int64).clip(0, width - 1)
+    row = np.floor((1 - places[:, 1]) * height).astype(np.int64).clip(0, height - 1)
+    found = np.full((len(surface.points), 3), 255, np.uint8)
+    found[corners] = mesh.texture[row, column, :3]
+    coarse = with_coarse(replace(surface, colors=found), triangles).coarse
     split = Surface(
         np.ascontiguousarray(surface.points[corners]),
         np.arange(len(corners), dtype=np.int32).reshape(-1, 3),
         np.ascontiguousarray(surface.normals[corners]),
         {name: np.ascontiguousarray(values[corners]) for name, values in surface.scalars.items()},
-        np.rint(found).astype(np.uint8),
+        None if surface.colors is None else surface.colors[corners],
+        coarse,
     )
-    with_coarse(split, triangles)
-    split.colors = None if surface.colors is None else surface.colors[corners]
     step = -(-max(mesh.texture.shape[:2]) // LARGEST_TEXTURE)
     rows = np.ascontiguousarray(mesh.texture[::-1][::step, ::step])
     split.worn = Worn(np.ascontiguousarray(places), rows, mesh.texture_repeats)

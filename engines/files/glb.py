@@ -14,7 +14,7 @@ from engines.files.gltf_document import Arrays, glb_bytes, index_of, node_matrix
 from engines.files.gltf_gaussians import EXTENSION, Up, gaussians_of
 from engines.files.registry import Loaded, reader, writer
 from engines.files.textures import png_bytes
-from engines.files.triangles import checked_faces, finite
+from engines.files.triangles import checked_faces, equal_rows, finite
 
 MOST_CORNERS = 100_000_000  # one small mesh can stand in a scene many times
 MOST_DEPTH = 64
@@ -82,22 +82,11 @@ def _mesh(scene: _Scene, pieces: list[Piece], unit: str, problems: list[str]) ->
     worn = gltf_materials.worn(scene.path, scene.document, scene.arrays, pieces, problems)
     if worn is not None:
         # A corner has one place in a texture here; in the file every vertex has, and is there once for each.
-        kept, where = _apart(vertices, *(values for values in extra.values() if values is not None))
+        kept, where = equal_rows(vertices + 0.0, *(values for values in extra.values() if values is not None))
         vertices, faces = vertices[kept], where[faces].astype(np.int32)
         extra = {name: None if values is None else values[kept] for name, values in extra.items()}
         extra |= dict(zip(("uv", "texture"), worn, strict=True))
     return Mesh(name=scene.path.stem, vertices=vertices, faces=faces, unit=unit, **extra)  # type: ignore[arg-type]
-
-
-def _apart(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the first of equal rows of all ``columns`` (n, ...) together, in order, and where each row went."""
-    rows = np.concatenate([np.ascontiguousarray(c + 0).view(np.uint8).reshape(len(c), -1) for c in columns], axis=1)
-    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1]))).reshape(-1)
-    _, first, where = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order], place[where.reshape(-1)]
 
 
 class _Scene:
@@ -221,7 +210,7 @@ def write_glb(mesh: Mesh, path: Path, options: GlbWriteOptions) -> None:
         # Here a vertex has one place in the texture, so it is there once for each.
         corners = faces.reshape(-1)
         order = np.argsort(corners, kind="stable")  # so that vertices stay in their order
-        kept, where = _apart(corners[order], mesh.uv.reshape(-1, 2)[order])
+        kept, where = equal_rows(corners[order], mesh.uv.reshape(-1, 2)[order])
         kept, where = order[kept], where[np.argsort(order)]
         vertices, faces = vertices[corners[kept]], where.reshape(-1, 3)
         normals = None if normals is None else normals[corners[kept]]

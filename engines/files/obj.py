@@ -13,7 +13,7 @@ from engines.data import Mesh, PointCloud
 from engines.files import guard
 from engines.files.obj_materials import companions, worn, write_material
 from engines.files.registry import Loaded, reader, writer
-from engines.files.triangles import checked_faces, fan, finite, first_bad_line, numbers
+from engines.files.triangles import checked_faces, equal_rows, fan, finite, first_bad_line, numbers
 
 
 class ObjReadOptions(Params):
@@ -154,7 +154,9 @@ def write_obj(mesh: Mesh, path: Path, options: ObjWriteOptions) -> None:
     corners = mesh.faces.astype(np.int64)[:, :, None] + 1
     parts, joints = [corners], "%d"
     if mesh.uv is not None:
-        places, where = np.unique(mesh.uv.reshape(-1, 2), axis=0, return_inverse=True)
+        places = mesh.uv.reshape(-1, 2)
+        first, where = equal_rows(places)
+        places = places[first]
         parts, joints = [corners, where.reshape(-1, 3, 1) + 1], "%d/%d"
     if mesh.normals is not None:
         parts, joints = [*parts, corners], joints + ("/%d" if mesh.uv is not None else "//%d")
