@@ -6,6 +6,8 @@ from PySide6.QtCore import QObject, Signal
 
 
 class _Wishes(QObject):
+    """Whoever does what is wanted marks the view's strip as heard."""
+
     save_wanted = Signal(object, object)
     """The view, and the path that is to become part of the project."""
     render_wanted = Signal(object, object)

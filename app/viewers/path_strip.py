@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QSignalBlocker, Qt, SignalInstance
 from PySide6.QtGui import QUndoCommand, QUndoStack
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
@@ -69,6 +69,8 @@ class PathStrip(QWidget):
         """(M, 3) places along the way."""
         self._loaded: CameraPath | None = None
         self._own_move = False
+        self.is_heard = False
+        """Whether a window has taken up the last wish."""
         self.clock = Clock(self, lambda: self.edit.seconds if len(self.edit) > 1 else 0.0)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -350,11 +352,17 @@ class PathStrip(QWidget):
     # ---- elsewhere ----------------------------------------------------------------------------------------
     def save(self) -> None:
         if self.path is not None:
-            wishes.save_wanted.emit(self.view, self.path)
+            self._wish(wishes.save_wanted)
 
     def render_video(self) -> None:
-        if self.path is not None and len(self.edit) > 1:
-            wishes.render_wanted.emit(self.view, self.path)
+        if len(self.edit) > 1:
+            self._wish(wishes.render_wanted)
+
+    def _wish(self, signal: SignalInstance) -> None:
+        self.is_heard = False
+        signal.emit(self.view, self.path)
+        if not self.is_heard:
+            self.view.say("Add the cloud to the project first; then its camera paths can be kept and rendered.")
 
     def hideEvent(self, event) -> None:
         self.clock.stop()

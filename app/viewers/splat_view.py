@@ -158,10 +158,10 @@ class SplatView(QWidget):
         self.bar.set_shown(self.things, len(self.items) > 1)
         self.drawing.expect(total, anew=not update)
         if total == 0 and clouds:
-            self._say("This cloud has no Gaussians.")
+            self.say("This cloud has no Gaussians.")
         if not self.items:
             self.framing.forget()
-            self._say("")
+            self.say("")
         extents = self.extents()
         if any(len(e.points) for e in extents):
             self.framing.follow_content(extents, self.room, update=update)
@@ -198,7 +198,8 @@ class SplatView(QWidget):
         self.canvas.setAccessibleDescription(self.count_text)
         self.canvas.update()
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line over the picture, until there is something else to say."""
         self.notice.setText(text)
         self.notice.adjustSize()
         self.notice.move(8, 8)
@@ -223,13 +224,13 @@ class SplatView(QWidget):
     def _tell(self) -> None:
         frame = self.latest
         if frame is not None and frame.seen:
-            self._say("")
+            self.say("")
         elif frame is not None and frame.total and frame.is_fine:
-            self._say(f"0 of {frame.total:,} Gaussians in view. Press F to show everything.")
+            self.say(f"0 of {frame.total:,} Gaussians in view. Press F to show everything.")
         self.drawn.emit()
 
     def _failed(self, error: BaseException) -> None:
-        self._say(f"The cloud cannot be drawn: {error}")
+        self.say(f"The cloud cannot be drawn: {error}")
 
     def _paint_above(self, painter: QPainter, size: QSizeF) -> None:
         if self.items:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QWidget
 
 from app.project import Entry
 from app.viewers.path_links import wishes
@@ -18,6 +17,7 @@ from engines.core import Artifact
 from engines.data import CameraPath
 
 if TYPE_CHECKING:
+    from app.viewers.splat_view import SplatView
     from app.window.main_window import MainWindow
 
 RENDER = "render-path"
@@ -32,11 +32,13 @@ class PathActs(QObject):
         wishes.render_wanted.connect(self.render)
         wishes.undo_moved.connect(window.edit_acts.show_undo)
 
-    def _frame_of(self, view: QWidget) -> Frame | None:
-        """The frame of this window that holds a view."""
-        return next((frame for frame in self.window.views.frames() if view in frame.viewers()), None)
+    def _frame_of(self, view: SplatView) -> Frame | None:
+        """The frame of this window that holds a view, which is told that it has been heard."""
+        found = next((frame for frame in self.window.views.frames() if view in frame.viewers()), None)
+        view.path.is_heard |= found is not None
+        return found
 
-    def save(self, view: QWidget, path: CameraPath) -> None:
+    def save(self, view: SplatView, path: CameraPath) -> None:
         """Make a path part of the project, as an edit that can be undone."""
         frame = self._frame_of(view)
         if frame is None:
@@ -52,7 +54,7 @@ class PathActs(QObject):
         self.window.after_sync(lambda: self.window.project_panel.select([entry.id]))
         self.bench.notice(Note(f"'{entry.name}' is in the project now", "good", detail=entry.summary))
 
-    def render(self, view: QWidget, path: CameraPath) -> None:
+    def render(self, view: SplatView, path: CameraPath) -> None:
         """Open the method that makes a video, with this path and what the view shows filled in."""
         frame = self._frame_of(view)
         if frame is None:
@@ -67,9 +69,9 @@ class PathActs(QObject):
         else:
             self._added(path, frame, lambda entry: self.window.after_sync(lambda: self._open(entry.id, cloud)))
 
-    def _miss_cloud(self, view: QWidget) -> None:
+    def _miss_cloud(self, view: SplatView) -> None:
         """Say what to do where there is no cloud that the project holds."""
-        entries = [self.bench.entry(item.id) for item in getattr(view, "items", ())]
+        entries = [self.bench.entry(item.id) for item in view.items]
         bound = next((e.id for e in entries if e is not None and e.type == "BoundGaussians"), None)
         text = "There is no Gaussian cloud of the project in this view"
         if bound is None:
@@ -107,17 +109,16 @@ class PathActs(QObject):
             [path.replace(name=name)], origin=f"view of {frame.title()}", done=lambda entries: done(entries[0])
         )
 
-    def _cloud(self, frame: Frame, view: QWidget) -> str | None:
+    def _cloud(self, frame: Frame, view: SplatView) -> str | None:
         """The id of the first Gaussian cloud on show that the project holds."""
         record = self.bench.project.runs.get(frame.run_id) if isinstance(frame, RunFrame) else None
         held: dict[str, str] = {}
         if record is not None:
             held |= {f"in/{name}": i for name, i in record.inputs.items()}
             held |= {f"out/{name}": i for name, i in record.outputs.items()}
-        hidden = getattr(view, "hidden", set())
-        for item in getattr(view, "items", ()):
+        for item in view.items:
             entry = self.bench.entry(held.get(item.id, item.id))
-            if entry is not None and entry.type == "GaussianCloud" and item.id not in hidden:
+            if entry is not None and entry.type == "GaussianCloud" and item.id not in view.hidden:
                 return entry.id
         return None
 

@@ -223,6 +223,7 @@ def test_what_is_put_together_is_offered_to_the_window(view, qtbot):
     wishes.render_wanted.connect(lambda v, p: heard.append(("render", v, p)))
     qtbot.mouseClick(button(view, "path-save"), Qt.MouseButton.LeftButton)
     qtbot.mouseClick(button(view, "path-render"), Qt.MouseButton.LeftButton)
+    assert "Add the cloud to the project first" in view.notice.text()  # nobody took it up
     wishes.save_wanted.disconnect()
     wishes.render_wanted.disconnect()
     assert [(word, v, p.content_hash()) for word, v, p in heard] == [
