@@ -155,7 +155,7 @@ class SplatView(QWidget):
         degree = max((round(cloud.sh.shape[1] ** 0.5) - 1 for cloud in clouds), default=3)
         self._set_degrees(degree)
         splat_bar.fill_things(self, self.things)
-        self.bar.set_shown(self.things, len(self.items) > 1)
+        self.bar.set_shown(self.things, sum(not isinstance(i.artifact, CameraPath) for i in self.items) > 1)
         self.drawing.expect(total, anew=not update)
         if total == 0 and clouds:
             self.say("This cloud has no Gaussians.")
