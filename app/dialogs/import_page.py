@@ -149,14 +149,18 @@ class ImportPage(QScrollArea):
             self._build_plans()
             self._build_form()
 
-    def _show_problems(self) -> None:
+    def _show_problems(self, whole: bool = False) -> None:
+        """The first ones in short, with a button for all of them in full."""
         found = self.item.problems
-        if found:
-            count = len(found)
-            lines = [f"• {text}" for text in found[:8]] + ([f"• and {count - 8} more"] if count > 8 else [])
-            self.problems.say("warn", f"{count} problem{'s' if count > 1 else ''} found", "\n".join(lines))
-        else:
+        if not found:
             self.problems.clear()
+            return
+        count = len(found)
+        short = [f"• {_short(text)}" for text in found[:8]] + ([f"• and {count - 8} more"] if count > 8 else [])
+        full = [f"• {text}" for text in found]
+        more = [("Show less" if whole else "Show all", lambda: self._show_problems(not whole))] if short != full else []
+        title = f"{count} problem{'s' if count > 1 else ''} found"
+        self.problems.say("warn", title, "\n".join(full if whole else short), more)
 
     def _show_facts(self) -> None:
         _empty(self._rows)
@@ -340,6 +344,15 @@ class ImportPage(QScrollArea):
             self.item.invalid(" ".join(p for p in (error.what, error.mend) if p))
             return
         self.item.set_params(params)
+
+
+def _short(text: str, most: int = 240) -> str:
+    """A long list cut between two of its names, with how many are left out."""
+    if len(text) <= most:
+        return text
+    kept = text[: text.rfind(", ", 0, most)] if ", " in text[:most] else text[:most]
+    left = text[len(kept) :].count(", ")
+    return f"{kept} and {left:,} others." if left > 1 else f"{kept} …"
 
 
 def _section(column: QVBoxLayout) -> QVBoxLayout:

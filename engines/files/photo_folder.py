@@ -9,7 +9,7 @@ from pathlib import Path
 from engines.core import Param, Params
 from engines.data import UnposedPhotos
 from engines.files import guard
-from engines.files.photoset import MOST_PHOTOS, decoded, each, some
+from engines.files.photoset import MOST_PHOTOS, brief, decoded, each, some
 from engines.files.registry import Loaded, Tell, reader, silent
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -44,7 +44,7 @@ def read_photo_folder(path: Path, options: PhotoFolderOptions, tell: Tell = sile
         problems.append(f"{len(bad):,} of {len(files):,} photos cannot be read and were left out: {some(bad)}.")
     good = [(file, data, size) for file, (data, size, trouble, _) in found if not trouble]
     if not good:
-        raise guard.refuse(path, "holds no photo that can be read.", problems[-1], "Copy the photos again.")
+        raise guard.refuse(path, "holds no photo that can be read.", brief(problems[-1:]), "Copy the photos again.")
     turned = sum(turn for _, (_, _, _, turn) in found)
     if turned:
         problems.append(f"{turned:,} of {len(good):,} photos were turned upright, as their camera says.")
@@ -93,7 +93,10 @@ def _files(path: Path, only: str, problems: list[str]) -> list[Path]:
         raise guard.refuse(path, "holds too many photos.", f"{len(files):,}; {MOST_PHOTOS:,} are read.", "Split it.")
     if not files:
         raise guard.refuse(
-            path, "holds none of these photos.", " ".join(problems), "Choose the folder that the photos are in."
+            path,
+            "holds none of these photos.",
+            brief(problems),
+            "Choose the folder that the photos are in.",
         )
     return files
 

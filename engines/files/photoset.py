@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -107,10 +108,15 @@ def inside(folder: Path, name: str) -> Path | None:
         return None
 
 
-def some(names: Sequence[str], most: int = 6) -> str:
-    """Names for a message."""
+def some(names: Sequence[str], most: int = 2000) -> str:
+    """Names for a message: who has to find lost photos wants all of them. What shows it may shorten it."""
     more = f" and {len(names) - most:,} others" if len(names) > most else ""
     return ", ".join(n[:80] for n in names[:most]) + more
+
+
+def brief(said: Sequence[str]) -> str:
+    """All of it, in an error that has to fit on the screen."""
+    return textwrap.shorten(" ".join(said), 600, placeholder=" …")
 
 
 def rigid(path: Path, matrix: np.ndarray, name: str) -> np.ndarray:
@@ -227,7 +233,9 @@ def _enough(path: Path, have: Sequence[object], wanted: Sequence[object], said: 
         raise guard.refuse(
             path,
             "has lost most of its photos.",
-            f"{len(have):,} of {len(wanted):,} can be used. " + " ".join(said[-3:]),
+            textwrap.shorten(
+                f"{len(have):,} of {len(wanted):,} can be used. {' '.join(said[-3:])}", 600, placeholder=" …"
+            ),
             "Copy the photos beside it, in the folders that it names.",
         )
 

@@ -1,6 +1,7 @@
 """Photos in the import dialog: folders and selections, with cameras or without."""
 
 import dataclasses
+import json
 import time
 
 import numpy as np
@@ -125,3 +126,21 @@ def test_reading_photos_says_how_far_it_is_and_stops(open_dialog, shots, qtbot, 
     count = len(passed)
     qtbot.wait(100)
     assert len(passed) <= count + 1, "it went on after it was stopped"
+
+
+def test_all_photos_that_are_missing_can_be_read_of(open_dialog, tmp_path, qtbot):
+    path = photo_sets.nerf(tmp_path)
+    document = json.loads(path.read_text())
+    lost = [f"images/a_photo_that_was_lost_on_the_way_from_the_garden_{index:03d}.png" for index in range(5)]
+    document["frames"] += [{**document["frames"][0], "file_path": name} for name in lost]
+    path.write_text(json.dumps(document))
+    dialog = open_dialog(tmp_path)
+    ready(qtbot, dialog)
+    notice = dialog.page().problems
+    assert lost[0] in notice.message
+    assert lost[-1] not in notice.message
+    assert "others." in notice.message
+    qtbot.mouseClick(notice.findChild(QPushButton, "import_problems_show_all"), Qt.MouseButton.LeftButton)
+    assert all(name in notice.message for name in lost)
+    qtbot.mouseClick(notice.findChild(QPushButton, "import_problems_show_less"), Qt.MouseButton.LeftButton)
+    assert lost[-1] not in notice.message
