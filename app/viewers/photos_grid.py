@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,30 @@ def square(image: QImage | None, side: int, size: tuple[int, int]) -> np.ndarray
     fit = fit.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(fit.constBits(), np.uint8).reshape(height, fit.bytesPerLine())
     return rows[:, : 3 * width].reshape(height, width, 3).copy()
+
+
+MOST_THUMBS = 400
+"""More small pictures than this are not hung into space."""
+
+
+def thumbnails(photos: PhotoSet, pictures: Mapping[int, QImage | None], longest: int) -> np.ndarray:
+    """(N, h, w, 3) uint8, all of one size, from small pictures by number; grey where there is none."""
+    width, height = (float(v) for v in np.median(photos.sizes, axis=0))
+    side = longest / max(width, height)
+    size = (max(2, round(width * side)), max(2, round(height * side)))
+    return np.stack([square(pictures.get(i), longest, size) for i in range(len(photos))])
+
+
+def all_thumbnails(photos: PhotoSet, longest: int, cancelled: Callable[[], bool]) -> np.ndarray | None:
+    """The same from the photos themselves, which takes a while; None when there are too many, or it was cancelled."""
+    if not 0 < len(photos) <= MOST_THUMBS:
+        return None
+    pictures = {}
+    for index in range(len(photos)):
+        if cancelled():
+            return None
+        pictures[index] = small_picture(photos, index, longest)
+    return thumbnails(photos, pictures, longest)
 
 
 class PhotoModel(QAbstractListModel):

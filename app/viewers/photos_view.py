@@ -17,7 +17,7 @@ from app import theme
 from app.background import Task, run_in_background
 from app.viewers import splat_links
 from app.viewers.empty_state import EmptyState
-from app.viewers.photos_grid import PhotoGrid, square
+from app.viewers.photos_grid import MOST_THUMBS, PhotoGrid, thumbnails
 from app.viewers.photos_layer import THUMB, PhotosLayer
 from app.viewers.photos_pane import PhotoPane
 from app.viewers.plotting import pixels
@@ -30,8 +30,6 @@ from engines.data import Photos, PhotoSet
 
 KEPT_KEYS = ("view-front", "view-back", "view-right", "view-left", "view-top", "view-bottom", "parallel")
 """Actions of the 3D view that keep their keys here; the rest is not offered or has a button of this view."""
-MOST_THUMBS = 400
-"""More small pictures than this are not hung into space."""
 
 
 class PhotosView(QWidget):
@@ -181,11 +179,7 @@ class PhotosView(QWidget):
         layer, photos = self.layer, self.photos
         if layer is None or photos is None or not len(photos) or len(photos) > MOST_THUMBS:
             return
-        width, height = (float(v) for v in np.median(photos.sizes, axis=0))
-        side = THUMB / max(width, height)
-        size = (max(2, round(width * side)), max(2, round(height * side)))
-        found = self.grid.pictures.pictures
-        layer.set_thumbnails(np.stack([square(found.get(i), THUMB, size) for i in range(len(photos))]))
+        layer.set_thumbnails(thumbnails(photos, self.grid.pictures.pictures, THUMB))
         self.scene.canvas.render()
 
     # ---- the chosen photo ---------------------------------------------------------------------------------

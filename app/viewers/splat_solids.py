@@ -17,9 +17,12 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkFloatArray, vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
 
+from app.background import Task, run_in_background
 from app.viewers import layers as kinds
 from app.viewers.camera import Pose
 from app.viewers.layer import Layer
+from app.viewers.photos_grid import all_thumbnails
+from app.viewers.photos_layer import THUMB, PhotosLayer
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
 from app.viewers.splat_camera import FLAT, LENS
@@ -31,7 +34,8 @@ LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))
 
 class Solids:
     def __init__(self, changed: Callable[[], None], owner: QObject) -> None:
-        self._changed = changed
+        self._changed, self._owner = changed, owner
+        self._hanging: dict[str, Task] = {}
         self.layers: dict[str, Layer] = {}
         self.hidden: set[str] = set()
         self._preparation = Preparation(self._prepared, lambda item, error: None, owner)
@@ -60,6 +64,8 @@ class Solids:
         for gone in [key for key in self.layers if key not in self._wanted]:
             for actor in self.layers.pop(gone).actors:
                 self._renderer.RemoveViewProp(actor)
+            if gone in self._hanging:
+                self._hanging.pop(gone).cancel()
         self._preparation.forget_others(list(self._wanted))
         for item in self._wanted.values():
             layer = self.layers.get(item.id)
@@ -79,11 +85,29 @@ class Solids:
         layer = self.layers.get(item.id)
         if layer is not None and type(layer) is kinds.LAYERS[type(item.artifact)]:
             layer.set_artifact(item.artifact, *more)
-            return
-        layer = kinds.LAYERS[type(item.artifact)](item, len(self.layers), *more)
-        for actor in layer.actors:
-            self._renderer.AddViewProp(actor)
-        self.layers[item.id] = layer
+        else:
+            layer = kinds.LAYERS[type(item.artifact)](item, len(self.layers), *more)
+            for actor in layer.actors:
+                self._renderer.AddViewProp(actor)
+            self.layers[item.id] = layer
+        if isinstance(layer, PhotosLayer):
+            self._hang(item.id, layer)
+
+    def _hang(self, key: str, layer: PhotosLayer) -> None:
+        """Small pictures into the frusta of photos, when they are decoded."""
+        photos = layer.artifact
+        layer.set_thumbnails(None)
+        if key in self._hanging:
+            self._hanging.pop(key).cancel()
+
+        def done(found: np.ndarray | None) -> None:
+            if found is not None and self.layers.get(key) is layer and layer.artifact is photos:
+                layer.set_thumbnails(found)
+                self._changed()
+
+        self._hanging[key] = run_in_background(
+            all_thumbnails, photos, THUMB, done=done, failed=lambda error: None, owner=self._owner
+        )
 
     def extents(self) -> list[np.ndarray]:
         return [layer.extent() for key, layer in self.layers.items() if key not in self.hidden]
@@ -125,6 +149,8 @@ class Solids:
     def stop(self) -> None:
         """Free what the graphics card holds."""
         self._preparation.stop()
+        for task in self._hanging.values():
+            task.cancel()
         if self._window is not None:
             with contextlib.suppress(RuntimeError):
                 self._window.Finalize()

@@ -30,6 +30,7 @@ from engines.data import (
     Image,
     Mesh,
     Photos,
+    PhotoSet,
     PointCloud,
     Slices,
     Video,
@@ -41,7 +42,7 @@ IN_SPACE = (Mesh, PointCloud, Slices)
 IN_SLICES = (GridField, Volume)
 IN_SPLATS = (GaussianCloud, BoundGaussians)
 IN_VIDEOS = (Video, DepthVideo)
-IN_PICTURES = (Photos, Image, CameraPath, *IN_VIDEOS)
+IN_PICTURES = (PhotoSet, Image, CameraPath, *IN_VIDEOS)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,11 @@ class Side:
 def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tuple[Side, Side]:
     """A run in two views; ids stay the same from preview to result."""
     given = [Shown(f"in/{key}", key.capitalize(), a) for key, a in inputs.items()]
-    made = [Shown(f"out/{key}", key.capitalize(), a) for key, a in outputs.items()]
+    # One of many pictures is called as it calls itself: by its photo, not by its number.
+    made = [Shown(f"out/{k}", a.name if "/" in k and a.name else k.capitalize(), a) for k, a in outputs.items()]
     splats = [s for s in (*made, *given) if isinstance(s.artifact, IN_SPLATS)]
     photos = [s for s in (*given, *made) if isinstance(s.artifact, Photos)]
+    photos = photos or [s for s in given if isinstance(s.artifact, PhotoSet)]
     if splats or photos:
         meshes = [s for s in made if isinstance(s.artifact, Mesh)]
         pictures = [s for s in made if isinstance(s.artifact, Image)]

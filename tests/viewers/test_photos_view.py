@@ -1,5 +1,6 @@
 """The photos view, through what a person sees and presses."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -199,3 +200,25 @@ def test_photos_without_cameras_are_small_and_large_pictures_and_no_space(view, 
     assert view.scene.isVisible()
     assert not view.hint.isVisible()
     assert view.camera(1) is not None
+
+
+def test_cameras_in_the_splat_view_show_their_photos(show):
+    splats = show("splats", 300, 220)
+    red = np.zeros((30, 40, 3), np.uint8)
+    red[..., 0] = 255
+    photos = Photos.of(
+        [red], world_to_camera=look_at(np.array([0.0, 0.0, 6.0]), np.zeros(3), np.array([0.0, 1.0, 0.0]))[None],
+        intrinsics=[[20.0, 20.0, 20.0, 15.0]],
+    )  # fmt: skip
+    splats.show_artifacts([Shown("s", "Splats", shell(50, radius=0.1, colour=(0, 0, 1))), Shown("p", "Shots", photos)])
+    layer = splats.solids.layers["p"]
+    until(lambda: layer.texture is not None)
+    fine(splats)
+    pose = dataclasses.replace(
+        splats.pose, focal=layer.corners[0, 1:].mean(0), back=np.array([0.0, 0.0, 1.0]), up=np.array([0.0, 1.0, 0.0]),
+        half_height=1.2 * layer.depth,
+    )  # fmt: skip
+    pixels = splats.solids.draw(pose, 120, 90).paint.reshape(-1, 3)
+    assert ((pixels[:, 0] > 0.8) & (pixels[:, 1:].max(1) < 0.2)).sum() > 20, "the photo's red is in its frustum"
+    splats.show_artifacts([Shown("s", "Splats", shell(50))])
+    assert not splats.solids._hanging

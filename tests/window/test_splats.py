@@ -1,9 +1,11 @@
 """Photos to splats in the window: the live view follows the training, and cameras of both kinds of views are linked."""
 
+import numpy as np
+
 from app.jobs import JobSpec
 from app.window.run_frame import sides
 from engines.core import catalog
-from engines.data import Mesh
+from engines.data import Image, Mesh, UnposedPhotos
 from tests.viewers.test_splat_view import until
 from tests.window import samples
 
@@ -38,3 +40,22 @@ def test_the_sides_of_runs_of_every_kind():
     assert (right.viewer, [s.id for s in right.items]) == ("slice", ["out/field", "in/slices"])
     left, _ = sides(photos, {"mesh": samples.mesh()})
     assert isinstance(left.items[0].artifact, Mesh)
+
+
+def test_photos_without_cameras_are_shown_until_those_with_cameras_are_there():
+    photos = catalog().get("gaussian-splatting").smoke.inputs()["photos"]
+    alone = UnposedPhotos(encoded=photos.encoded, starts=photos.starts, sizes=photos.sizes)
+    left, _ = sides({"photos": alone}, {})
+    assert (left.viewer, [s.id for s in left.items]) == ("photos", ["in/photos"])
+    left, _ = sides({"photos": alone}, {"photos": photos})
+    assert (left.viewer, [s.id for s in left.items]) == ("photos", ["out/photos"])
+
+
+def test_pictures_are_called_by_their_photos():
+    pictures = {f"renders/{k}": Image(pixels=np.zeros((2, 2, 3), np.uint8), name=f"IMG_{k}") for k in (1, 2)}
+    _, right = sides({}, {"cloud": samples_cloud(), **pictures})
+    assert [s.name for s in right.items] == ["IMG_1", "IMG_2"]
+
+
+def samples_cloud():
+    return catalog().get("render-splats").smoke.inputs()["cloud"]
