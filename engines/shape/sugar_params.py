@@ -148,6 +148,7 @@ class SugarParams(SplattingParams):
         le=1000,
         source="own",
         unit="cells",
+        label="Cut away beyond",
         help="What lies farther than so many cells of the octree from all surface points is cut away: "
         "there Poisson reconstruction guesses. 0: nothing",
     )

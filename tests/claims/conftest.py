@@ -8,12 +8,14 @@ fails is recorded as failing. Set ``FIELDWRIGHT_CLAIMS=fresh`` to measure everyt
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,13 +57,14 @@ class Row:
         return next((r for r in _rows(self.path) if all(r.get(k) == v for k, v in self.key.items())), dict(self.key))
 
     def write(self, **changes: Any) -> None:
-        row = self.read() | changes
-        row |= {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine(), "commit": commit()}
-        others = [r for r in _rows(self.path) if not all(r.get(k) == v for k, v in self.key.items())]
-        rows = sorted([*others, row], key=lambda r: [str(r.get(k, "")) for k in KEY])
-        beside = self.path.with_suffix(".part")
-        beside.write_text(json.dumps({"claims": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        beside.replace(self.path)
+        changes |= {"date": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine(), "commit": commit()}
+        with _alone(self.path.parent):
+            row = self.read() | changes
+            others = [r for r in _rows(self.path) if not all(r.get(k) == v for k, v in self.key.items())]
+            rows = sorted([*others, row], key=lambda r: [str(r.get(k, "")) for k in KEY])
+            beside = self.path.with_suffix(".part")
+            beside.write_text(json.dumps({"claims": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            beside.replace(self.path)
 
     def measure(
         self, make: Callable[[], Mapping[str, float]], baseline: str = "", *, derived: bool = False
@@ -94,6 +97,17 @@ class Row:
         """Record whether the claim held, then fail the test if it did not."""
         self.write(holds=bool(holds), statement=statement)
         assert holds, statement
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Several test runs may measure at the same time: they write one after the other."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -257,6 +257,19 @@ def test_a_surface_through_a_sphere_and_what_surrounds_it():
     assert np.linalg.norm(alone.vertices, axis=1).max() < 1
 
 
+def test_a_table_ends_at_its_edge_unless_guesses_are_wanted():
+    rng = np.random.default_rng(0)
+    away, angle = np.sqrt(rng.uniform(size=20_000)), rng.uniform(0, 2 * np.pi, 20_000)
+    points = np.stack([away * np.cos(angle), away * np.sin(angle), np.zeros(len(away))], axis=1)
+    table = Oriented(points, np.tile([0.0, 0.0, 1.0], (len(points), 1)), np.full(points.shape, 0.5))
+    camera = Camera(look_at([0, -3, 1], [0, 0, 0]), 60.0, 60.0, 24.0, 24.0, 48, 48)
+    reaches = []
+    for changes in ({}, {"reach": 0}):
+        found = surface_through(table, [camera], 5.0, SugarParams(poisson_depth=5, **changes), Run())
+        reaches.append(np.linalg.norm(found.vertices, axis=1).max())
+    assert reaches[0] < 1.25 < 1.35 < reaches[1]
+
+
 @pytest.mark.timeout(120)
 def test_deep_octrees_are_computed_apart_and_cancelled_at_once():
     camera = Camera(look_at([0, -3, 0], [0, 0, 0]), 60.0, 60.0, 24.0, 24.0, 48, 48)
