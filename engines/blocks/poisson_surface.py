@@ -21,11 +21,12 @@ SPACINGS = 2.0
 
 
 class ColouredSurface(NamedTuple):
-    """Vertices (V, 3), faces (F, 3) and RGB colours (V, 3) in [0, 1]."""
+    """Vertices (V, 3), faces (F, 3) and RGB colours (V, 3) in [0, 1]; the share of the mesh that was cut away."""
 
     vertices: np.ndarray
     faces: np.ndarray
     colours: np.ndarray
+    cut: float = 0.0
 
 
 def inliers(points: np.ndarray, neighbours: int = 20, deviations: float = 20.0) -> np.ndarray:
@@ -55,12 +56,14 @@ def poisson_surface(
     cloud.colors = o3d.utility.Vector3dVector(colours)
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
         mesh, support = o3d.geometry.TriangleMesh.create_from_point_cloud_poisson(cloud, depth=depth, n_threads=1)
+        whole = max(1, len(mesh.vertices))
         if trimmed > 0 and len(support):
             support = np.asarray(support)
             mesh.remove_vertices_by_mask(support < np.quantile(support, trimmed))
         if reach > 0 and len(mesh.vertices):
             cell = BOX * float(np.ptp(points, axis=0).max()) / size / 2**depth
             mesh.remove_vertices_by_mask(unsupported(np.asarray(mesh.vertices), np.asarray(cloud.points), reach * cell))
+        cut = 1 - len(mesh.vertices) / whole
         if len(mesh.triangles) > triangles:
             mesh = mesh.simplify_quadric_decimation(triangles)
         mesh.remove_degenerate_triangles()
@@ -73,7 +76,8 @@ def poisson_surface(
     used, renumbered = np.unique(faces, return_inverse=True)
     shown = np.asarray(mesh.vertex_colors, float).reshape(-1, 3)
     shown = shown if len(shown) == len(vertices) else np.full((len(vertices), 3), 0.5)
-    return ColouredSurface(vertices[used], renumbered.reshape(-1, 3).astype(np.int32), np.clip(shown[used], 0, 1))
+    faces = renumbered.reshape(-1, 3).astype(np.int32)
+    return ColouredSurface(vertices[used], faces, np.clip(shown[used], 0, 1), cut)
 
 
 def unsupported(vertices: np.ndarray, points: np.ndarray, reach: float) -> np.ndarray:

@@ -205,14 +205,17 @@ def surface_through(
         count = int(chosen_points.sum())
         if count < FEWEST:
             continue
-        part = Oriented(*(values[chosen_points] for values in cloud))
-        clean = inliers(part.points)
-        part = Oriented(*(values[clean] for values in part))
+        chosen = Oriented(*(values[chosen_points] for values in cloud))
+        clean = inliers(chosen.points)
+        chosen = Oriented(*(values[clean] for values in chosen))
         triangles = max(20, round(2 * params.target_vertices * count / int(inside.sum() + around.sum())))
-        job = (*part, params.poisson_depth, params.trimmed, params.reach, triangles)
+        job = (*chosen, params.poisson_depth, params.trimmed, params.reach, triangles)
         run.check()
         direct = params.poisson_depth <= AT_ONCE
-        parts.append(poisson_surface(*job) if direct else apart(poisson_surface, *job, check=run.check))
+        part = poisson_surface(*job) if direct else apart(poisson_surface, *job, check=run.check)
+        if part.cut >= 0.01:
+            run.note(f"{part.cut:.0%} of the mesh had few or no surface points beside it, and was cut away.")
+        parts.append(part)
     if not sum(len(part.faces) for part in parts):
         raise UserError(
             "Poisson reconstruction found no surface.",

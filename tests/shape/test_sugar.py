@@ -264,10 +264,14 @@ def test_a_table_ends_at_its_edge_unless_guesses_are_wanted():
     table = Oriented(points, np.tile([0.0, 0.0, 1.0], (len(points), 1)), np.full(points.shape, 0.5))
     camera = Camera(look_at([0, -3, 1], [0, 0, 0]), 60.0, 60.0, 24.0, 24.0, 48, 48)
     reaches = []
-    for changes in ({}, {"reach": 0}):
-        found = surface_through(table, [camera], 5.0, SugarParams(poisson_depth=5, **changes), Run())
+    ears = Ear(), Ear()
+    for ear, changes in zip(ears, ({}, {"reach": 0}), strict=True):
+        found = surface_through(table, [camera], 5.0, SugarParams(poisson_depth=5, **changes), Run(listener=ear))
         reaches.append(np.linalg.norm(found.vertices, axis=1).max())
     assert reaches[0] < 1.25 < 1.35 < reaches[1]
+    (note,) = ears[0].of(Noted)
+    assert "was cut away" in note.text
+    assert not ears[1].of(Noted)
 
 
 @pytest.mark.timeout(120)
