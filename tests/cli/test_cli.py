@@ -297,3 +297,18 @@ def test_a_cloud_becomes_a_video_with_its_depth(fieldwright, machine, tmp_path):
     assert len(read(tmp_path / "film.npz").artifacts[0]) == 5
     assert (tmp_path / "film.mp4").stat().st_size > 500
     assert (tmp_path / "film.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_a_texture_that_a_format_cannot_hold_is_told(fieldwright, tmp_path):
+    from engines.files import read, write
+    from tests.files import made
+
+    write(made.textured(), "m.glb")
+    assert fieldwright("import", "m.glb", "-p", "p.fieldwright")[0] == 0
+    code, out, err = fieldwright("export", "p.fieldwright", "m", "m.ply")
+    assert code == 0
+    assert "no place for the texture" in " ".join((out + err).split())
+    assert read("m.ply").artifacts[0].colors[:, :3].std() > 20
+    code, out, err = fieldwright("export", "p.fieldwright", "m", "m.obj")
+    assert "no place" not in out + err
+    assert sorted(p.name for p in tmp_path.glob("m.*")) == ["m.glb", "m.mtl", "m.obj", "m.ply", "m.png"]
