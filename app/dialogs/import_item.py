@@ -197,8 +197,9 @@ class ImportItem(QObject):
                 self.params[method.key] = method.params()
                 self._suggest(method)
         source = self.source
-        # A scanner's grey values are kept; what is a solid already (a mesh, labels) is there to be sliced.
+        # A scanner's grey values are kept, and a mesh in its texture; what is a solid already is there to be sliced.
         solid = not isinstance(source, Volume) or bool(self.found and self.found.facts[0].labels)
+        solid = solid and getattr(source, "texture", None) is None
         slicing = next((m for m in methods if any(issubclass(o.type, Slices) for o in m.outputs)), None)
         if slicing is not None and solid and self.state == "ready":
             self.choose_plan(slicing.key, soon=False)

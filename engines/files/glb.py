@@ -10,7 +10,7 @@ import numpy as np
 from engines.core import Artifact, Param, Params
 from engines.data import GaussianCloud, Mesh
 from engines.files import gltf_materials, guard
-from engines.files.gltf_document import Arrays, glb_bytes, index_of, node_matrix, open_document
+from engines.files.gltf_document import Arrays, files_beside, glb_bytes, index_of, node_matrix, open_document
 from engines.files.gltf_gaussians import EXTENSION, Up, gaussians_of
 from engines.files.registry import Loaded, reader, writer
 from engines.files.textures import png_bytes
@@ -66,7 +66,7 @@ def read_glb(path: Path, options: GlbReadOptions) -> Loaded:
         raise guard.refuse(path, "has a damaged scene description.", detail) from error
     if not artifacts:
         raise guard.refuse(path, "has no triangles and no Gaussians.", "Its scene shows no mesh.")
-    return Loaded(tuple(artifacts), tuple(problems))
+    return Loaded(tuple(artifacts), tuple(problems), files_beside(path, document))
 
 
 def _mesh(scene: _Scene, pieces: list[Piece], unit: str, problems: list[str]) -> Mesh:

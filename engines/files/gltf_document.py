@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engines.core import UserError
 from engines.files import guard
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
@@ -54,6 +56,17 @@ def _buffer(path: Path, entry: dict[str, Any]) -> bytes:
         return base64.b64decode(body, validate=True)
     except (ValueError, binascii.Error) as error:
         raise guard.refuse(path, "has damaged data.", f"{error}."[:200]) from None
+
+
+def files_beside(path: Path, document: dict[str, Any]) -> tuple[Path, ...]:
+    """The buffers and pictures that a glTF file names and that are there."""
+    entries = [e for kind in ("buffers", "images") for e in document.get(kind, []) if isinstance(e, dict)]
+    names = [e["uri"] for e in entries if isinstance(e.get("uri"), str) and not e["uri"].startswith("data:")]
+    found = []
+    for name in dict.fromkeys(names):
+        with contextlib.suppress(UserError):
+            found.append(guard.beside(path, name, "a file"))
+    return tuple(found)
 
 
 def _parsed(path: Path, raw: bytes) -> dict[str, Any]:

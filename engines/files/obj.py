@@ -51,6 +51,7 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
         rgb = np.nan_to_num(table[:, 3:6]).clip(0, 1) * 255
         extra["colors"] = np.concatenate([rgb.round(), np.full((len(rgb), 1), 255)], axis=1).astype(np.uint8)
     problems: list[str] = []
+    files: list[Path] = []
     if not len(chosen["f"]):
         return Loaded((PointCloud(points=vertices, **extra),), tuple(problems))
     corners, texture_at, normals_at, counts = _faces(path, lines, chosen)
@@ -64,13 +65,13 @@ def read_obj(path: Path, options: ObjReadOptions) -> Loaded:
             if texture_at.min(initial=0) < -1 or texture_at.max(initial=0) >= len(places):
                 raise guard.refuse(path, "has faces that point to places in a texture that are not there.")
             triangles = np.repeat(np.arange(len(counts)), counts - 2), fan(np.arange(len(corners)), counts)
-            found = worn(path, lines, chosen["f"], texture_at, places[:, :2], problems, triangles)
+            found = worn(path, lines, chosen["f"], texture_at, places[:, :2], problems, triangles, files)
             extra |= dict(zip(("uv", "texture"), found, strict=True)) if found is not None else {}
         except UserError as error:  # the shape can be used all the same
             problems.append(f"The texture is not loaded. {error.what}")
     elif b"mtllib" in raw:
         problems.append("The materials are not loaded: the faces have no places in a texture.")
-    return Loaded((Mesh(vertices=vertices, faces=faces, **extra),), tuple(problems))
+    return Loaded((Mesh(vertices=vertices, faces=faces, **extra),), tuple(problems), tuple(dict.fromkeys(files)))
 
 
 def _table(path: Path, lines: list[bytes], at: np.ndarray, word: str, widths: tuple[int, ...]) -> np.ndarray:

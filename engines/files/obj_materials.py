@@ -26,15 +26,16 @@ def name_after(line: bytes) -> str:
 
 def worn(
     path: Path, lines: list[bytes], at: np.ndarray, texture_at: np.ndarray, places: np.ndarray, problems: list[str],
-    corners: tuple[np.ndarray, np.ndarray],
+    corners: tuple[np.ndarray, np.ndarray], files: list[Path],
 ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
     """(F, 3, 2) places and the picture of the triangles of an OBJ file, or None if it has none that can be read.
 
     ``at``: numbers of the lines ``f``, ``corners``: for each triangle its number among these, and the numbers (F, 3) of
-    its corners in ``texture_at``, which leads to ``places`` (n, 2), -1 to none.
+    its corners in ``texture_at``, which leads to ``places`` (n, 2), -1 to none. What was read
+    besides is added to ``files``.
     """
     kinds = np.array([line[:6] for line in lines], dtype="S6")
-    materials = library(path, [name_after(lines[i]) for i in np.flatnonzero(kinds == b"mtllib")], problems)
+    materials = library(path, [name_after(lines[i]) for i in np.flatnonzero(kinds == b"mtllib")], problems, files)
     uses = np.flatnonzero(kinds == b"usemtl")
     names = [name_after(lines[i]) for i in uses]
     missing = sorted({name for name in names if name not in materials})
@@ -52,16 +53,17 @@ def worn(
     return joined(known, np.where(has, of_face, of_face + len(known) // 2), uv, problems)
 
 
-def library(path: Path, names: list[str], problems: list[str]) -> dict[str, Material]:
-    """The materials in the files that an OBJ file names; what cannot be read is added to ``problems``."""
+def library(path: Path, names: list[str], problems: list[str], files: list[Path]) -> dict[str, Material]:
+    """The materials that an OBJ file names; what cannot be read goes to ``problems``, what was read to ``files``."""
     found: dict[str, Material] = {}
     for name in dict.fromkeys(names):
         # Several names may stand on one line; a name may have blanks in it.
-        files = [name] if len(name.split()) < 2 or _is_there(path, name) else name.split()
-        for file in files:
+        listed = [name] if len(name.split()) < 2 or _is_there(path, name) else name.split()
+        for file in listed:
             try:
                 where = guard.beside(path, file.replace("\\", "/"), "materials")
-                found |= _materials(path, where, problems)
+                found |= _materials(where, problems, files)
+                files.append(where)
             except (UserError, OSError) as error:
                 problems.append(_told("Materials are not loaded", error))
     return found
@@ -79,7 +81,7 @@ def _told(what: str, error: UserError | OSError) -> str:
     return f"{what}: {said}"
 
 
-def _materials(path: Path, where: Path, problems: list[str]) -> dict[str, Material]:
+def _materials(where: Path, problems: list[str], files: list[Path]) -> dict[str, Material]:
     found: dict[str, Material] = {}
     pictures: dict[str, np.ndarray | None] = {}
     name = ""
@@ -98,16 +100,18 @@ def _materials(path: Path, where: Path, problems: list[str]) -> dict[str, Materi
         elif word == "map_Kd" and name in found:
             file = _map_file(rest)
             if file not in pictures:
-                pictures[file] = _picture(path, where, file, problems)
+                pictures[file] = _picture(where, file, problems, files)
             found[name] = Material(found[name].colour, pictures[file])
     return found
 
 
-def _picture(path: Path, where: Path, file: str, problems: list[str]) -> np.ndarray | None:
-    """A picture beside a material file, and in the folder of the OBJ file or below it."""
+def _picture(where: Path, file: str, problems: list[str], files: list[Path]) -> np.ndarray | None:
+    """A picture beside a material file or below its folder."""
     try:
         image = guard.beside(where, file, "a texture")
-        return picture_of(image, guard.read_bytes(image, 1 << 30), file)
+        found = picture_of(image, guard.read_bytes(image, 1 << 30), file)
+        files.append(image)
+        return found
     except (UserError, OSError) as error:
         problems.append(_told("A texture is not loaded", error))
         return None

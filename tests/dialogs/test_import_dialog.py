@@ -115,6 +115,19 @@ def test_same_seed_same_planes(open_dialog, stl_file, qtbot):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_a_mesh_in_its_texture_is_kept_as_it_is_at_first(open_dialog, tmp_path, project, qtbot):
+    from engines.files import write
+    from tests.files import made
+
+    write(made.textured(), tmp_path / "m.obj")
+    dialog = open_dialog(tmp_path / "m.obj")
+    settle(qtbot, dialog)
+    assert facts(dialog)["Texture"] == "5 × 7 pixels"
+    add(qtbot, dialog)
+    (entry,) = project.entries.values()
+    assert (project.artifact(entry.id).texture == made.textured().texture).all()
+
+
 def test_stl_as_a_mesh(open_dialog, stl_file, project, qtbot):
     dialog = open_dialog(stl_file)
     click(qtbot, dialog, QRadioButton, f"plan:{KEEP}")

@@ -140,6 +140,7 @@ def test_several_materials_are_joined_in_one_picture(tmp_path):
     loaded = read(tmp_path / "m.obj")
     mesh = loaded.artifacts[0]
     assert loaded.problems == ("3 materials were joined in one texture.",)
+    assert sorted(file.name for file in loaded.files) == ["a b.png", "b.jpg", "m.mtl"]
     assert len(mesh.faces) == 4
     alone = mesh.only(np.array([0])).replace(uv=CORNERS[[[0, 1, 2]]].astype(np.float32), texture=a)
     weights = np.random.default_rng(0).dirichlet(np.ones(3), 100)
@@ -267,6 +268,7 @@ def test_pictures_beside_and_in_a_gltf_file(tmp_path):
         loaded = as_gltf(tmp_path, lambda d, uri=uri: d["images"].__setitem__(0, {"uri": uri}))
         same_look(box(), loaded.artifacts[0])
         assert loaded.problems == ()
+        assert [file.name for file in loaded.files] == ["m.bin", "in.png"][: 1 + (uri == "in.png")]
 
 
 def test_a_material_colours_its_picture_and_a_second_set_of_places_is_used(tmp_path):
