@@ -235,8 +235,14 @@ class Card(QFrame):
         row.setContentsMargins(10, 6, 6, 6)
         row.setSpacing(8)
         self.words = QLabel(self)
+        self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setAccessibleName("What the box is for")
+        theme.mark(self.words, kind="heading")
         row.addWidget(self.words)
+        hint = QLabel("Drag its faces or its middle.", self)
+        hint.setTextFormat(Qt.TextFormat.PlainText)
+        hint.setAccessibleName("How to set it")
+        row.addWidget(hint)
         for text, tip, act in (
             ("Around all", "As large as what is shown", fit),
             ("Done", "Back to the settings (Enter or Esc)", done),
@@ -249,9 +255,8 @@ class Card(QFrame):
             row.addWidget(button)
 
     def say(self, title: str, help: str) -> None:
-        self.words.setText(f"<b>{title}</b>  Drag its faces or its middle.")
+        self.words.setText(title)
         self.setToolTip(help)
         self.adjustSize()
         self.move(8, 8)
         self.show()
-        self.raise_()

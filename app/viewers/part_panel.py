@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -47,13 +48,27 @@ class PartPanel(QFrame):
         self._buttons: list[QToolButton] = []
         self._kinds: dict[str, QToolButton] = {}
         self._tools: dict[str, QToolButton] = {}
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(10, 8, 10, 10)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(10, 8, 10, 10)
+        whole.setSpacing(6)
+        self._body = QWidget(self)
+        self._column = QVBoxLayout(self._body)
+        self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(6)
         self._choosing()
         self._line()
         self._placing()
-        self._ending()
+        self._area = QScrollArea(self)  # in a low view; the buttons below stay
+        self._area.setObjectName("part-area")
+        self._area.setAccessibleName("Settings of the edit")
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setWidgetResizable(True)
+        self._area.setWidget(self._body)
+        for part in (self._area, self._area.viewport(), self._body):
+            part.setAutoFillBackground(False)
+        whole.addWidget(self._area, 1)
+        whole.addLayout(self._ending())
         editor.changed.connect(self.show_state)
         self.show_state()
 
@@ -177,7 +192,7 @@ class PartPanel(QFrame):
         edit.returnPressed.connect(lambda: self.editor.host.canvas.setFocus())
         return edit
 
-    def _ending(self) -> None:
+    def _ending(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
         self.leave = QPushButton("Close", self)
@@ -197,7 +212,7 @@ class PartPanel(QFrame):
             button.setMinimumWidth(72)
             button.clicked.connect(lambda *_, act=act: act())
             row.addWidget(button)
-        self._column.addLayout(row)
+        return row
 
     # ---- typing -------------------------------------------------------------------------------------------
     def _typed(self, key: str, axis: int) -> None:
@@ -263,8 +278,8 @@ class PartPanel(QFrame):
     def arrange(self) -> None:
         """At the upper right of the view."""
         above = self.parentWidget()
-        size = self.sizeHint()
-        self.setGeometry(max(0, above.width() - WIDTH - 8), 8, WIDTH, min(size.height(), max(above.height() - 16, 80)))
+        wanted = self._body.sizeHint().height() + self.apply.sizeHint().height() + 26
+        self.setGeometry(max(0, above.width() - WIDTH - 8), 8, WIDTH, min(wanted, max(above.height() - 16, 120)))
 
 
 def _shown(value: float) -> str:

@@ -15,6 +15,8 @@ from app.viewers.splat_render import Frame, Request, SplatRenderer, compose
 if TYPE_CHECKING:
     from app.viewers.splat_view import SplatView
 
+LEGIBLE = 8000
+"""Gaussians that the coarsest picture of an edit has."""
 COARSE_FIRST = 0.35
 """A still picture that takes longer than this many seconds is preceded by a coarse one."""
 
@@ -72,6 +74,9 @@ class Drawing(QObject):
             return
         request = view.request(width, height)
         coarse = replace(request, scale=self.pace.scale, share=self.pace.share)
+        if request.edit is not None:  # a part that is pulled has to be recognised, be it in fewer frames
+            least = min(1.0, LEGIBLE / max(sum(map(len, request.clouds)), 1))
+            coarse = replace(coarse, scale=max(coarse.scale, 0.25), share=max(coarse.share, least))
         if view.canvas.moving:
             if view.solids is not None and view.solids.visible and self.evaluator.busy and not self._fine_in_hand:
                 self._again = True  # surfaces are drawn on this thread: not more often than can be shown

@@ -17,7 +17,7 @@ from engines.blocks.splatting import Gaussians
 from engines.blocks.splatting.bound_gaussians import gaussians_on, moved, tensors
 from engines.data import BoundGaussians
 
-FAINT, STRONG, HIDDEN = 0.2, 0.7, 0.14
+FAINT, STRONG, HIDDEN = 0.13, 0.85, 0.16
 """How much of a line is seen: beside the part, in it, and in it behind something."""
 SPACED = 5.0
 """Pixels. Where the edges of a mesh are shorter, only those of the part are drawn: the others would be a haze."""
@@ -183,7 +183,11 @@ def drawn_over(
     seen = (behind <= 0) | (z <= behind + SLACK * size)
     alpha = strength * np.where(seen, FAINT + (STRONG - FAINT) * w, HIDDEN * w)[:, None].astype(np.float32)
     accent, ink = (255 * np.array(c, np.float32) for c in (edit.accent, edit.ink))
-    tint = np.where(w[:, None] > 0, accent, ink)
     shown = picture.copy()
-    shown[rows, columns] = (picture[rows, columns] * (1 - alpha) + tint * alpha + 0.5).astype(np.uint8)
+    # What is in front is drawn last; lines of the part are twice as wide.
+    for part, tint, wide in ((~seen & (w > 0), accent, 0), (seen & (w == 0), ink, 0), (seen & (w > 0), accent, 1)):
+        chosen = np.flatnonzero(part)
+        for right in range(wide, -1, -1):
+            y, x, much = rows[chosen], np.minimum(columns[chosen] + right, width - 1), alpha[chosen]
+            shown[y, x] = (picture[y, x] * (1 - much) + tint * much + 0.5).astype(np.uint8)
     return shown
