@@ -20,9 +20,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 
-from engines.blocks import lpips
 from engines.blocks.cameras import extent
 from engines.blocks.image_metrics import psnr, ssim
+from engines.blocks.image_scores import ImageScores
 from engines.blocks.splatting import Gaussians, Rendering, render, without_fast_renderer
 from engines.blocks.splatting.densification import Classic, Densification, Mcmc
 from engines.blocks.splatting.initial import initial_cloud, spread_in_view
@@ -355,26 +355,21 @@ class Trainer:
 
 def finish(trainer: Trainer, photos: Photos, kept_back: np.ndarray, run: Run) -> Splats:
     """Measure on the photos that were kept back."""
+    score, rows = ImageScores(run), []
     names = [photos.label(int(i)) for i in kept_back]
-    levels: dict[str, list[float]] = {"PSNR": [], "SSIM": []}
-    perceptual, without = lpips.find(run.device) if len(kept_back) else (None, "")
-    if without:
-        run.note(without)
     pictures = []
     for position in run.steps(len(kept_back), "Measuring"):
         shown, photo = trainer.picture(int(kept_back[position]))
-        levels["PSNR"].append(psnr(shown, photo))
-        levels["SSIM"].append(float(ssim(shown, photo)))
-        if perceptual is not None:
-            levels.setdefault(perceptual.title, []).append(perceptual(shown, photo, run.check))
+        rows.append(score(shown, photo))
         if position < SHOWN_VIEWS:
             pictures.append(side_by_side(shown, photo).replace(name=PurePath(names[position]).stem))
     cloud = to_cloud(trainer.gaussians(), photos)
-    if names:
-        means = (f"{kind} {np.mean(v):.4g}{' dB' if kind == 'PSNR' else ''}" for kind, v in levels.items())
-        run.note(f"Held-out photos: {', '.join(means)}.")
-    columns = {"Photo": np.array(names), **{kind: np.array(values) for kind, values in levels.items()}}
-    scores = Table(columns=columns, units={"PSNR": "dB"}, name="Scores") if names else None
+    scores = None
+    if rows:
+        held = score.table(rows)
+        run.note(f"Held-out photos: {score.words(held.mean(0))}.")
+        columns = {"Photo": np.array(names), **dict(zip(score.kinds, held.T, strict=True))}
+        scores = Table(columns=columns, units={"PSNR": "dB"}, name="Scores")
     opacities = 1 / (1 + np.exp(-cloud.opacity_logits.astype(np.float64)))
     sizes = np.log10(np.e) * cloud.log_scales.max(1).astype(np.float64)
     return Splats(

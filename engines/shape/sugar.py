@@ -12,7 +12,7 @@ normals (:mod:`.level_set`), Poisson reconstruction makes them a mesh, flat Gaus
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from engines.blocks.cameras import extent
-from engines.blocks.image_metrics import psnr, ssim
+from engines.blocks.image_scores import ImageScores
 from engines.blocks.ray_casting import RayCaster, mesh_picture
 from engines.blocks.splatting import Gaussians, without_fast_renderer
 from engines.blocks.views import Views, held_out
@@ -157,6 +157,7 @@ class Pipeline:
         self.trainer = CoarseTrainer(params, views, training, size, run)
         self.cameras = [views.cameras[i] for i in training]
         self.shares = self._shares()
+        self.score = ImageScores(run)
         self.found: dict[str, Any] = {"levels": {}}
         """What the stages before gave, as arrays: travels in the checkpoints."""
 
@@ -228,17 +229,17 @@ class Pipeline:
 
     def _remember(self, stage: str, gaussians: Gaussians) -> None:
         """Measure a stage of the cloud."""
-        levels = np.array([self._level(*self.trainer.picture(int(i))) for i in self.kept_back]).reshape(-1, 2)
-        self.found["levels"][stage] = levels
+        self.found["levels"][stage] = self._scores(self.trainer.picture(int(i)) for i in self.kept_back)
         self.found[stage] = {
             "count": len(gaussians),
             "flatness": flatness(gaussians),
             "opacities": gaussians.opacity_logits.sigmoid().cpu().numpy().astype(np.float64),
         }
 
-    @staticmethod
-    def _level(shown: torch.Tensor, photo: torch.Tensor) -> tuple[float, float]:
-        return psnr(shown, photo), float(ssim(shown, photo))
+    def _scores(self, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> np.ndarray:
+        """(photos kept back, kinds) of renders and photos."""
+        rows = [self.score(shown, photo) for shown, photo in pairs]
+        return self.score.table(rows) if rows else np.zeros((0, 2))
 
     # Phases D and E
 
@@ -301,8 +302,8 @@ class Pipeline:
         return refiner
 
     def _measure_bound(self, stage: str, refiner: Refiner) -> None:
-        levels = [self._level(*refiner.picture(int(i), self.trainer.fixed_background)) for i in self.kept_back]
-        self.found["levels"][stage] = np.array(levels).reshape(-1, 2)
+        background = self.trainer.fixed_background
+        self.found["levels"][stage] = self._scores(refiner.picture(int(i), background) for i in self.kept_back)
         self.found[stage] = {"count": len(refiner.bound)}
 
     def _refined_preview(self, refiner: Refiner) -> dict[str, Artifact]:
@@ -316,15 +317,15 @@ class Pipeline:
         """The refined mesh with a texture, which is measured as the other stages are."""
         settings = BakeTextureParams(square=self.params.texture_square)
         mesh = textured(bound, self.views, self.photos, settings, self.run, self.shares["Baking"])
-        caster, levels = RayCaster(mesh.vertices, mesh.faces, self.run.check), []
+        caster, pairs = RayCaster(mesh.vertices, mesh.faces, self.run.check), []
         for i in self.kept_back:
             view = self.views[int(i)]
             made = mesh_picture(mesh, caster, view.camera)
             rgba = torch.from_numpy(made).permute(2, 0, 1).to(self.run.device)
             background = self.trainer.fixed_background
             shown = rgba[:3] * rgba[3:] + background[:, None, None] * (1 - rgba[3:])
-            levels.append(self._level(shown, view.over(background)))
-        self.found["levels"]["Textured mesh"] = np.array(levels).reshape(-1, 2)
+            pairs.append((shown, view.over(background)))
+        self.found["levels"]["Textured mesh"] = self._scores(pairs)
         self.found["Textured mesh"] = {"count": 0}
         return mesh
 
@@ -369,16 +370,16 @@ class Pipeline:
 
     def _tables(self) -> tuple[Table, Table | None]:
         """A row for each stage; and, for each photo kept back, a row with the figures of all stages."""
-        levels = self.found["levels"]
+        kinds = self.score.kinds if len(self.kept_back) else ("PSNR", "SSIM")
+        levels = {n: self.score.table(v) if len(v) else v for n, v in self.found["levels"].items()}
         names = list(levels)
-        mean = [levels[n].mean(0) if len(levels[n]) else np.full(2, np.nan) for n in names]
+        mean = [levels[n].mean(0) if len(levels[n]) else np.full(len(kinds), np.nan) for n in names]
         thin = [float(np.median(f)) if (f := self.found[n].get("flatness")) is not None else 0.0 for n in names]
         stages = Table(
             columns={
                 "Stage": np.array(names),
                 "Gaussians": np.array([self.found[n]["count"] for n in names]),
-                "PSNR": np.array([m[0] for m in mean]),
-                "SSIM": np.array([m[1] for m in mean]),
+                **{kind: np.array([m[k] for m in mean]) for k, kind in enumerate(kinds)},
                 "Smallest scale in parts of the middle, median": np.array(thin),
             },
             units={"PSNR": "dB"}, name="Stages",
@@ -386,9 +387,9 @@ class Pipeline:
         if not len(self.kept_back):
             return stages, None
         for name, values in zip(names, mean, strict=True):
-            self.run.note(f"{name}, held-out photos: PSNR {values[0]:.2f} dB, SSIM {values[1]:.4f}.")
+            self.run.note(f"{name}, held-out photos: {self.score.words(values)}.")
         columns = {"Photo": np.array([self.photos.label(int(i)) for i in self.kept_back])}
-        for kind, what in enumerate(("PSNR", "SSIM")):
+        for kind, what in enumerate(kinds):
             columns |= {f"{what}: {name}": levels[name][:, kind] for name in names}
         units = {f"PSNR: {name}": "dB" for name in names}
         return stages, Table(columns=columns, units=units, name="Scores")

@@ -127,3 +127,19 @@ def test_scores_of_splats_have_it_when_weights_are_there(folder):
     assert (scores.columns["LPIPS (AlexNet)"] > 0).all()
     assert any("LPIPS (AlexNet) 0." in text or "LPIPS (AlexNet) " in text for text in noted)
     assert not any("not computed" in text for text in noted)
+
+
+def test_scores_of_a_resumed_run_that_had_no_weights_at_first(folder):
+    from engines.blocks.image_scores import ImageScores
+
+    image, truth = images()
+    before = ImageScores(Run())(image, truth)
+    assert len(before) == 2
+    weights(folder, lpips.NETWORKS[1])
+    score = ImageScores(Run())
+    held = score.table([before, score(image, truth)])
+    assert score.kinds == ("PSNR", "SSIM", "LPIPS (AlexNet)")
+    assert held.shape == (2, 3)
+    assert np.isnan(held[0, 2])
+    assert held[1, 2] > 0
+    assert score.words(held[1]).startswith(f"PSNR {held[1, 0]:.2f} dB, SSIM 0.")
