@@ -10,7 +10,7 @@ import torch
 
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians
-from engines.blocks.splatting.density import Shapes, nearest
+from engines.blocks.splatting.density import Shapes, density_along, nearest
 from engines.blocks.splatting.diamonds import diamond_depth
 from engines.blocks.splatting.level_set import level_crossings
 from tests.blocks.test_surface_alignment import flat_sheet, random_cloud
@@ -120,3 +120,21 @@ def test_normals_are_those_of_the_density():
     (slope,) = torch.autograd.grad(density(points, shapes.at(ids[found.rays])).sum(), points)
     expected = -torch.nn.functional.normalize(slope, dim=1)
     torch.testing.assert_close(found.normals, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_very_thin_gaussians_are_met_in_single_precision_too():
+    exact = random_cloud(4).map(torch.Tensor.detach)
+    thin = exact.log_scales.clone()
+    thin[:, 0] = math.log(1e-5)
+    exact = Gaussians(**(vars(exact) | {"log_scales": thin}))
+    rounded = exact.map(torch.Tensor.float)
+    ids = nearest(exact.means, 16)
+    ways = torch.tensor(np.random.default_rng(0).normal(size=(len(exact), 3)))
+    ways = torch.nn.functional.normalize(ways, dim=1)
+    near = Shapes.of(exact).at(ids)
+    base = (near.whiten * (exact.means.T[:, :, None] - near.means)).sum(1)
+    rate = (near.whiten * ways.T[:, :, None]).sum(1)
+    steps = -(base * rate).sum(0) / rate.square().sum(0)  # where the ray comes nearest to each neighbour
+    expected = density_along(exact.means, ways, steps, near)
+    single = density_along(rounded.means, ways.float(), steps.float(), Shapes.of(rounded).at(ids))
+    torch.testing.assert_close(single.double(), expected, rtol=0, atol=1e-3)

@@ -16,6 +16,9 @@ from engines.blocks.splatting.density import Shapes, density_along, density_slop
 from engines.blocks.splatting.gaussians import Gaussians
 from engines.blocks.splatting.surface_alignment import spread_along
 
+FLAT = 1e-4
+"""No surface lies where the density changes by less, in parts of the level, over a standard deviation."""
+
 
 @dataclass(frozen=True)
 class Crossings:
@@ -52,5 +55,6 @@ def level_crossings(
     t = t0 + (level - v0) / (v1 - v0).clamp_min(1e-12) * (t1 - t0)
     points = hits[rays] + t[:, None] * directions[rays]
     slopes = density_slope(points, near)
-    normals = -torch.nn.functional.normalize(slopes, dim=1, eps=1e-30)
-    return Crossings(rays, points, normals, values.amax(1))
+    steepness = slopes.norm(dim=1, keepdim=True)
+    steep = steepness[:, 0] * sigma[rays] > FLAT * level  # where it is flat, rounding made the crossing up
+    return Crossings(rays[steep], points[steep], -slopes[steep] / steepness[steep], values.amax(1))
