@@ -21,6 +21,8 @@ from app.viewers.splat_edit import SLACK, PartEdit
 from engines.blocks.mesh_parts import PartParams, Placement, grown, part_text, shrunk
 from engines.data import BoundGaussians
 
+ASIDE = 0.1
+"""In sizes of the mesh: a click on what is further from all of its vertices is on something else."""
 PENDING = "Press Enter to apply this edit or Esc to take it back, then choose another part."
 
 
@@ -255,8 +257,10 @@ class PartEditor(QObject):
         hit = self.host.pick(at)
         found = np.zeros(len(self.bound.vertices), bool)
         if hit is not None and len(found):
-            nearest = int(((self.bound.vertices - hit) ** 2).sum(1).argmin())
-            found = self.topology.pieces == self.topology.pieces[nearest]
+            away = ((self.bound.vertices - hit) ** 2).sum(1)
+            nearest = int(away.argmin())
+            if away[nearest] < (ASIDE * float(np.linalg.norm(np.ptp(self.bound.vertices, axis=0)))) ** 2:
+                found = self.topology.pieces == self.topology.pieces[nearest]
         self.choose(self._with_keys(found), "Choose a piece")
 
     # ---- pulling ------------------------------------------------------------------------------------------

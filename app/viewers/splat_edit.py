@@ -70,8 +70,10 @@ class Follower:
         it is not ``fine``, colours do not turn.
         """
         wanted = (edit, rest, count, fine)
-        if self._posed is not None and all(a is b or a == b for a, b in zip(self._posed[0], wanted, strict=True)):
-            return self._posed[1]
+        if self._posed is not None:
+            last = self._posed[0]
+            if last[0] is edit and last[1] is rest and last[2:] == (count, fine):
+                return self._posed[1]
         bound, weights = edit.bound, self._weights_of(edit)
         vertices = placed(bound.vertices, weights, edit.placement)
         touched = np.flatnonzero((weights > 0)[bound.faces].any(1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -106,6 +108,19 @@ def test_a_click_chooses_a_piece_and_keys_add_and_take_away(editing):
     assert np.array_equal(editor.state.part, ~LEFT)
     click(editing, QPoint(5, 400))
     assert not editor.state.part.any()
+
+
+def test_a_click_on_something_else_chooses_nothing(editing):
+    editing.show_artifacts([*editing.items, Shown("far", "Far", shell(300, radius=0.6).replace(
+        means=shell(300, radius=0.6).means + np.float32([0, 0, 3])))])  # fmt: skip
+    fine(editing)
+    editing.set_pose(replace(editing.pose, half_height=5.0))
+    until(lambda: editing.latest.is_fine and editing.latest.request.pose is editing.pose)
+    assert editing.pick(QPointF(at(editing, (0, -0.6, 3)))) is not None
+    click(editing, at(editing, (0, -0.6, 3)))
+    assert not editing.editing.editor.state.part.any()
+    click(editing, at(editing, (-1.2, -1, 0)))
+    assert np.array_equal(editing.editing.editor.state.part, LEFT)
 
 
 def test_a_rectangle_takes_what_is_in_sight_or_what_is_behind_too(editing):
