@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from engines.blocks.apart import apart
 from engines.core import Example, Params, Run, UserError, method
 from engines.core.params import Param
 from engines.data import Mesh, PointCloud, Table
@@ -21,7 +23,9 @@ class WalkParams(Params):
     pause: float = Param(0.0, ge=0, unit="s", help="Time slept in each step", source="chosen")
     axis: Literal["x", "y", "z"] = Param("x", help="Axis that is walked along", source="chosen")
     levels: tuple[int, ...] = Param((1, 2), ge=1, le=9, help="Levels", source="chosen")
-    fail: Literal["", "user", "bug", "exit", "memory", "die"] = Param("", help="How to fail half way", source="chosen")
+    fail: Literal["", "user", "bug", "exit", "memory", "die", "apart"] = Param(
+        "", help="How to fail half way", source="chosen"
+    )
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ def _fail(how: str) -> None:
             raise SystemExit(3)
         case "memory":
             raise MemoryError
+        case "apart":  # what a library does in a process of its own
+            apart(math.sqrt, -1.0)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
 

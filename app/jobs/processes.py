@@ -143,6 +143,7 @@ class _PipeListener:
 
 def _worker(pipe: Connection) -> None:
     """The body of the worker process."""
+    multiprocessing.current_process().daemon = False  # else it could have no processes of its own, which methods need
     # Ctrl+C reaches the whole group; our parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listener, control = _PipeListener(pipe), Control()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -79,9 +81,18 @@ def begun(function: Callable[..., Any], *args: Any, check: Callable[[], object] 
 
 
 def _carry_out(connection: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         answer: tuple[str, Any] = ("done", function(lambda value: connection.send(("told", value)), *args))
     except Exception as error:
         answer = ("failed", error)
     connection.send(answer)
     connection.close()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed could not end this process; nobody would want its answer."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import time
 
@@ -61,3 +62,24 @@ def test_it_is_ended_when_nobody_waits_for_it_any_more():
 
 def _sleep(tell):
     time.sleep(60)
+
+
+def test_it_ends_with_the_process_that_began_it():
+    """Also when that one was killed and could do nothing about it."""
+    import psutil
+
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    middle = context.Process(target=_tells_of_its_child, args=(theirs,))
+    middle.start()
+    child = psutil.Process(ours.recv())
+    middle.kill()
+    middle.join()
+    child.wait(20)
+    assert not child.is_running()
+
+
+def _tells_of_its_child(connection):
+    with begun(_sleep) as work:
+        connection.send(work._process.pid)
+        time.sleep(60)

@@ -60,14 +60,20 @@ def test_pause_preview_and_cancel_cross_the_pipe(queue):
 
 
 @pytest.mark.parametrize(
-    ("how", "text"), [("user", "Lift your feet."), ("bug", "ZeroDivisionError: a bug of the toy"), ("die", "SIGKILL")]
+    ("how", "text"),
+    [
+        ("user", "Lift your feet."),
+        ("bug", "ZeroDivisionError: a bug of the toy"),
+        ("apart", "ValueError: math domain error"),  # raised in a process that the worker began
+        ("die", "SIGKILL"),
+    ],
 )
 def test_failures_come_back_in_words(queue, how, text):
     job = queue.submit(isolated(fail=how))
     assert job.wait(60)
     assert job.status == "failed"
     assert text in job.error
-    assert (job.user_error is None) == (how == "bug")
+    assert (job.user_error is None) == (how in ("bug", "apart"))
     assert len(job.curves["size"][0]) == 20
 
 
