@@ -168,28 +168,25 @@ def drawn_over(
         keep = slice(None, None, total // MOST_SAMPLES + 1)
         chosen, steps = chosen[keep], steps[keep]
         total = int(steps.sum())
-    which = np.repeat(np.arange(len(chosen)), steps)
-    along = np.arange(total) - np.repeat(np.cumsum(steps) - steps, steps)
-    t = (along / np.maximum(steps - 1, 1)[which]).astype(np.float32)
-    start, end = a[chosen], b[chosen]
-
-    def between(values: np.ndarray) -> np.ndarray:
-        first, last = (values[i].astype(np.float32) for i in (start, end))
-        return np.asarray(first[which] + t * (last - first)[which])
-
-    x, y, z, w = (between(v) for v in (pixels[:, 0], pixels[:, 1], depths, posed.weights))
-    columns, rows = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    # The samples by torch, which lets the window's thread run meanwhile.
+    counts = torch.from_numpy(steps)
+    which = torch.repeat_interleave(counts)
+    along = torch.arange(total) - (counts.cumsum(0) - counts)[which]
+    t = along / (counts - 1).clamp_min(1)[which]
+    ends = np.column_stack([pixels, depths, posed.weights]).astype(np.float32)
+    first, last = (torch.from_numpy(ends[i]) for i in (a[chosen], b[chosen]))
+    x, y, z, w = torch.lerp(first[which], last[which], t[:, None]).unbind(1)
+    columns, rows = x.floor().long(), y.floor().long()
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     columns, rows, z, w = columns[inside], rows[inside], z[inside], w[inside]
-    behind = depth[rows, columns]
+    behind = torch.from_numpy(np.ascontiguousarray(depth))[rows, columns]
     seen = (behind <= 0) | (z <= behind + SLACK * size)
-    alpha = strength * np.where(seen, FAINT + (STRONG - FAINT) * w, HIDDEN * w)[:, None].astype(np.float32)
-    accent, ink = (255 * np.array(c, np.float32) for c in (edit.accent, edit.ink))
-    shown = picture.copy()
+    alpha = strength * torch.where(seen, FAINT + (STRONG - FAINT) * w, HIDDEN * w)
+    accent, ink = (255 * torch.tensor(c, dtype=torch.float32) for c in (edit.accent, edit.ink))
+    shown = torch.from_numpy(picture.copy())
     # What is in front is drawn last; lines of the part are twice as wide.
     for part, tint, wide in ((~seen & (w > 0), accent, 0), (seen & (w == 0), ink, 0), (seen & (w > 0), accent, 1)):
-        chosen = np.flatnonzero(part)
         for right in range(wide, -1, -1):
-            y, x, much = rows[chosen], np.minimum(columns[chosen] + right, width - 1), alpha[chosen]
-            shown[y, x] = (picture[y, x] * (1 - much) + tint * much + 0.5).astype(np.uint8)
-    return shown
+            y, x, much = rows[part], (columns[part] + right).clamp_max(width - 1), alpha[part, None]
+            shown[y, x] = torch.lerp(shown[y, x].float(), tint, much).add_(0.5).byte()
+    return shown.numpy()
