@@ -5,12 +5,15 @@ No engine call and no file access runs on the GUI thread: it goes through :func:
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QThreadPool, Signal
@@ -22,11 +25,52 @@ _pool: QThreadPool | None = None
 _running: set[Task] = set()
 
 
-class Task(QObject):
-    """A piece of work under way. Its callbacks are called on the GUI thread, and not after :meth:`cancel`."""
+class _Mailbox(QObject):
+    """Carries calls to the GUI thread. The one Qt object that other threads touch; it is never deleted.
 
-    _progressed = Signal(float, str)
-    _ended = Signal(object, object)  # result, exception
+    What is carried waits here and not in Qt's events. A thread must neither keep nor drop the last reference to a Qt
+    object, a widget that an answer is for among them: deleting one beside the GUI thread corrupts the table of
+    wrappers that PySide reads without the interpreter's lock.
+    """
+
+    _arrived = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._letters: deque[Callable[[], None]] = deque()
+        self._arrived.connect(self._open, Qt.ConnectionType.QueuedConnection)
+
+    def post(self, letter: Callable[[], None]) -> None:
+        self._letters.append(letter)
+        del letter
+        with contextlib.suppress(RuntimeError):  # the application is gone
+            self._arrived.emit()
+
+    def _open(self) -> None:
+        with contextlib.suppress(IndexError):
+            self._letters.popleft()()
+
+
+_mailbox: _Mailbox | None = None
+
+
+def post(letter: Callable[[], None]) -> None:
+    """Call ``letter`` on the GUI thread, from any thread. It should hold Qt objects by weak references at most."""
+    _the_mailbox().post(letter)
+
+
+def _the_mailbox() -> _Mailbox:
+    global _mailbox
+    if _mailbox is None or not isValid(_mailbox):
+        _mailbox = _Mailbox()
+        app = QCoreApplication.instance()
+        if app is not None and _mailbox.thread() is not app.thread():
+            _mailbox.moveToThread(app.thread())
+    return _mailbox
+
+
+class Task:
+    """A piece of work under way. Its callbacks are called on the GUI thread, and not after :meth:`cancel`."""
 
     def __init__(
         self,
@@ -36,12 +80,12 @@ class Task(QObject):
         progress: Callable[[float, str], None] | None,
         owner: QObject | None,
     ) -> None:
-        super().__init__()
-        self._work, self._done, self._failed, self._progress, self._owner = work, done, failed, progress, owner
+        self._work: Callable[[], Any] | None = work
+        self._done, self._failed, self._progress, self._owner = done, failed, progress, owner
+        self._result: Any = None
+        self._error: BaseException | None = None
         self._cancel = threading.Event()
         self._last_report = 0.0
-        self._progressed.connect(self._on_progress, Qt.ConnectionType.QueuedConnection)
-        self._ended.connect(self._on_end, Qt.ConnectionType.QueuedConnection)
 
     @property
     def cancelled(self) -> bool:
@@ -56,41 +100,37 @@ class Task(QObject):
         now = time.monotonic()
         if now - self._last_report >= 0.05 or fraction >= 1.0:
             self._last_report = now
-            self._progressed.emit(float(fraction), str(text))
+            post(partial(self._tell, float(fraction), str(text)))
 
     def _run(self) -> None:
-        result: Any = None
-        error: BaseException | None = None
+        # On the worker thread. Nothing is kept in a local name: the last reference goes on the GUI thread.
         try:
-            if not self.cancelled:
-                result = self._work()
+            if not self.cancelled and self._work is not None:
+                self._result = self._work()
         except BaseException as raised:
-            error = raised
-        try:
-            self._ended.emit(result, error)
-        except RuntimeError:  # the application is gone
-            _running.discard(self)
+            self._error = raised
+        post(self._end)
 
     def _wanted(self) -> bool:
         return not self.cancelled and (self._owner is None or isValid(self._owner))
 
-    def _on_progress(self, fraction: float, text: str) -> None:
+    def _tell(self, fraction: float, text: str) -> None:
         if self._progress is not None and self._wanted():
             self._progress(fraction, text)
 
-    def _on_end(self, result: Any, error: BaseException | None) -> None:
+    def _end(self) -> None:
         _running.discard(self)
-        work_done, work_failed = self._done, self._failed
-        wanted = self._wanted()
-        self._work = self._done = self._failed = self._progress = None  # type: ignore[assignment]
+        result, error, wanted = self._result, self._error, self._wanted()
+        done, failed = self._done, self._failed
+        self._work = self._done = self._failed = self._progress = self._owner = self._result = self._error = None
         if not wanted:
             if error is not None:
                 log.info("dropped the error of a cancelled task: %r", error)
         elif error is None:
-            if work_done is not None:
-                work_done(result)
-        elif work_failed is not None:
-            work_failed(error)
+            if done is not None:
+                done(result)
+        elif failed is not None:
+            failed(error)
         else:
             sys.excepthook(type(error), error, error.__traceback__)
 
@@ -121,9 +161,7 @@ def run_in_background(
     if "cancelled" in takes:
         kwargs["cancelled"] = lambda: task.cancelled
     task = Task(lambda: function(*args, **kwargs), done, failed, progress, owner)
-    app = QCoreApplication.instance()
-    if app is not None and task.thread() is not app.thread():
-        task.moveToThread(app.thread())
+    _the_mailbox()  # made here, not on the worker
     _running.add(task)
     _pool.start(task._run)
     return task

@@ -261,7 +261,16 @@ class Canvas(QtInteractor):
             # would free those of the same numbers in another view's context: let it keep them.
             _orphans.append(self._RenderWindow)
         self._remove_observers()
-        self._drop_fallback_context()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget Qt's GL context and its surface while they are still there.
+
+        PySide is not told when a surface is deleted, for it is no QObject. Its wrapper would stay in PySide's table
+        under an address that the next object gets, a layout, say; when that one is deleted, memory that was freed is
+        written to, and the program ends at some later time and place.
+        """
+        self._forget_context()
 
     # ---- end --------------------------------------------------------------------------------------------
     def close(self) -> None:  # type: ignore[override]
@@ -269,3 +278,4 @@ class Canvas(QtInteractor):
             self._frame_timer.stop()
             self._still_timer.stop()
             super().close()
+            self._let_go()

@@ -50,13 +50,20 @@ def missing_input(method: Method, chosen: Sequence[type[Artifact]], others: Sequ
     if not method.inputs:
         return ""
     if chosen and not any(method.accepts(kind) for kind in chosen):
-        wanted = " or ".join(dict.fromkeys(with_article(s.type.title) for s in method.inputs if not s.optional))
-        return f"Takes {wanted}, not {chosen[0].title.lower()}"
+        return f"Takes {wanted_inputs(method)}, not {chosen[0].title.lower()}"
     have = (*chosen, *others)
+    if all(s.optional for s in method.inputs) and not any(method.accepts(kind) for kind in have):
+        return f"Needs {wanted_inputs(method)}"  # one of them, whichever
     for spec in method.inputs:
         if not spec.optional and not any(issubclass(kind, spec.type) for kind in have):
             return f"Needs {with_article(spec.type.title)}"
     return ""
+
+
+def wanted_inputs(method: Method) -> str:
+    """What it must have, in words; any one of its inputs where none is a must."""
+    needed = [s for s in method.inputs if not s.optional] or list(method.inputs)
+    return " or ".join(dict.fromkeys(with_article(s.type.title) for s in needed))
 
 
 def gallery_rows(

@@ -324,6 +324,30 @@ def test_deleting_a_window_without_closing_its_view_harms_no_other(show, qtbot):
     assert grab(other).std() > 5
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_view_that_ends_lets_go_of_the_surface_before_qt_deletes_it(qtbot, app, closed):
+    """A wrapper of a surface that outlives it makes PySide write to freed memory later."""
+    from PySide6.QtGui import QSurface
+    from shiboken6 import getAllValidWrappers
+
+    from app.viewers.registry import create
+
+    before = sum(isinstance(w, QSurface) for w in getAllValidWrappers())
+    scene = create("scene")
+    scene.show()
+    qtbot.waitExposed(scene)
+    qtbot.waitUntil(lambda: scene.canvas.context() is not None and scene.canvas.context().isValid())
+    grab(scene)
+    assert sum(isinstance(w, QSurface) for w in getAllValidWrappers()) > before
+    if closed:
+        scene.close()
+    else:
+        scene.stage.destroyed.emit()  # what comes first when the window above is deleted
+    assert sum(isinstance(w, QSurface) for w in getAllValidWrappers()) == before
+    scene.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
 def test_theme_changes_the_background(show, app):
     from app import theme
 

@@ -456,9 +456,10 @@ def test_bound_gaussians_are_shown_and_counted(view):
 
 
 def test_the_latest_request_wins(app):
-    gate, done = threading.Event(), []
+    gate, at_work, done = threading.Event(), threading.Event(), []
 
     def work(request, stale):
+        at_work.set()
         if request == 0:
             gate.wait(5)
         if stale():
@@ -468,7 +469,7 @@ def test_the_latest_request_wins(app):
     evaluator = LiveEvaluator(work)
     evaluator.answered.connect(lambda request, answer: done.append((request, answer)))
     evaluator.ask(0)
-    until(lambda: evaluator._request is None)  # it is at work
+    until(at_work.is_set)
     for request in range(1, 6):
         evaluator.ask(request)
     gate.set()
