@@ -83,6 +83,14 @@ class PhotoSet(Artifact, abstract=True):
         """What to call a photo on screen."""
         return self.names[index] if index < len(self.names) else f"photo {index + 1}"
 
+    def name_for(self, what: str) -> str:
+        """What to call a thing made of them: "Splats of a ring" or, from photos called "Castle", "Castle, splats"."""
+        if not self.name:
+            return what
+        if self.name.startswith("Photos of "):
+            return self.name.replace("Photos", what, 1)
+        return f"{self.name}, {what[0].lower()}{what[1:]}"
+
     def summary(self) -> str:
         sizes = {(int(w), int(h)) for w, h in self.sizes}
         size = "{}×{} pixels".format(*sizes.pop()) if len(sizes) == 1 else "mixed sizes"

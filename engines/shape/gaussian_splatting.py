@@ -392,7 +392,7 @@ def to_cloud(gaussians: Gaussians, photos: Photos) -> GaussianCloud:
     return GaussianCloud(
         means=arrays.means.numpy(), quaternions=arrays.quaternions.numpy(), log_scales=arrays.log_scales.numpy(),
         opacity_logits=arrays.opacity_logits.numpy(), sh=arrays.sh.numpy(), unit=photos.unit,
-        name=photos.name.replace("Photos of", "Splats of") if photos.name else "Splats",
+        name=photos.name_for("Splats"),
     )  # fmt: skip
 
 

@@ -332,7 +332,7 @@ class Pipeline:
     # The result
 
     def _name(self, what: str) -> str:
-        return self.photos.name.replace("Photos of", f"{what} of") if self.photos.name else what
+        return self.photos.name_for(what)
 
     def _finish(self, refiner: Refiner) -> Sugar:
         found, unit = self.found, self.photos.unit

@@ -340,3 +340,11 @@ def test_settings_are_data():
     assert published.last_step == 15_000
     assert published.splatting().iterations == 30_000
     assert published.splatting().densify_until == 7000
+
+
+@pytest.mark.parametrize(
+    ("photos", "expected"),
+    [("Photos of a ring", "Splats of a ring"), ("castle", "castle, splats"), ("", "Splats")],
+)
+def test_what_is_made_of_photos_is_told_apart_by_name(photos, expected):
+    assert few_photos(3, 16, 10)["photos"].replace(name=photos).name_for("Splats") == expected
