@@ -185,8 +185,20 @@ class _MethodDelegate(QStyledItemDelegate):
         painter.setPen(QColor(c.muted))
         words = QRect(inner.left(), inner.top() + line + 2, inner.width(), 2 * line + 2)
         flags = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop
+        text = shortened(method.job if fits else row.reason, painter.fontMetrics(), words.width(), 2)
         painter.setClipRect(words)
-        painter.drawText(words, int(flags), method.job if fits else row.reason)
+        painter.drawText(words, int(flags), text)
+
+
+def shortened(text: str, metrics: QFontMetrics, width: int, lines: int) -> str:
+    """As many whole words as fit in ``lines`` lines, and an ellipsis where some do not."""
+    room = QRect(0, 0, width, 1_000_000)
+    words = text.split(" ")
+    for count in range(len(words), 0, -1):
+        shown = text if count == len(words) else " ".join(words[:count]).rstrip(",;") + " …"
+        if metrics.boundingRect(room, int(Qt.TextFlag.TextWordWrap), shown).height() <= lines * metrics.lineSpacing():
+            return shown
+    return ""
 
 
 class _List(QListView):

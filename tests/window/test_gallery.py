@@ -1,6 +1,8 @@
 """Which methods fit what is selected, and finding one."""
 
-from app.window.gallery import ROW_ROLE, gallery_rows, missing_input
+import pytest
+
+from app.window.gallery import ROW_ROLE, gallery_rows, missing_input, shortened
 from engines.core import catalog
 from engines.data import Mesh, Slices, Volume
 from tests.window import samples
@@ -83,3 +85,17 @@ def test_claims_are_read_tolerantly(tmp_path):
     rows = [{"method": "orex", "claim": "IoU", "holds": True, "iou": 0.97}, {"method": "other", "claim": "no"}]
     path.write_text(json.dumps({"claims": rows}))
     assert [c["claim"] for c in claims_of("orex", [path])] == ["IoU"]
+
+
+@pytest.mark.parametrize("width", [120, 240, 2000])
+def test_what_does_not_fit_in_two_lines_ends_after_a_whole_word(themed, width):
+    from PySide6.QtCore import QRect, Qt
+    from PySide6.QtGui import QFontMetrics
+
+    text = "Turn photos with known cameras into a mesh with Gaussians bound to it, that can be edited and drawn."
+    metrics = QFontMetrics(themed.font())
+    shown = shortened(text, metrics, width, 2)
+    drawn = metrics.boundingRect(QRect(0, 0, width, 1000), int(Qt.TextFlag.TextWordWrap), shown)
+    assert drawn.height() <= 2 * metrics.lineSpacing()
+    assert shown == text or text.startswith(shown.removesuffix(" …"))
+    assert (shown == text) == (width == 2000)
