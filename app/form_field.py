@@ -74,7 +74,7 @@ class ValueEdit(QLineEdit):
         if spec.unit:
             self.setTextMargins(0, 0, self._unit.sizeHint().width() + 5, 0)
         if spec.optional:
-            self.setPlaceholderText("none")
+            self.setPlaceholderText(spec.empty)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -203,7 +203,7 @@ class Field:
 def _with_pick(spec: ParamSpec, editor: QWidget) -> tuple[QWidget, QPushButton]:
     """The editor of a box above a button that lets a view set it."""
     if isinstance(editor, QLineEdit):
-        editor.setPlaceholderText("none")
+        editor.setPlaceholderText(spec.empty)
     face = QWidget()
     column = QVBoxLayout(face)
     column.setContentsMargins(0, 0, 0, 0)
@@ -224,7 +224,7 @@ def _with_pick(spec: ParamSpec, editor: QWidget) -> tuple[QWidget, QPushButton]:
 
 
 def _tooltip(spec: ParamSpec) -> str:
-    default = spec.default
+    default = spec.default if spec.default not in (None, (), []) else spec.empty
     shown = ", ".join(number_text(v) for v in default) if isinstance(default, (tuple, list)) else default
     shown = number_text(shown) if isinstance(shown, float) else shown
     unit = f" {spec.unit}" if spec.unit else ""

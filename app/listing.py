@@ -42,7 +42,13 @@ def show_method(method: Method, terminal: Terminal) -> None:
     ]
     terminal.grid("Outputs", ["Name", "Type", ""], outputs)
     settings = [
-        [s.name, _shown(s.default), s.range_text, s.unit, s.help + (f" ({s.source})" if s.source else "")]
+        [
+            s.name,
+            _shown(s.default) if s.default not in (None, (), []) else s.empty,
+            s.range_text,
+            s.unit,
+            s.help + (f" ({s.source})" if s.source else ""),
+        ]
         for s in method.params.specs()
     ]
     terminal.grid("Settings", ["Name", "Default", "Allowed", "Unit", "Meaning"], settings)

@@ -29,6 +29,7 @@ def Param(
     unit: str = "",
     source: str = "",
     label: str = "",
+    empty: str = "",
     log: bool = False,
     advanced: bool = False,
     box: bool = False,
@@ -37,11 +38,12 @@ def Param(
 
     ``source`` names where the default comes from, ``log`` asks for a logarithmic control, and
     ``advanced`` hides the field until the user asks for all of them. For a tuple the bounds hold
-    for each element. A ``box`` is a tuple of floats: the lowest x, y and z and then the highest, in the
-    space of the inputs, or nothing at all; a view can set it.
+    for each element. ``empty`` says in a few words what holds where nothing is given. A ``box`` is a
+    tuple of floats: the lowest x, y and z and then the highest, in the space of the inputs, or
+    nothing at all; a view can set it.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
-    texts = {"unit": unit, "source": source, "label": label}
+    texts = {"unit": unit, "source": source, "label": label, "empty": empty}
     extra: dict[str, Any] = {**texts, "log": log, "advanced": advanced, "box": box, **bounds}
     whole: dict[str, Any] = (
         {} if isinstance(default, (tuple, list)) else {k: b for k, b in bounds.items() if b is not None}
@@ -66,6 +68,7 @@ class ParamSpec:
     exclusive_minimum: bool
     exclusive_maximum: bool
     optional: bool
+    empty: str
     log: bool
     advanced: bool
 
@@ -193,6 +196,7 @@ def _spec(name: str, info: FieldInfo) -> ParamSpec:
         exclusive_minimum=ge is None and gt is not None,
         exclusive_maximum=le is None and lt is not None,
         optional=optional,
+        empty=extra.get("empty") or "none",
         log=bool(extra.get("log")),
         advanced=bool(extra.get("advanced")),
     )

@@ -22,7 +22,13 @@ USUAL_ANGLE = 45.0
 class OrbitParams(Params):
     seconds: float = Param(10.0, ge=0.1, le=3600, unit="s", help="Once around", source="own choice")
     elevation: float | None = Param(
-        None, ge=-89, le=89, unit="°", help="Above the middle; empty: as the photos, or 20°", source="own choice"
+        None,
+        ge=-89,
+        le=89,
+        unit="°",
+        empty="as the photos",
+        source="own choice",
+        help="Above the middle; without photos 20°",
     )
     distance: float = Param(
         1.0, ge=0.05, le=20, help="1: as far as the photos, or so that the whole cloud is seen", source="own choice"
@@ -32,8 +38,8 @@ class OrbitParams(Params):
     )
     clockwise: bool = Param(False, help="As seen from above", source="own choice")
     field_of_view: float | None = Param(
-        None, ge=1, le=150, unit="°", source="own choice",
-        help="From the bottom to the top of the picture; empty: as the photos, or 45°",
+        None, ge=1, le=150, unit="°", empty="as the photos", source="own choice",
+        help="From the bottom to the top of the picture; without photos 45°",
     )  # fmt: skip
     width: int = Param(1280, ge=16, le=8192, unit="pixels", help="Of a picture", source="own choice")
     height: int = Param(720, ge=16, le=8192, unit="pixels", help="Of a picture", source="own choice")

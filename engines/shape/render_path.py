@@ -27,13 +27,13 @@ class RenderPathParams(Params):
         "colours", help="Colours as a video; how far away things are; or both", source="own choice"
     )
     width: int | None = Param(
-        None, ge=16, le=8192, unit="pixels", help="Of a picture; empty: as the path says", source="own choice"
+        None, ge=16, le=8192, unit="pixels", empty="as the path", help="Of a picture", source="own choice"
     )
     height: int | None = Param(
-        None, ge=16, le=8192, unit="pixels", help="Of a picture; empty: as the path says", source="own choice"
+        None, ge=16, le=8192, unit="pixels", empty="as the path", help="Of a picture", source="own choice"
     )
     rate: float | None = Param(
-        None, ge=0.1, le=240, unit="1/s", help="Pictures a second; empty: as the path says", source="own choice"
+        None, ge=0.1, le=240, unit="1/s", empty="as the path", help="Pictures a second", source="own choice"
     )
     background: Literal["black", "white"] = Param("white", help="Behind everything", source="own choice")
     covered: float = Param(

@@ -95,7 +95,7 @@ class SliceVolumeParams(Params):
     arrangement: Literal["axial", "coronal", "sagittal", "random"] = Param(
         "axial", help="Voxel planes nearest to z, y or x = constant, or random oblique planes"
     )
-    label: int | None = Param(None, help="Label to cut; none: every label of a label volume")
+    label: int | None = Param(None, empty="every", help="Label of a label volume to cut")
     threshold: float | None = Param(None, help="For a volume of values: the solid is what lies above this")
     every: int = Param(4, ge=1, le=10_000, unit="voxels", help="Distance of axial, coronal or sagittal planes")
     count: int = Param(20, ge=1, le=2000, help="Number of random planes")

@@ -122,7 +122,8 @@ class SugarParams(SplattingParams):
         box=True,
         source="own",
         label="Foreground box",
-        help="What is meshed in full: lowest x, y, z, then highest. Empty: around the cameras",
+        empty="around the cameras",
+        help="What is meshed in full: lowest x, y, z, then highest",
     )
     surroundings: float = Param(
         4.0,

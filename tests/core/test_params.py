@@ -129,3 +129,11 @@ def test_a_box_has_six_numbers_or_none_and_some_room():
     for wrong in ("1", "0 0 0 1 1 0", "1 1 1 0 0 0", "0 0 0 1 1 1 1"):
         with pytest.raises(UserError, match=r"work box .* is empty"):
             Boxed.parse({"where": wrong})
+
+
+def test_a_field_says_what_holds_where_nothing_is_given():
+    class Sized(Params):
+        width: int | None = Param(None, help="Of a picture", empty="as the path")
+        height: int | None = Param(None, help="Of a picture")
+
+    assert [spec.empty for spec in Sized.specs()] == ["as the path", "none"]
