@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Signal
+from PySide6.QtCore import QRectF, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app import theme
 from app.viewers import plotting
-from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
+from app.viewers.pixel_area import PixelArea
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
 from engines.data import Image
@@ -47,7 +45,6 @@ class ImageView(QWidget):
         self._items: list[Shown] = []
         self._chosen = ""
         self._channel: int | None = None
-        self._shape: tuple[int, ...] = ()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -56,28 +53,17 @@ class ImageView(QWidget):
         self.images.activated.connect(lambda _: self._choose(self.images.currentData()))
         self.channels = self.bar.choice("channels", "Channel", "sliders-horizontal", keep=30)
         self.channels.activated.connect(lambda _: self.set_channel(self.channels.currentData()))
-        self.bar.action("fit", "Fit to the view", "frame", self.fit, "F")
-        self.bar.action("actual-size", "Actual size", "image", self.actual_size, "1", words="1:1")
+        self.bar.action("fit", "Fit to the view", "frame", lambda: self.area.fit(), "F")
+        self.bar.action("actual-size", "Actual size", "image", lambda: self.area.actual_size(), "1", words="1:1")
         self.bar.stretch()
         self.readout = self.bar.text("readout", "Pixel under the cursor")
         self.bar.action("screenshot", "Save a picture", "camera", self._save_picture, "S")
         column.addWidget(self.bar)
-        body = QWidget(self)
-        self._stack = QStackedLayout(body)
-        self.empty = EmptyState(body, "image", "No image", "Choose an image in the project.")
-        self.graphics = pg.GraphicsView(self)
-        self.graphics.setAccessibleName("Image area")
-        self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
-        self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
-        self.graphics.setCentralItem(self.box)
-        self.item = pg.ImageItem(axisOrder="row-major")
-        self.box.addItem(self.item)
-        self.graphics.scene().sigMouseMoved.connect(self._hover)
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.graphics)
-        column.addWidget(body, 1)
-        theme.signals.changed.connect(self._theme_changed)
-        self._theme_changed()
+        empty = ("image", "No image", "Choose an image in the project.")
+        self.area = PixelArea(self, "Image area", empty, self.readout.setText)
+        self.area.in_words = lambda values: ", ".join(number(float(v), 4) for v in values)
+        self.box, self.item, self.describe = self.area.box, self.area.item, self.area.describe
+        column.addWidget(self.area, 1)
         self._show()
 
     def show_artifacts(self, items: Sequence[Shown]) -> None:
@@ -105,10 +91,9 @@ class ImageView(QWidget):
 
     def _show(self) -> None:
         image = self.image
-        self._stack.setCurrentWidget(self.graphics if image is not None else self.empty)
         self.bar.setVisible(image is not None)
         if image is None:
-            self._shape = ()
+            self.area.show_size(None)
             return
         pixels = image.pixels
         self.channels.clear()
@@ -118,36 +103,8 @@ class ImageView(QWidget):
         self.channels.setCurrentIndex(max(0, self.channels.findData(self._channel)))
         self.bar.set_shown(self.channels.parentWidget(), pixels.shape[2] > 1)
         self.item.setImage(to_screen(pixels, self._channel), autoLevels=False)
-        if pixels.shape != self._shape:
-            self._shape = pixels.shape
-            self.fit()
-
-    def fit(self) -> None:
-        if self._shape:
-            self.box.setRange(QRectF(0, 0, self._shape[1], self._shape[0]), padding=0.02)
-
-    def actual_size(self) -> None:
-        """One pixel of the image for one of the screen, around the same middle."""
-        ratio = self.devicePixelRatioF()
-        width, height = self.graphics.width() * ratio, self.graphics.height() * ratio
-        centre = self.box.viewRect().center()
-        self.box.setRange(QRectF(centre.x() - width / 2, centre.y() - height / 2, width, height), padding=0)
-
-    def describe(self, x: float, y: float) -> str:
-        """Place and value of a pixel, in the image's own numbers."""
-        image = self.image
-        column, row = int(np.floor(x)), int(np.floor(y))
-        if image is None or not (0 <= row < image.pixels.shape[0] and 0 <= column < image.pixels.shape[1]):
-            return ""
-        values = ", ".join(number(float(v), 4) for v in image.pixels[row, column])
-        return f"x {column}, y {row}   {values}"
-
-    def _hover(self, at: QPointF) -> None:
-        point = self.box.mapSceneToView(at)
-        self.readout.setText(self.describe(point.x(), point.y()))
-
-    def _theme_changed(self) -> None:
-        self.graphics.setBackground(theme.colors().window)
+        self.area.values = pixels
+        self.area.show_size((pixels.shape[1], pixels.shape[0]))
 
     def _save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog
@@ -155,7 +112,7 @@ class ImageView(QWidget):
         CaptureDialog(self, self.window()).open()
 
     def picture(self, width: int, height: int) -> QImage:
-        return plotting.grab(self.graphics, width, height)
+        return self.area.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import colour_maps, plotting
-from app.viewers.empty_state import EmptyState
 from app.viewers.live_evaluator import LiveEvaluator
 from app.viewers.overlay import number
+from app.viewers.pixel_area import PixelArea
 from app.viewers.registry import Shown
 from app.viewers.timeline import Clock, Timeline, seconds_text
 from app.viewers.toolbar import ViewBar
@@ -36,8 +34,6 @@ class VideoView(QWidget):
         self.setAccessibleName("Video")
         self._items: list[Shown] = []
         self._chosen = ""
-        self._picture: np.ndarray | None = None
-        self._size: tuple[int, int] | None = None
         self.index = 0
         self.drawn_index = -1
         """Of the picture on screen."""
@@ -51,28 +47,17 @@ class VideoView(QWidget):
         self.play_action = act("play", "Play or stop", "play", self.toggle, "Space", keep=90)
         act("previous", "Previous picture", "caret-left", lambda: self.step(-1), "PgUp", keep=60)
         act("next", "Next picture", "caret-right", lambda: self.step(1), "PgDown", keep=60)
-        act("fit", "Fit to the view", "frame", self.fit, "F")
+        act("fit", "Fit to the view", "frame", lambda: self.area.fit(), "F")
         self.bar.stretch()
         self.range = self.bar.text("range", "What the colours stand for")
         self.readout = self.bar.text("readout", "Pixel under the cursor")
         act("screenshot", "Save a picture", "camera", self._save_picture, "S")
         column.addWidget(self.bar)
-        body = QWidget(self)
-        self._stack = QStackedLayout(body)
-        self.empty = EmptyState(
-            body, "video", "No video", "Choose a video in the project, or render a camera path to one."
-        )
-        self.graphics = pg.GraphicsView(self)
-        self.graphics.setAccessibleName("Picture of the video")
-        self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
-        self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
-        self.graphics.setCentralItem(self.box)
-        self.item = pg.ImageItem(axisOrder="row-major")
-        self.box.addItem(self.item)
-        self.graphics.scene().sigMouseMoved.connect(self._hover)
-        self._stack.addWidget(self.empty)
-        self._stack.addWidget(self.graphics)
-        column.addWidget(body, 1)
+        empty = ("video", "No video", "Choose a video in the project, or render a camera path to one.")
+        self.area = PixelArea(self, "Picture of the video", empty, self.readout.setText)
+        self.area.in_words = self._in_words
+        self.item, self.describe = self.area.item, self.area.describe
+        column.addWidget(self.area, 1)
         self.strip = QWidget(self)
         theme.mark(self.strip, kind="bar")
         row = QHBoxLayout(self.strip)
@@ -94,8 +79,6 @@ class VideoView(QWidget):
         self.evaluator.answered.connect(self._answered)
         self.evaluator.failed.connect(lambda _, error: self.readout.setText(str(error)))
         self.setFocusProxy(self.timeline)
-        theme.signals.changed.connect(self._theme_changed)
-        self._theme_changed()
         self._show()
 
     # ---- content ------------------------------------------------------------------------------------------
@@ -119,10 +102,10 @@ class VideoView(QWidget):
 
     def _show(self) -> None:
         video = self.video
-        self._stack.setCurrentWidget(self.graphics if video is not None else self.empty)
         self.bar.setVisible(video is not None)
         self.strip.setVisible(video is not None)
         if video is None:
+            self.area.show_size(None)
             self.clock.stop()
             self.evaluator.forget()
             return
@@ -132,9 +115,7 @@ class VideoView(QWidget):
         self.timeline.setPageStep(max(1, round(video.rate)))
         self.timeline.blockSignals(False)
         self.show_index(self.index)
-        if self._size != (video.width, video.height):
-            self._size = (video.width, video.height)
-            self.fit()
+        self.area.show_size((video.width, video.height))
 
     def show_index(self, index: int) -> None:
         """Show a picture by its number, from 0."""
@@ -165,7 +146,7 @@ class VideoView(QWidget):
     def _answered(self, wanted: _Wanted, found: tuple[np.ndarray, np.ndarray]) -> None:
         if wanted.artifact is not self.video:
             return
-        shown, self._picture = found
+        shown, self.area.values = found
         self.drawn_index = wanted.index
         self.item.setImage(shown, autoLevels=False, levels=(0, 255))
         text = ""
@@ -201,30 +182,13 @@ class VideoView(QWidget):
         super().hideEvent(event)
 
     # ---- look ---------------------------------------------------------------------------------------------
-    def fit(self) -> None:
-        if self._size is not None:
-            self.box.setRange(QRectF(0, 0, *self._size), padding=0.02)
-
-    def describe(self, x: float, y: float) -> str:
-        """Place and value of a pixel: RGB, or the depth with its unit."""
-        column, row = int(np.floor(x)), int(np.floor(y))
-        if self._picture is None or not (0 <= row < self._picture.shape[0] and 0 <= column < self._picture.shape[1]):
-            return ""
-        values = self._picture[row, column]
+    def _in_words(self, values: np.ndarray) -> str:
+        """RGB, or the depth with its unit."""
         video = self.video
-        if isinstance(video, DepthVideo):
-            depth = float(values[0])
-            text = f"depth {number(depth, 4)} {video.unit}".rstrip() if depth > 0 else "nothing"
-        else:
-            text = ", ".join(str(int(v)) for v in values)
-        return f"x {column}, y {row}   {text}"
-
-    def _hover(self, at: QPointF) -> None:
-        point = self.box.mapSceneToView(at)
-        self.readout.setText(self.describe(point.x(), point.y()))
-
-    def _theme_changed(self) -> None:
-        self.graphics.setBackground(theme.colors().window)
+        if not isinstance(video, DepthVideo):
+            return ", ".join(str(int(v)) for v in values)
+        depth = float(values[0])
+        return f"depth {number(depth, 4)} {video.unit}".rstrip() if depth > 0 else "nothing"
 
     def _save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog
@@ -232,7 +196,7 @@ class VideoView(QWidget):
         CaptureDialog(self, self.window()).open()
 
     def picture(self, width: int, height: int) -> QImage:
-        return plotting.grab(self.graphics, width, height)
+        return self.area.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
