@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.window.widgets import Busy, EmptyState, name
-from app.window.wording import with_article
+from app.window.wording import in_sentence, with_article
 from app.window.workbench import Workbench
 from engines.core import FAMILIES, Artifact, Catalog, Method
 
@@ -50,7 +50,7 @@ def missing_input(method: Method, chosen: Sequence[type[Artifact]], others: Sequ
     if not method.inputs:
         return ""
     if chosen and not any(method.accepts(kind) for kind in chosen):
-        return f"Takes {wanted_inputs(method)}, not {chosen[0].title.lower()}"
+        return f"Takes {wanted_inputs(method)}, not {in_sentence(chosen[0].title)}"
     have = (*chosen, *others)
     if all(s.optional for s in method.inputs) and not any(method.accepts(kind) for kind in have):
         return f"Needs {wanted_inputs(method)}"  # one of them, whichever

@@ -12,6 +12,7 @@ from app import theme
 from app.project import Entry
 from app.window.pane import ARTIFACT_MIME
 from app.window.widgets import name
+from app.window.wording import in_sentence, with_article
 from app.window.workbench import Workbench
 from engines.core import Artifact, InputSpec, Method
 
@@ -64,7 +65,7 @@ class InputCombo(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(10)
         name(self, f"Input {spec.name}", f"input:{spec.name}")
-        self.setToolTip(spec.help or f"A {spec.type.title.lower()} of the project")
+        self.setToolTip(spec.help or f"From the project: {with_article(spec.type.title)}")
 
     def wheelEvent(self, event) -> None:  # type: ignore[no-untyped-def]
         event.ignore()
@@ -137,7 +138,7 @@ class InputPicker(QWidget):
             if spec.optional:
                 combo.addItem("None", "")
             elif not fits:
-                combo.addItem(f"No {spec.type.title.lower()} in the project", "")
+                combo.addItem(f"No {in_sentence(spec.type.title)} in the project", "")
             for entry in fits:
                 combo.addItem(theme.icon(entry.type), entry.name, entry.id)
                 combo.setItemData(combo.count() - 1, entry.summary, Qt.ItemDataRole.ToolTipRole)

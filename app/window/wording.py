@@ -82,9 +82,14 @@ def time_text(when: dt.datetime | None) -> str:
     return f"{when.day} {when:%B %Y, %H:%M:%S}" if when else ""
 
 
+def in_sentence(title: str) -> str:
+    """The name of a kind of data inside a sentence: ``"point cloud"``, but ``"Gaussian cloud"``, after a person."""
+    return " ".join(word if word.startswith("Gaussian") else word.lower() for word in title.split())
+
+
 def with_article(title: str) -> str:
-    """The name of a kind of data inside a sentence: ``"a mesh"``, ``"slices"``."""
-    words = title.lower()
+    """The same with its article: ``"a mesh"``, ``"slices"``."""
+    words = in_sentence(title)
     return words if words.endswith("s") else f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from app.window.gallery import ROW_ROLE, gallery_rows, missing_input, shortened
+from app.window.wording import with_article
 from engines.core import catalog
 from engines.data import Mesh, Slices, Volume
 from tests.window import samples
@@ -99,3 +100,9 @@ def test_what_does_not_fit_in_two_lines_ends_after_a_whole_word(themed, width):
     assert drawn.height() <= 2 * metrics.lineSpacing()
     assert shown == text or text.startswith(shown.removesuffix(" …"))
     assert (shown == text) == (width == 2000)
+
+
+def test_kinds_of_data_in_a_sentence_keep_the_names_of_people():
+    assert [with_article(t) for t in ("Mesh", "Gaussian cloud", "Bound Gaussians")] == [
+        "a mesh", "a Gaussian cloud", "bound Gaussians",
+    ]  # fmt: skip
