@@ -1,12 +1,15 @@
 """The things that flow between files, methods, projects and viewers. Positions in scans are RAS mm (see Volume)."""
 
 from engines.data.bound import BoundGaussians
+from engines.data.fields import MeshField, SampledField
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
 from engines.data.paths import CameraPath
 from engines.data.photos import Photos, PhotoSet, UnposedPhotos
+from engines.data.problems import Problem
 from engines.data.records import Curve, Image, Model, Table
 from engines.data.slices import Slices
+from engines.data.solutions import Solution, Trajectory
 from engines.data.splats import GaussianCloud
 from engines.data.videos import DepthVideo, Video
 
@@ -19,12 +22,17 @@ __all__ = [
     "GridField",
     "Image",
     "Mesh",
+    "MeshField",
     "Model",
     "PhotoSet",
     "Photos",
     "PointCloud",
+    "Problem",
+    "SampledField",
     "Slices",
+    "Solution",
     "Table",
+    "Trajectory",
     "UnposedPhotos",
     "Video",
     "Volume",
