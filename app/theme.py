@@ -141,6 +141,7 @@ ICONS = {
     "Slices": "stack", "Mesh": "polygon", "PointCloud": "dots-nine", "Volume": "cube", "GridField": "grid-four",
     "Curve": "chart-line", "Table": "table", "Image": "image", "Model": "share-network", "artifact": "file",
     "Photos": "image-square", "UnposedPhotos": "camera-slash", "GaussianCloud": "atom", "BoundGaussians": "atom",
+    "GaussianFeatures": "atom",
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
     # states of a run
     "queued": "hourglass", "running": "play-circle", "paused": "pause-circle", "finished": "check-circle",

@@ -20,7 +20,7 @@ from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
 from engines.core import Artifact
-from engines.data import Curve, GridField, Mesh, Model, PointCloud, Table, Volume
+from engines.data import Curve, GaussianFeatures, GridField, Mesh, Model, PointCloud, Table, Volume
 
 _MOST = 2_000_000
 """Larger arrays are thinned out evenly: the shape of a histogram does not change by more."""
@@ -44,6 +44,8 @@ def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
         return dict(artifact.scalars)
     if isinstance(artifact, Table):
         return {k: v for k, v in artifact.columns.items() if v.dtype.kind in "fiub"}
+    if isinstance(artifact, GaussianFeatures):
+        return {k: v for k, v in artifact.table().columns.items() if k != "channel"}
     if isinstance(artifact, Curve):
         return dict(artifact.series)
     if isinstance(artifact, GridField):

@@ -25,6 +25,7 @@ from engines.data import (
     Curve,
     DepthVideo,
     GaussianCloud,
+    GaussianFeatures,
     GridField,
     Image,
     Mesh,
@@ -127,8 +128,9 @@ for _spec in (
     ViewerSpec("image", "Image", "image", (Image,), "app.viewers.image_view:ImageView"),
     ViewerSpec("video", "Video", "video", (Video, DepthVideo), "app.viewers.video_view:VideoView"),
     ViewerSpec("curves", "Curves", "curves", (Curve,), "app.viewers.curves_view:CurvesView"),
-    ViewerSpec("table", "Table", "Table", (Table, Model), "app.viewers.table_view:TableView"),
+    ViewerSpec("table", "Table", "Table", (Table, Model, GaussianFeatures), "app.viewers.table_view:TableView"),
     ViewerSpec("histogram", "Histogram", "histogram",
-               (Table, Curve, GridField, Volume, Mesh, PointCloud), "app.viewers.histogram_view:HistogramView"),
+               (Table, Curve, GridField, Volume, Mesh, PointCloud, GaussianFeatures),
+               "app.viewers.histogram_view:HistogramView"),
 ):  # fmt: skip
     register(_spec)

@@ -26,7 +26,7 @@ from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
-from engines.data import Model, Table
+from engines.data import GaussianFeatures, Model, Table
 
 
 def weights_table(model: Model) -> Table:
@@ -171,7 +171,7 @@ class TableView(QWidget):
         self._show()
 
     def show_artifacts(self, items: Sequence[Shown]) -> None:
-        self._items = [item for item in items if isinstance(item.artifact, Table | Model)]
+        self._items = [item for item in items if isinstance(item.artifact, Table | Model | GaussianFeatures)]
         self.tables.clear()
         for item in self._items:
             self.tables.addItem(item.name, item.id)
@@ -185,6 +185,8 @@ class TableView(QWidget):
         if not found:
             return None
         artifact = found[0].artifact
+        if isinstance(artifact, GaussianFeatures):
+            return artifact.table()
         return weights_table(artifact) if isinstance(artifact, Model) else artifact
 
     def _choose(self, key: str) -> None:

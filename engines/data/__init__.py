@@ -2,6 +2,7 @@
 
 from engines.data.bound import BoundGaussians
 from engines.data.fields import MeshField, SampledField
+from engines.data.gaussian_features import GaussianFeatures
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
 from engines.data.paths import CameraPath
@@ -19,6 +20,7 @@ __all__ = [
     "Curve",
     "DepthVideo",
     "GaussianCloud",
+    "GaussianFeatures",
     "GridField",
     "Image",
     "Mesh",

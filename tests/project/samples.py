@@ -14,6 +14,7 @@ from engines.data import (
     Curve,
     DepthVideo,
     GaussianCloud,
+    GaussianFeatures,
     GridField,
     Image,
     Mesh,
@@ -120,6 +121,13 @@ def samples() -> dict[str, Artifact]:
             opacity_logits=draw.normal(size=6),
             sh=draw.normal(size=(6, 9, 3)),
             unit="m",
+        ),
+        "GaussianFeatures": GaussianFeatures(
+            means=draw.normal(size=(2, 5, 2)),
+            sigmas=draw.uniform(0.1, 1, (2, 5, 2)),
+            weights=draw.normal(size=(2, 5)),
+            coordinates=("x", "t"),
+            time="t",
         ),
         "CameraPath": CameraPath(
             world_to_camera=np.stack([np.eye(4)] * 3),
