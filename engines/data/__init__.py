@@ -1,5 +1,6 @@
 """The things that flow between files, methods, projects and viewers. Positions in scans are RAS mm (see Volume)."""
 
+from engines.data.bodies import ElasticBody
 from engines.data.bound import BoundGaussians
 from engines.data.fields import MeshField, SampledField
 from engines.data.gaussian_features import GaussianFeatures
@@ -19,6 +20,7 @@ __all__ = [
     "CameraPath",
     "Curve",
     "DepthVideo",
+    "ElasticBody",
     "GaussianCloud",
     "GaussianFeatures",
     "GridField",

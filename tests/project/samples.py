@@ -13,6 +13,7 @@ from engines.data import (
     CameraPath,
     Curve,
     DepthVideo,
+    ElasticBody,
     GaussianCloud,
     GaussianFeatures,
     GridField,
@@ -122,6 +123,7 @@ def samples() -> dict[str, Artifact]:
             sh=draw.normal(size=(6, 9, 3)),
             unit="m",
         ),
+        "ElasticBody": ElasticBody.of(np.eye(4, 3), [[0, 1, 2, 3]], planes=[[0, 0, -1, 0, 0, 1]], force_until=0.5),
         "GaussianFeatures": GaussianFeatures(
             means=draw.normal(size=(2, 5, 2)),
             sigmas=draw.uniform(0.1, 1, (2, 5, 2)),
