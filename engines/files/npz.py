@@ -23,15 +23,20 @@ from engines.data import (
     DepthVideo,
     GaussianCloud,
     GridField,
+    MeshField,
     Model,
     Photos,
     PhotoSet,
+    SampledField,
+    Solution,
+    Trajectory,
     UnposedPhotos,
     Video,
 )
 from engines.files import guard
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
+from engines.files.settings import restored, settings_of
 from engines.files.voxels import GZIP_RATIO
 
 MOST_ENTRIES = 100_000
@@ -52,6 +57,8 @@ SETTINGS: dict[type[Artifact], dict[str, type]] = {
     DepthVideo: {"rate": float},
 }
 """What they have besides arrays, unit and names."""
+DECLARED: dict[str, type[Artifact]] = {k.__name__: k for k in (SampledField, MeshField, Solution, Trajectory)}
+"""Types whose settings and nested artifacts follow from their declaration."""
 
 
 class NpzWriteOptions(Params):
@@ -62,7 +69,7 @@ class NpzWriteOptions(Params):
     key="npz",
     title="NumPy archive",
     extensions=(".npz",),
-    gives=(GridField, Model, *WHOLE.values()),
+    gives=(GridField, Model, *WHOLE.values(), *DECLARED.values()),
 )
 def read_npz(path: Path, options: Params) -> Loaded:
     arrays = _arrays(path)
@@ -80,6 +87,11 @@ def read_npz(path: Path, options: Params) -> Loaded:
     )
     if settings.get("type") in tuple(WHOLE):
         return Loaded((_whole(WHOLE[settings["type"]], path, settings, arrays, missing),))
+    if settings.get("type") in tuple(DECLARED):
+        try:
+            return Loaded((restored(DECLARED[settings["type"]], settings, arrays, path.stem),))
+        except ValueError as error:
+            raise guard.refuse(path, "has wrong settings.", f"{error}.") from None
     if settings.get("type") == "Model":
         weights = {k.removeprefix("weights/"): v for k, v in arrays.items() if k.startswith("weights/")}
         config = settings.get("config", {})
@@ -164,7 +176,7 @@ def _save(path: Path, settings: dict[str, Any], arrays: dict[str, np.ndarray], c
     key="npz",
     title="NumPy archive",
     extensions=(".npz",),
-    takes=(GridField, Model, *WHOLE.values()),
+    takes=(GridField, Model, *WHOLE.values(), *DECLARED.values()),
     options=NpzWriteOptions,
 )
 def write_npz(item: Artifact, path: Path, options: NpzWriteOptions) -> None:
@@ -174,6 +186,9 @@ def write_npz(item: Artifact, path: Path, options: NpzWriteOptions) -> None:
             about["names"] = item.names
         about |= {name: getattr(item, name) for name in SETTINGS.get(type(item), {})}
         _save(path, about, item.parts(), options.compress)
+        return
+    if type(item) in DECLARED.values():
+        _save(path, settings_of(item), item.parts(), options.compress)
         return
     if isinstance(item, Model):
         settings = {"type": "Model", "method": item.method, "config": json.loads(item.config)}

@@ -10,6 +10,7 @@ import numpy as np
 from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.cameras import look_at
 from engines.blocks.sectioning import cut_mesh, join_loops
+from engines.core import Artifact
 from engines.data import (
     BoundGaussians,
     CameraPath,
@@ -19,11 +20,16 @@ from engines.data import (
     GridField,
     Image,
     Mesh,
+    MeshField,
     Model,
     Photos,
     PointCloud,
+    Problem,
+    SampledField,
     Slices,
+    Solution,
     Table,
+    Trajectory,
     UnposedPhotos,
     Video,
     Volume,
@@ -223,8 +229,107 @@ def depth_video() -> DepthVideo:
     return DepthVideo(name="depth", depth=depth, rate=10.0, unit="m")
 
 
+def flow() -> SampledField:
+    """Velocity and pressure in the plane at three times, unevenly spaced along y."""
+    return SampledField.of(
+        rng().normal(size=(3, 3, 6, 5)),
+        np.linspace(-1, 1, 6),
+        np.array([0, 0.1, 0.3, 0.7, 2.0]),
+        times=np.array([0, 0.5, 2]),
+        name="flow",
+        components=("u", "v", "p"),
+        vectors=(("velocity", "u", "v"),),
+        unit="m/s",
+        length_unit="m",
+        time_unit="s",
+    )
+
+
+def steady() -> SampledField:
+    """One quantity in space, evenly spaced, single precision."""
+    axes = (np.linspace(0, 1, 4), np.linspace(-1, 1, 5), np.linspace(2, 5, 7))
+    return SampledField.of(rng().normal(size=(4, 5, 7)).astype(np.float32), *axes, name="steady", components=("T",))
+
+
+def profile() -> SampledField:
+    """Along a line, at eleven times."""
+    return SampledField.of(
+        rng().normal(size=(11, 8)), np.linspace(0, 1, 8), times=np.linspace(0, 1, 11), name="profile"
+    )
+
+
+def tetrahedra() -> tuple[np.ndarray, np.ndarray]:
+    """A cube of two units cut into tetrahedra: (27, 3) vertices and (48, 4) cells, all turned the right way."""
+    points = np.stack(np.meshgrid(*[np.arange(3.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    corner = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 0, 1], [1, 1, 0], [1, 1, 1]])
+    six = np.array([[0, 4, 6, 7], [0, 6, 2, 7], [0, 2, 3, 7], [0, 3, 1, 7], [0, 1, 5, 7], [0, 5, 4, 7]])
+    cubes = corner[None] + np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), -1).reshape(-1, 1, 3)
+    return points, (cubes @ [9, 3, 1])[:, six].reshape(-1, 4)
+
+
+def body() -> MeshField:
+    """A cube of tetrahedra that moves, with a stress and a velocity."""
+    points, cells = tetrahedra()
+    return MeshField(
+        name="body",
+        points=points,
+        cells=cells,
+        values=rng().normal(size=(2, 4, len(points))).astype(np.float32),
+        times=np.array([0, 0.25]),
+        displacements=0.1 * rng().normal(size=(2, len(points), 3)),
+        components=("stress", "u", "v", "w"),
+        vectors=(("velocity", "u", "v", "w"),),
+    )
+
+
+def plate() -> MeshField:
+    """Four triangles in the plane, at rest."""
+    points = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 0]])
+    cells = np.array([[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]])
+    return MeshField(name="plate", points=points, cells=cells, values=rng().normal(size=(1, 1, 5)), times=[0.0])
+
+
+def problem() -> Problem:
+    return Problem(
+        name="burgers",
+        coordinates=("x", "t"),
+        lower=[-1, 0],
+        upper=[1, 0.99],
+        time="t",
+        equations=("u_t - nu*u_xx + u*u_x = 0",),
+        conditions=("u = -sin(pi*x) at t = 0", "u = 0 on boundary"),
+        definitions={"nu": "0.01/pi"},
+        estimated={"kappa": 0.1},
+        description='Zähe "Ströme"\nby \\ 新\x7f',
+    )
+
+
+def solution() -> Solution:
+    weights = {"layer/0": rng().normal(size=(4, 3)), "bias": np.zeros(3, np.float32)}
+    return Solution(name="s", problem=problem(), form="unknown form", weights=weights, config='{"a": [1, {"b": 2}]}')
+
+
+def trajectory() -> Trajectory:
+    return Trajectory(
+        name="way through time",
+        times=[0, 0.5, 0.75],
+        form="unknown form",
+        lower=[-1, -1],
+        upper=[1, 1],
+        weights={"w": rng().normal(size=(3, 5))},
+        components=("u", "v"),
+        coordinates=("x", "y"),
+        problem=problem(),
+    )
+
+
+FIELDS = (flow, steady, profile, body, plate, problem, solution, trajectory)
 EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
-MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video)}
+MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS)}
+
+
+def _holds_arrays(value: object) -> bool:
+    return isinstance(value, np.ndarray) or (isinstance(value, dict) and any(map(_holds_arrays, value.values())))
 
 
 def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:
@@ -241,6 +346,9 @@ def differences(a: object, b: object, skip: tuple[str, ...] = ()) -> list[str]:
             found.append(key)
     for key in itertools.chain(vars(a)):
         value = getattr(a, key)
-        if key not in ("name", *skip) and not isinstance(value, (np.ndarray, dict)) and key in a.__dataclass_fields__:
-            found += [key] if value != getattr(b, key) else []
+        if key in ("name", *skip) or key not in a.__dataclass_fields__ or _holds_arrays(value):
+            continue
+        other = getattr(b, key)
+        same = differences(value, other) == [] if isinstance(value, Artifact) and other is not None else value == other
+        found += [] if same else [key]
     return found

@@ -132,6 +132,8 @@ SAMPLES = {
     "npz depth video": lambda f: _written(f, "depth_video", "d.npz"),
     "npz gaussians": lambda f: _written(f, "gaussians", "g.npz"),
     "npz bound gaussians": lambda f: _written(f, "bound", "b.npz"),
+    **{f"npz {m}": (lambda f, m=m: _written(f, m, "f.npz")) for m in ("flow", "body", "solution", "trajectory")},
+    "problem": lambda f: _written(f, "problem", "p.problem"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),
     "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
     "image": lambda f: _written(f, "image", "i.png"),

@@ -50,6 +50,8 @@ CASES = [
     ("camera_path", ".camera_path.json", ("world_to_camera",)),  # more in test_paths_and_videos
     ("video", ".npz", ()),
     ("depth_video", ".npz", ()),
+    *((maker.__name__, ".npz", ()) for maker in made.FIELDS if maker is not made.problem),
+    ("problem", ".problem", ()),
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files

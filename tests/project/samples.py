@@ -19,11 +19,16 @@ from engines.data import (
     GridField,
     Image,
     Mesh,
+    MeshField,
     Model,
     Photos,
     PointCloud,
+    Problem,
+    SampledField,
     Slices,
+    Solution,
     Table,
+    Trajectory,
     UnposedPhotos,
     Video,
     Volume,
@@ -60,6 +65,21 @@ def mesh(n: int = 50, seed: int = 0, name: str = "") -> Mesh:
         colors=draw.integers(0, 255, (n, 4)),
         scalars={"distance": draw.normal(size=n), "Krümmung / mm": draw.normal(size=n)},
         unit="mm",
+    )
+
+
+def problem() -> Problem:
+    return Problem(
+        coordinates=("x", "t"),
+        lower=[-1, 0],
+        upper=[1, 2],
+        time="t",
+        unknowns=("u",),
+        equations=("u_t - nu*u_xx + u*u_x = 0",),
+        definitions={"nu": "0.01/pi"},
+        conditions=("u = -sin(pi*x) at t = 0", "u = 0 on boundary"),
+        estimated={"kappa": 0.5},
+        description="Ströme",
     )
 
 
@@ -149,6 +169,37 @@ def samples() -> dict[str, Artifact]:
             turns=np.ones((4, 2)),
             opacity_logits=draw.normal(size=4),
             sh=draw.normal(size=(4, 1, 3)),
+        ),
+        "SampledField": SampledField.of(
+            draw.normal(size=(3, 2, 6, 5)).astype("float32"),
+            np.linspace(0, 1, 6) ** 2,
+            np.linspace(-1, 1, 5),
+            times=np.array([0, 0.5, 2]),
+            components=("u", "v"),
+            vectors=(("velocity", "u", "v"),),
+            unit="m/s",
+        ),
+        "SampledField, not finite": SampledField.of(np.array([1, np.nan, np.inf]), np.arange(3)),
+        "MeshField": MeshField(
+            points=square,
+            cells=[[0, 1, 2], [0, 2, 3]],
+            values=draw.normal(size=(2, 1, 4)),
+            times=[0, 1],
+            displacements=draw.normal(size=(2, 4, 3)),
+            time_unit="s",
+        ),
+        "Problem": problem(),
+        "Solution": Solution(
+            problem=problem(), form="gaussians", weights={"layer/0": draw.normal(size=(4, 2))}, config='{"size": 4}'
+        ),
+        "Trajectory": Trajectory(
+            times=[0, 0.5],
+            form="siren",
+            lower=[-1],
+            upper=[1],
+            weights={"w": draw.normal(size=(2, 4))},
+            coordinates=("x",),
+            problem=problem(),
         ),
         "Odd": Odd(
             data=np.array(["2020-01-01", "2021-02-03"], "datetime64[D]"),
