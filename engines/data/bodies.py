@@ -15,8 +15,8 @@ def cell_measures(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """(E,) signed volumes of tetrahedra, or areas in the plane z = 0 of triangles."""
     edges = points[cells[:, 1:]] - points[cells[:, :1]]
     if cells.shape[1] == 4:
-        return np.linalg.det(edges) / 6 if len(cells) else np.zeros(0)
-    return (edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]) / 2
+        return np.asarray(np.linalg.det(edges) / 6) if len(cells) else np.zeros(0)
+    return np.asarray((edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]) / 2)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,6 +16,7 @@ Initialisation and frequency: Sitzmann et al. 2020, sec. 3.2, as in INSR-PDE. Or
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -92,16 +93,16 @@ class _Jets(torch.autograd.Function):
         ctx: Any, flat: Tensor, points: Tensor, shape: SirenShape, axes: tuple[int, ...], forms: tuple[Quadratic, ...]
     ) -> Tensor:
         layers = shape.split(flat.detach())
-        lower, upper = flat.new_tensor(shape.lower), flat.new_tensor(shape.upper)
-        half = (upper - lower) / 2
-        x = ((points - (lower + upper) / 2) / half).contiguous()
+        middle, per_half = _box(shape, flat.dtype, flat.device)
+        x = ((points - middle) * per_half).contiguous()
         count, first, seconds = len(x), len(axes), len(forms)
         streams = 1 + first + seconds
         weight, bias = layers[0]
         w = shape.first_frequency
         kept = []
         y = torch.addmm(bias, x, weight.T).mul_(w)
-        tangents = (weight[:, list(axes)] / half[list(axes)]).T.mul(w)[:, None].expand(first, count, -1)
+        slopes = [weight[:, a] * (2 * w / (shape.upper[a] - shape.lower[a])) for a in axes]
+        tangents = torch.stack(slopes)[:, None].expand(first, count, -1) if axes else y[None, :0].expand(0, count, -1)
         bends = None  # second derivatives of the first layer's argument vanish
         for k in range(1, len(layers) + 1):
             if k > 1:
@@ -124,7 +125,7 @@ class _Jets(torch.autograd.Function):
                 break
         out = (h.view(streams * count, -1) @ weight.T).view(streams, count, -1)
         out[0] += bias
-        ctx.x, ctx.half, ctx.layers, ctx.kept = x, half, layers, kept
+        ctx.x, ctx.layers, ctx.kept = x, layers, kept
         ctx.shape, ctx.axes, ctx.forms = shape, axes, forms
         return out
 
@@ -169,10 +170,20 @@ class _Jets(torch.autograd.Function):
         torch.mm(g[0].T, ctx.x, out=weight)
         torch.sum(g[0], dim=0, out=bias)
         for f, axis in enumerate(axes):
-            weight[:, axis] += g[1 + f].sum(0) / ctx.half[axis]
+            weight[:, axis] += g[1 + f].sum(0) * (2 / (shape.upper[axis] - shape.lower[axis]))
         weight.mul_(w)
         bias.mul_(w)
         return flat, None, None, None, None
+
+
+@functools.lru_cache(maxsize=64)
+def _box(shape: SirenShape, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Middle of the box and one over half its sides; kept, for a CUDA graph cannot copy them from the host."""
+    lower, upper = np.array(shape.lower), np.array(shape.upper)
+    return (
+        torch.tensor((lower + upper) / 2, dtype=dtype, device=device),
+        torch.tensor(2 / (upper - lower), dtype=dtype, device=device),
+    )
 
 
 def _form(quadratic: Quadratic, tangents: Tensor) -> Tensor:
@@ -208,11 +219,12 @@ def laplacian(dimensions: int) -> Quadratic:
 
 @form("siren")
 def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
-    """``weights["network"]`` is the flat tensor; ``config`` is :meth:`SirenShape.config`, and perhaps a ``scale``."""
+    """``weights["network"]`` is the flat tensor; ``config`` is :meth:`SirenShape.config`, and perhaps ``scale``: one
+    number, or one for each component, that the values are multiplied with."""
     shape, flat = shape_of(config), weights["network"].contiguous()
     if flat.shape != (shape.size,):
         raise ValueError(f"{flat.numel()} parameters where the network has {shape.size}")
-    scale = float(config.get("scale", 1.0))
+    scale = torch.tensor(config.get("scale", 1.0), dtype=flat.dtype, device=flat.device)
     return lambda points: values(shape, flat, points.to(flat.dtype)) * scale
 
 
