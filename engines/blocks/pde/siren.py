@@ -95,34 +95,19 @@ class _Jets(torch.autograd.Function):
         layers = shape.split(flat.detach())
         middle, per_half = _box(shape, flat.dtype, flat.device)
         x = ((points - middle) * per_half).contiguous()
-        count, first, seconds = len(x), len(axes), len(forms)
-        streams = 1 + first + seconds
+        count, first = len(x), len(axes)
+        streams = 1 + first + len(forms)
         weight, bias = layers[0]
-        w = shape.first_frequency
-        kept = []
-        y = torch.addmm(bias, x, weight.T).mul_(w)
-        slopes = [weight[:, a] * (2 * w / (shape.upper[a] - shape.lower[a])) for a in axes]
-        tangents = torch.stack(slopes)[:, None].expand(first, count, -1) if axes else y[None, :0].expand(0, count, -1)
-        bends = None  # second derivatives of the first layer's argument vanish
-        for k in range(1, len(layers) + 1):
-            if k > 1:
-                flat_y = h.view(streams * count, -1) @ (weight.T * w)  # noqa: F821
-                y = flat_y.view(streams, count, -1)
-                tangents, bends = y[1 : 1 + first], y[1 + first :]
-                y = y[0].add_(bias * w)
-            sine, cosine = y.sin(), y.cos()
-            h = torch.empty(streams, count, shape.width, dtype=flat.dtype, device=flat.device)
-            h[0] = sine
-            torch.mul(cosine, tangents, out=h[1 : 1 + first])
-            for m, quadratic in enumerate(forms):
-                torch.mul(sine, _form(quadratic, tangents), out=h[1 + first + m]).neg_()
-                if bends is not None:
-                    h[1 + first + m].addcmul_(cosine, bends[m])
-            kept.append((sine, cosine, tangents, bends, h))
-            weight, bias = layers[k]
-            w = shape.frequency
-            if k == len(layers) - 1:
-                break
+        y = torch.addmm(bias, x, weight.T).mul_(shape.first_frequency)
+        slopes = [weight[:, a] * (2 * shape.first_frequency / (shape.upper[a] - shape.lower[a])) for a in axes]
+        tangents = torch.stack(slopes)[:, None].expand(-1, count, -1) if axes else y.new_empty(0, *y.shape)
+        kept = [_sine(y, tangents, None, forms)]  # second derivatives of the first layer's argument vanish
+        for weight, bias in layers[1:-1]:
+            below = kept[-1][-1].view(streams * count, -1)
+            z = (below @ (weight.T * shape.frequency)).view(streams, count, -1)
+            kept.append(_sine(z[0].add_(bias * shape.frequency), z[1 : 1 + first], z[1 + first :], forms))
+        weight, bias = layers[-1]
+        h = kept[-1][-1]
         out = (h.view(streams * count, -1) @ weight.T).view(streams, count, -1)
         out[0] += bias
         ctx.x, ctx.layers, ctx.kept = x, layers, kept
@@ -184,6 +169,19 @@ def _box(shape: SirenShape, dtype: torch.dtype, device: torch.device) -> tuple[T
         torch.tensor((lower + upper) / 2, dtype=dtype, device=device),
         torch.tensor(2 / (upper - lower), dtype=dtype, device=device),
     )
+
+
+def _sine(y: Tensor, tangents: Tensor, bends: Tensor | None, forms: tuple[Quadratic, ...]) -> tuple[Any, ...]:
+    """One layer's sine with its derivatives: (sin y, cos y, y', Q(y), all streams of h)."""
+    sine, cosine, first = y.sin(), y.cos(), len(tangents)
+    h = torch.empty(1 + first + len(forms), *y.shape, dtype=y.dtype, device=y.device)
+    h[0] = sine
+    torch.mul(cosine, tangents, out=h[1 : 1 + first])
+    for m, quadratic in enumerate(forms):
+        torch.mul(sine, _form(quadratic, tangents), out=h[1 + first + m]).neg_()
+        if bends is not None:
+            h[1 + first + m].addcmul_(cosine, bends[m])
+    return sine, cosine, tangents, bends, h
 
 
 def _form(quadratic: Quadratic, tangents: Tensor) -> Tensor:
