@@ -143,6 +143,7 @@ ICONS = {
     "Photos": "image-square", "UnposedPhotos": "camera-slash", "GaussianCloud": "atom", "BoundGaussians": "atom",
     "GaussianFeatures": "atom",
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
+    "SpectrumTable": "waves",
     # states of a run
     "queued": "hourglass", "running": "play-circle", "paused": "pause-circle", "finished": "check-circle",
     "cancelled": "prohibit", "failed": "warning-circle", "interrupted": "lightning-slash",

@@ -12,6 +12,7 @@ from engines.data.problems import Problem
 from engines.data.records import Curve, Image, Model, Table
 from engines.data.slices import Slices
 from engines.data.solutions import Solution, Trajectory
+from engines.data.spectra import SpectrumTable
 from engines.data.splats import GaussianCloud
 from engines.data.videos import DepthVideo, Video
 
@@ -35,6 +36,7 @@ __all__ = [
     "SampledField",
     "Slices",
     "Solution",
+    "SpectrumTable",
     "Table",
     "Trajectory",
     "UnposedPhotos",

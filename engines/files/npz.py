@@ -29,6 +29,7 @@ from engines.data import (
     PhotoSet,
     SampledField,
     Solution,
+    SpectrumTable,
     Trajectory,
     UnposedPhotos,
     Video,
@@ -57,7 +58,9 @@ SETTINGS: dict[type[Artifact], dict[str, type]] = {
     DepthVideo: {"rate": float},
 }
 """What they have besides arrays, unit and names."""
-DECLARED: dict[str, type[Artifact]] = {k.__name__: k for k in (SampledField, MeshField, Solution, Trajectory)}
+DECLARED: dict[str, type[Artifact]] = {
+    k.__name__: k for k in (SampledField, MeshField, Solution, Trajectory, SpectrumTable)
+}
 """Types whose settings and nested artifacts follow from their declaration."""
 
 

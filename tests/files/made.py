@@ -28,6 +28,7 @@ from engines.data import (
     SampledField,
     Slices,
     Solution,
+    SpectrumTable,
     Table,
     Trajectory,
     UnposedPhotos,
@@ -323,7 +324,22 @@ def trajectory() -> Trajectory:
     )
 
 
-FIELDS = (flow, steady, profile, body, plate, problem, solution, trajectory)
+def spectrum() -> SpectrumTable:
+    draw = rng()
+    return SpectrumTable(
+        name="learned",
+        steps=[0, 5, 9],
+        weights=draw.uniform(0, 1, (3, 2, 4)),
+        frequencies=draw.uniform(0, 20, (3, 2, 4)),
+        length_scales=draw.uniform(0.1, 1, (3, 2, 4)),
+        source_frequencies=np.tile(np.arange(5.0), (2, 1)),
+        source_amplitudes=draw.uniform(0, 1, (2, 5)),
+        axes=("x", "t"),
+        unit="m",
+    )
+
+
+FIELDS = (flow, steady, profile, body, plate, problem, solution, trajectory, spectrum)
 EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
 MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS)}
 

@@ -52,6 +52,7 @@ CASES = [
     ("depth_video", ".npz", ()),
     *((maker.__name__, ".npz", ()) for maker in made.FIELDS if maker is not made.problem),
     ("problem", ".problem", ()),
+    ("spectrum", ".npz", ()),
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files

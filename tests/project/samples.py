@@ -27,6 +27,7 @@ from engines.data import (
     SampledField,
     Slices,
     Solution,
+    SpectrumTable,
     Table,
     Trajectory,
     UnposedPhotos,
@@ -111,6 +112,12 @@ def samples() -> dict[str, Artifact]:
         "Table": Table(
             columns={"word": np.array(["a", "ünï", "日本語", ""]), "n": np.arange(4), "ok": np.array([True] * 4)},
             units={"n": "mm"},
+        ),
+        "SpectrumTable": SpectrumTable(
+            steps=[0, 10],
+            weights=draw.uniform(size=(2, 1, 3)),
+            frequencies=draw.normal(size=(2, 1, 3)),
+            length_scales=np.ones((2, 1, 3)),
         ),
         "Table, empty": Table(columns={}),
         "Image": Image(pixels=draw.integers(0, 255, (8, 9, 3)).astype("uint8")),
