@@ -17,7 +17,7 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from engines.core import UserError
+from engines.core import TextError
 
 LONGEST = 4_000
 """Characters of a formula."""
@@ -26,13 +26,13 @@ MOST_NESTED = 60
 LARGEST = 1e300
 
 
-class FormulaError(UserError):
+class FormulaError(TextError):
     """A formula that cannot be taken; ``column`` is where (from 0) in ``text``."""
 
     def __init__(self, text: str, column: int, why: str, mend: str = "Correct the formula.") -> None:
-        self.text, self.column = text, max(0, min(column, len(text)))
         shown = text if len(text) <= 120 else f"{text[:117]}…"
-        super().__init__(f"'{shown}' cannot be read at character {self.column + 1}.", why, mend)
+        at = max(0, min(column, len(text)))
+        super().__init__(text, column, f"'{shown}' cannot be read at character {at + 1}.", why, mend)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.text, self.column, self.why, self.mend)
@@ -121,8 +121,8 @@ class _Reader:
             raise FormulaError(self.whole, self.offset + LONGEST, f"It is longer than {LONGEST:,} characters.")
         try:
             tree = ast.parse(self.plain, mode="eval")
-        except SyntaxError as error:
-            raise FormulaError(self.whole, self.place((error.offset or 1) - 1), _syntax(error)) from None
+        except SyntaxError as error:  # offset 0 means the end of the text
+            raise FormulaError(self.whole, self.place((error.offset or len(self.plain) + 1) - 1), _syntax(error)) from None
         except (ValueError, RecursionError, MemoryError):
             why = "It is nested too deeply, or holds characters that no formula has."
             raise FormulaError(self.whole, self.offset, why) from None

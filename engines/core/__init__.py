@@ -12,7 +12,7 @@ from engines.core.devices import (
     resolve,
     versions,
 )
-from engines.core.errors import Cancelled, UserError
+from engines.core.errors import Cancelled, TextError, UserError
 from engines.core.events import Checkpointed, Event, Listener, Logged, Noted, Previewed, Progressed, Silent
 from engines.core.method import Example, InputSpec, Method, OutputSpec, Paper, method
 from engines.core.params import Param, Params, ParamSpec
@@ -45,6 +45,7 @@ __all__ = [
     "Progressed",
     "Run",
     "Silent",
+    "TextError",
     "UserError",
     "array",
     "arrays",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user can mend.
@@ -16,6 +18,17 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.mend) if part)
+
+
+class TextError(UserError):
+    """Something wrong with a text that the user typed, at the character ``column`` (from 0) of ``text``."""
+
+    def __init__(self, text: str, column: int, what: str, why: str = "", mend: str = "") -> None:
+        super().__init__(what, why, mend)
+        self.text, self.column = text, max(0, min(column, len(text)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.text, self.column, self.what, self.why, self.mend)
 
 
 class Cancelled(Exception):  # noqa: N818 - a signal, not an error

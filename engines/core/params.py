@@ -33,6 +33,7 @@ def Param(
     log: bool = False,
     advanced: bool = False,
     box: bool = False,
+    lines: bool = False,
 ) -> Any:
     """A field of :class:`Params`.
 
@@ -40,11 +41,12 @@ def Param(
     ``advanced`` hides the field until the user asks for all of them. For a tuple the bounds hold
     for each element. ``empty`` says in a few words what holds where nothing is given. A ``box`` is a
     tuple of floats: the lowest x, y and z and then the highest, in the space of the inputs, or
-    nothing at all; a view can set it.
+    nothing at all; a view can set it. Text of several ``lines`` is written one below the other, or with semicolons
+    between them.
     """
     bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt}
     texts = {"unit": unit, "source": source, "label": label, "empty": empty}
-    extra: dict[str, Any] = {**texts, "log": log, "advanced": advanced, "box": box, **bounds}
+    extra: dict[str, Any] = {**texts, "log": log, "advanced": advanced, "box": box, "lines": lines, **bounds}
     whole: dict[str, Any] = (
         {} if isinstance(default, (tuple, list)) else {k: b for k, b in bounds.items() if b is not None}
     )
@@ -71,6 +73,7 @@ class ParamSpec:
     empty: str
     log: bool
     advanced: bool
+    lines: bool = False
 
     @property
     def range_text(self) -> str:
@@ -199,4 +202,5 @@ def _spec(name: str, info: FieldInfo) -> ParamSpec:
         empty=extra.get("empty") or "none",
         log=bool(extra.get("log")),
         advanced=bool(extra.get("advanced")),
+        lines=bool(extra.get("lines")),
     )

@@ -158,7 +158,7 @@ class Compiled:
             return None
         return {u: self.symbols.formula([n]) for u, n in zip(self.unknowns, matrix.LUsolve(right), strict=True)}
 
-    def jumps(self, tolerance: float = 1e-6) -> list[str]:
+    def jumps(self, tolerance: float = 1e-4) -> list[str]:
         """Where two conditions give an unknown different values on the edge that their faces share, in words."""
         worst: dict[tuple[str, str], float] = {}
         valued = [c for c in self.conditions if c.value is not None and not c.value.coefficients]
