@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
-from engines.core import ParamSpec
+from app.form_lines import LinesEdit
+from engines.core import ParamSpec, TextError
 from engines.core.params import SEVERAL
 
 
@@ -160,7 +161,7 @@ class Field:
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(6)
             return combo
-        return ValueEdit(spec)
+        return LinesEdit(spec.empty if spec.optional or not spec.default else "") if spec.lines else ValueEdit(spec)
 
     def raw(self) -> str | bool:
         """What the editor holds: text, or whether the box is ticked."""
@@ -168,6 +169,8 @@ class Field:
             return self.editor.isChecked()
         if isinstance(self.editor, QComboBox):
             return str(self.editor.currentData())
+        if isinstance(self.editor, LinesEdit):
+            return self.editor.toPlainText()
         assert isinstance(self.editor, QLineEdit)
         return self.editor.text()
 
@@ -176,6 +179,8 @@ class Field:
             self.editor.setChecked(bool(raw))
         elif isinstance(self.editor, QComboBox):
             self.editor.setCurrentIndex(max(0, self.editor.findData(raw)))
+        elif isinstance(self.editor, LinesEdit):
+            self.editor.set_text(str(raw))
         elif isinstance(self.editor, QLineEdit) and self.editor.text() != raw:
             self.editor.setText(str(raw))
             if self.spec.kind == "box" and not self.editor.hasFocus():
@@ -193,7 +198,20 @@ class Field:
             return number_text(value)
         return str(value)
 
+    def mark(self, error: TextError) -> bool:
+        """Show a mistake at its character, if the text that it is in is this one's."""
+        if not isinstance(self.editor, LinesEdit) or not error.text:
+            return False
+        start = self.editor.toPlainText().find(error.text)
+        if start >= 0:
+            self.show_error(" ".join(part for part in (error.why, error.mend) if part))
+            word = re.compile(r"\w+").match(error.text, error.column)
+            self.editor.mark(start + error.column, len(word[0]) if word else 1)
+        return start >= 0
+
     def show_error(self, text: str) -> None:
+        if isinstance(self.editor, LinesEdit):
+            self.editor.unmark()
         self.error.setText(text)
         self.error.setVisible(bool(text))
         if (self.editor.property("tone") == "bad") != bool(text):

@@ -22,7 +22,8 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.form_field import Field
-from engines.core import Params, ParamSpec, UserError
+from app.form_lines import LinesEdit
+from engines.core import Params, ParamSpec, TextError, UserError
 from engines.core.params import UNFIT
 
 CUSTOM = "Custom"
@@ -89,6 +90,9 @@ class ParamForm(QWidget):
             if isinstance(editor, QLineEdit):
                 editor.textChanged.connect(lambda _, n=name: self._edited(n))
                 editor.editingFinished.connect(self._tidy)
+            elif isinstance(editor, LinesEdit):
+                editor.textChanged.connect(lambda n=name: self._edited(n))
+                editor.finished.connect(self._tidy)
             elif isinstance(editor, QComboBox):
                 editor.currentIndexChanged.connect(lambda _, n=name: self._edited(n))
             elif isinstance(editor, QCheckBox):
@@ -170,6 +174,10 @@ class ParamForm(QWidget):
         """The text shown under a field ("" when it is fine)."""
         return self._fields[name].error.text() if not self._fields[name].error.isHidden() else ""
 
+    def mark(self, error: UserError) -> bool:
+        """Show what the method said of a text at the character in its field. Whether there is such a field."""
+        return isinstance(error, TextError) and any(field.mark(error) for field in self._fields.values())
+
     def hide_field(self, name: str) -> None:
         """For a field that the caller sets by other means, through :meth:`set_params`."""
         field = self._fields[name]
@@ -243,10 +251,11 @@ class ParamForm(QWidget):
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
         for index, field in enumerate(fields):
-            grid.addWidget(field.label, 2 * index, 0)
-            grid.addWidget(field.face, 2 * index, 1)
-            grid.addWidget(field.reset, 2 * index, 2)
-            grid.addWidget(field.error, 2 * index + 1, 0, 1, 2)
+            row, wide = 3 * index, field.spec.lines  # text of several lines stands below its label
+            grid.addWidget(field.label, row, 0)
+            grid.addWidget(field.face, row + wide, 0 if wide else 1, 1, 2 if wide else 1)
+            grid.addWidget(field.reset, row + wide, 2, Qt.AlignmentFlag.AlignTop if wide else Qt.AlignmentFlag(0))
+            grid.addWidget(field.error, row + 2, 0, 1, 2)
         return box
 
     def _toggle_advanced(self, shown: bool) -> None:
@@ -270,7 +279,8 @@ class ParamForm(QWidget):
             return
         field = self._fields[name]
         after = {**self._state, name: field.raw()}
-        self._push(f"Change {field.spec.label}", after, name if isinstance(field.editor, QLineEdit) else "")
+        typed = isinstance(field.editor, (QLineEdit, LinesEdit))
+        self._push(f"Change {field.spec.label}", after, name if typed else "")
 
     def _choose_preset(self, index: int) -> None:
         name = self._combo.itemData(index)

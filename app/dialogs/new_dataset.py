@@ -183,7 +183,10 @@ class NewDatasetDialog(Dialog):
     def _refused(self, error: BaseException) -> None:
         self.preview.show_progress(None)
         self.preview.set_status("")
-        self.notice.say_error(error)
+        if self.current is not None and isinstance(error, UserError) and self.form.mark(error):
+            self.notice.clear()
+        else:
+            self.notice.say_error(error)
         self.add_button_.setEnabled(False)
 
     def add(self) -> None:

@@ -122,7 +122,8 @@ class _Reader:
         try:
             tree = ast.parse(self.plain, mode="eval")
         except SyntaxError as error:  # offset 0 means the end of the text
-            raise FormulaError(self.whole, self.place((error.offset or len(self.plain) + 1) - 1), _syntax(error)) from None
+            place = self.place((error.offset or len(self.plain) + 1) - 1)
+            raise FormulaError(self.whole, place, _syntax(error)) from None
         except (ValueError, RecursionError, MemoryError):
             why = "It is nested too deeply, or holds characters that no formula has."
             raise FormulaError(self.whole, self.offset, why) from None

@@ -50,3 +50,44 @@ def test_another_source(dialog, project, qtbot):
     assert dialog.preview.viewer.items[0].id.startswith("two-hole-slices:")
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
     assert project.entries == {}
+
+
+def test_a_mistake_in_a_formula_is_shown_at_its_word(app, project, viewer_factory, qtbot):
+    dialog = NewDatasetDialog(project, source="typed-problem", viewer_factory=viewer_factory)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=60_000)
+    editor = dialog.form.editor("conditions")
+    editor.setFocus()
+    editor.selectAll()
+    qtbot.keyClicks(editor, "u = 0 on x = -1")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.keyClicks(editor, "u = sine(y) on x = 1")
+    qtbot.waitUntil(lambda: editor.marked is not None, timeout=20_000)
+    start, length = editor.marked
+    assert editor.toPlainText()[start : start + length] == "sine"
+    assert "Did you mean sin()?" in dialog.form.error("conditions")
+    assert not dialog.notice.isVisible()  # it is said once
+    assert not dialog.add_button_.isEnabled()
+    editor.setPlainText("u = 0 on x = -1\nu = sin(pi*y) on x = 1")
+    assert editor.marked is None
+    qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=20_000)
+    problem = dialog.preview.viewer.items[0].artifact
+    assert problem.conditions == ("u = 0 on x = -1", "u = sin(pi*y) on x = 1")
+    qtbot.keyClick(editor, Qt.Key.Key_Tab)  # goes on, and types nothing
+    assert app.focusWidget() is not editor
+    assert "\t" not in editor.toPlainText()
+
+
+def test_typing_in_lines_is_undone_by_the_form(app, project, viewer_factory, qtbot):
+    dialog = NewDatasetDialog(project, source="typed-problem", viewer_factory=viewer_factory)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=60_000)
+    editor = dialog.form.editor("definitions")
+    before, low = editor.toPlainText(), editor.height()
+    editor.setPlainText(before + "\na = 1\nb = 2\nc = 3")
+    assert editor.height() > low  # it grows with what is in it
+    dialog.form.undo_stack.undo()
+    assert editor.toPlainText() == before
+    assert editor.height() == low
