@@ -69,14 +69,16 @@ def test_a_mistake_in_a_formula_is_shown_at_its_word(app, project, viewer_factor
     assert "Did you mean sin()?" in dialog.form.error("conditions")
     assert not dialog.notice.isVisible()  # it is said once
     assert not dialog.add_button_.isEnabled()
-    editor.setPlainText("u = 0 on x = -1\nu = sin(pi*y) on x = 1")
-    assert editor.marked is None
-    qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=20_000)
-    problem = dialog.preview.viewer.items[0].artifact
-    assert problem.conditions == ("u = 0 on x = -1", "u = sin(pi*y) on x = 1")
     qtbot.keyClick(editor, Qt.Key.Key_Tab)  # goes on, and types nothing
     assert app.focusWidget() is not editor
     assert "\t" not in editor.toPlainText()
+    editor.setPlainText("u = 0 on x = -1\nu = sin(pi*y) on x = 1")
+    assert editor.marked is None
+    qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=20_000)
+    with qtbot.waitSignal(dialog.added, timeout=20_000) as got:
+        dialog.add_button_.click()
+    problem = project.artifact(got.args[0][0])
+    assert problem.conditions == ("u = 0 on x = -1", "u = sin(pi*y) on x = 1")
 
 
 def test_typing_in_lines_is_undone_by_the_form(app, project, viewer_factory, qtbot):
