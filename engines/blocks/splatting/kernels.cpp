@@ -16,6 +16,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -49,14 +50,17 @@ struct Tiles {
     const int64_t* slots;   // (P) where the derivatives of the pair go
 };
 
-// exp for -20 < x <= 0, to about 1e-7 of the value.
-INLINE float exponential(float x) {
-    const float y = std::max(x, -20.0f) * 1.44269504088896f;
+// 2^x for -30 < x <= 0, to about 1e-7 of the value: the series of e^(f ln 2) for the part f within 1/2 of 0.
+INLINE float power_of_two(float x) {
+    const float y = std::max(x, -30.0f);
     const int whole = static_cast<int>(y - 0.5f);
-    const float f = (y - static_cast<float>(whole)) * 0.69314718055995f;
-    const float e = 1.0f + f * (1.0f + f * (0.5f + f * (0.166666667f + f * (0.0416666667f + f * (0.00833333333f + f * 0.00138888889f)))));
+    const float f = y - static_cast<float>(whole);
+    const float e = 1.0f + f * (0.693147181f + f * (0.240226507f + f * (0.0555041087f + f * (0.00961812911f + f * (0.00133335581f + f * 0.000154035304f)))));
     return e * std::bit_cast<float>((whole + 127) << 23);
 }
+
+// exp(-q / 2) = 2^(kHalf q): the conic times this goes into the loops.
+constexpr float kHalf = -0.5f * 1.44269504088896f;
 
 // The ellipse q = reach, on which alpha falls to 1/255. Half width -1: nothing to be seen.
 struct Extent {
@@ -96,61 +100,66 @@ INLINE void each_tile(const float* mean, const float* conic, const Extent& e, in
     }
 }
 
-struct Rows {
+struct Span {
     int begin, end;
 };
 
-INLINE Rows rows_of(float mean_y, float half_height, int top) {
-    const float low = mean_y - half_height - 0.5f - static_cast<float>(top);
-    const float high = mean_y + half_height - 0.5f - static_cast<float>(top);
+// The rows or columns of a tile whose centres lie within `reach` of the middle; both in pixels from the tile's first.
+INLINE Span span_of(float middle, float reach) {
+    const float low = middle - reach, high = middle + reach;
     return {std::max(0, static_cast<int>(std::ceil(std::max(low, -1.0f)))),
             std::min(kTile - 1, static_cast<int>(std::floor(std::min(high, 16.0f)))) + 1};
 }
 
-template <int C>
+// C features; L columns are worked on at once, and blocks of L columns beside the ellipse are left out.
+template <int C, int L>
 INLINE void forward_tile(const Splats& g, const Tiles& t, int tile, float* image, float* transmittance, int32_t* last) {
     const int left = tile % t.across * kTile, top = tile / t.across * kTile;
     const int wide = std::min(kTile, t.width - left), high = std::min(kTile, t.height - top);
+    // T < 0: the pixel has ended, or lies outside of the image.
     alignas(64) float T[kPixels], F[C][kPixels];
-    alignas(64) int32_t open[kPixels], seen[kPixels];
+    alignas(64) int32_t seen[kPixels];
     for (int i = 0; i < kPixels; ++i) {
-        T[i] = 1.0f;
+        T[i] = i % kTile < wide && i / kTile < high ? 1.0f : -1.0f;
         seen[i] = 0;
-        open[i] = i % kTile < wide && i / kTile < high;
     }
     std::memset(F, 0, sizeof F);
     const int64_t begin = t.starts[tile], end = t.starts[tile + 1];
     for (int64_t pair = begin; pair < end; ++pair) {
         if ((pair - begin) % 16 == 0) {
-            int any = 0;
-            for (int i = 0; i < kPixels; ++i) any |= open[i];
-            if (!any) break;
+            float most = -1.0f;
+            for (int i = 0; i < kPixels; ++i) most = std::max(most, T[i]);
+            if (most < 0.0f) break;
         }
         const int64_t id = t.ids[pair];
         const float mx = g.means[2 * id] - static_cast<float>(left) - 0.5f, my = g.means[2 * id + 1] - static_cast<float>(top) - 0.5f;
         const float a = g.conics[3 * id], b = g.conics[3 * id + 1], c = g.conics[3 * id + 2], o = g.opacities[id];
+        const float half_a = kHalf * a;
         float f[C];
         for (int k = 0; k < C; ++k) f[k] = g.features[C * id + k];
-        const Rows rows = rows_of(g.means[2 * id + 1], g.extents[3 * id + 2], top);
+        const Span rows = span_of(my, g.extents[3 * id + 2]), columns = span_of(mx, g.extents[3 * id + 1]);
         const int32_t number = static_cast<int32_t>(pair - begin) + 1;
         for (int y = rows.begin; y < rows.end; ++y) {
             const float dy = my - static_cast<float>(y);
-            const float cdy = c * dy * dy, bdy = 2.0f * b * dy;
-            float* T_row = T + y * kTile;
-            int32_t *open_row = open + y * kTile, *seen_row = seen + y * kTile;
+            const float cdy = kHalf * c * dy * dy, bdy = 2.0f * kHalf * b * dy;
+            for (int block = columns.begin / L * L; block < columns.end; block += L) {
+                const int at = y * kTile + block;
+                const float to_block = mx - static_cast<float>(block);
 #pragma omp simd
-            for (int x = 0; x < kTile; ++x) {
-                const float dx = mx - static_cast<float>(x);
-                const float power = -0.5f * (dx * (a * dx + bdy) + cdy);
-                const float alpha = std::min(kMostAlpha, o * exponential(std::min(power, 0.0f)));
-                const float next = T_row[x] * (1.0f - alpha);
-                const bool counts = (power <= 0.0f) & (alpha >= kLeastAlpha) & (open_row[x] != 0);
-                const bool ends = next < kLeastTransmittance;
-                const float weight = counts & !ends ? T_row[x] * alpha : 0.0f;
-                open_row[x] = counts & ends ? 0 : open_row[x];
-                T_row[x] = counts & !ends ? next : T_row[x];
-                seen_row[x] = counts & !ends ? number : seen_row[x];
-                for (int k = 0; k < C; ++k) F[k][y * kTile + x] += weight * f[k];
+                for (int x = 0; x < L; ++x) {
+                    const float dx = to_block - static_cast<float>(x);
+                    const float power = dx * (half_a * dx + bdy) + cdy;
+                    const float alpha = std::min(kMostAlpha, o * power_of_two(std::min(power, 0.0f)));
+                    const float before = T[at + x], next = before - before * alpha;
+                    const bool counts = (power <= 0.0f) & (alpha >= kLeastAlpha) & (before > 0.0f);
+                    const bool ends = next < kLeastTransmittance;
+                    const float taken = counts & !ends ? alpha : 0.0f, weight = before * taken;
+                    // Without a condition: compilers make stores under a mask of those, which some processors do slowly.
+                    const uint32_t after = std::bit_cast<uint32_t>(before - weight);
+                    T[at + x] = std::bit_cast<float>(after | (counts & ends ? 0x80000000u : 0u));
+                    seen[at + x] = std::max(seen[at + x], counts & !ends ? number : 0);
+                    for (int k = 0; k < C; ++k) F[k][at + x] += weight * f[k];
+                }
             }
         }
     }
@@ -158,13 +167,14 @@ INLINE void forward_tile(const Splats& g, const Tiles& t, int tile, float* image
         const int64_t at = static_cast<int64_t>(top + y) * t.width + left;
         const int64_t plane = static_cast<int64_t>(t.width) * t.height;
         for (int k = 0; k < C; ++k) std::memcpy(image + k * plane + at, F[k] + y * kTile, wide * sizeof(float));
-        std::memcpy(transmittance + at, T + y * kTile, wide * sizeof(float));
+        for (int x = 0; x < wide; ++x) transmittance[at + x] = std::abs(T[y * kTile + x]);
         std::memcpy(last + at, seen + y * kTile, wide * sizeof(int32_t));
     }
 }
 
 // d_pairs: (P, 6 + C): mean x, y; conic a, b, c; opacity; features.
-template <int C>
+// Every pair of the tile is written.
+template <int C, int L>
 INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float* transmittance, const int32_t* last,
                           const float* d_image, const float* d_transmittance, float* d_pairs) {
     const int left = tile % t.across * kTile, top = tile / t.across * kTile;
@@ -172,6 +182,10 @@ INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float
     const int64_t plane = static_cast<int64_t>(t.width) * t.height;
     alignas(64) float T[kPixels], S[kPixels], D[C][kPixels];
     alignas(64) int32_t seen[kPixels];
+    // Sums of d_power by 1, dx, dy, dx^2, dx dy, dy^2, and of features: first down each column of a block, within which
+    // dx does not change, then over blocks, then across the columns. All are 0 again when a pair is done.
+    enum { k0, kX, kY, kXX, kXY, kYY, kFeatures };
+    alignas(64) float sums[kFeatures + C][L] = {}, s_0[L] = {}, s_y[L] = {}, s_yy[L] = {}, s_f[C][L] = {};
     std::memset(T, 0, sizeof T);
     std::memset(S, 0, sizeof S);
     std::memset(D, 0, sizeof D);
@@ -188,61 +202,77 @@ INLINE void backward_tile(const Splats& g, const Tiles& t, int tile, const float
             for (int k = 0; k < C; ++k) D[k][i] = d_image[k * plane + at];
         }
     const int64_t begin = t.starts[tile];
+    for (int64_t pair = begin + most; pair < t.starts[tile + 1]; ++pair)
+        std::fill_n(d_pairs + t.slots[pair] * (6 + C), 6 + C, 0.0f);
     for (int64_t pair = begin + most - 1; pair >= begin; --pair) {
         const int64_t id = t.ids[pair];
         const float mx = g.means[2 * id] - static_cast<float>(left) - 0.5f, my = g.means[2 * id + 1] - static_cast<float>(top) - 0.5f;
         const float a = g.conics[3 * id], b = g.conics[3 * id + 1], c = g.conics[3 * id + 2], o = g.opacities[id];
+        const float half_a = kHalf * a;
         float f[C];
         for (int k = 0; k < C; ++k) f[k] = g.features[C * id + k];
-        const Rows rows = rows_of(g.means[2 * id + 1], g.extents[3 * id + 2], top);
+        const Span rows = span_of(my, g.extents[3 * id + 2]), columns = span_of(mx, g.extents[3 * id + 1]);
         const int32_t number = static_cast<int32_t>(pair - begin) + 1;
-        float sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0, so = 0, sf[C] = {};
-        for (int y = rows.begin; y < rows.end; ++y) {
-            const float dy = my - static_cast<float>(y);
-            const float cdy = c * dy * dy, bdy = 2.0f * b * dy;
-            float *T_row = T + y * kTile, *S_row = S + y * kTile;
-            const int32_t* seen_row = seen + y * kTile;
-            float row_x = 0, row_0 = 0, row_xx = 0, row_o = 0;
-#pragma omp simd reduction(+ : row_x, row_0, row_xx, row_o, sf[:C])
-            for (int x = 0; x < kTile; ++x) {
-                const float dx = mx - static_cast<float>(x);
-                const float power = -0.5f * (dx * (a * dx + bdy) + cdy);
-                const float e = exponential(std::min(power, 0.0f));
-                const float raw = o * e;
-                const bool counts = (power <= 0.0f) & (raw >= kLeastAlpha) & (number <= seen_row[x]);
-                const float alpha = counts ? std::min(kMostAlpha, raw) : 0.0f;
-                const float inverse = 1.0f / (1.0f - alpha);
-                const float before = T_row[x] * inverse;
-                const float weight = alpha * before;
-                float along = 0.0f;
-                for (int k = 0; k < C; ++k) {
-                    along += f[k] * D[k][y * kTile + x];
-                    sf[k] += weight * D[k][y * kTile + x];
+        for (int block = columns.begin / L * L; block < columns.end; block += L) {
+            const float to_block = mx - static_cast<float>(block);
+            for (int y = rows.begin; y < rows.end; ++y) {
+                const float dy = my - static_cast<float>(y);
+                const float cdy = kHalf * c * dy * dy, bdy = 2.0f * kHalf * b * dy;
+                const int at = y * kTile + block;
+#pragma omp simd
+                for (int x = 0; x < L; ++x) {
+                    const float dx = to_block - static_cast<float>(x);
+                    const float power = dx * (half_a * dx + bdy) + cdy;
+                    const float raw = o * power_of_two(std::min(power, 0.0f));
+                    const bool counts = (power <= 0.0f) & (raw >= kLeastAlpha) & (number <= seen[at + x]);
+                    const float alpha = counts ? std::min(kMostAlpha, raw) : 0.0f;
+                    const float inverse = 1.0f / (1.0f - alpha);
+                    const float before = T[at + x] * inverse;
+                    const float weight = alpha * before;
+                    float along = 0.0f;
+                    for (int k = 0; k < C; ++k) {
+                        along += f[k] * D[k][at + x];
+                        s_f[k][x] += weight * D[k][at + x];
+                    }
+                    const float moving = counts & (raw <= kMostAlpha) ? raw : 0.0f;
+                    const float d_power = moving * (before * along - S[at + x] * inverse), by_y = d_power * dy;
+                    S[at + x] += weight * along;
+                    T[at + x] = before;
+                    s_0[x] += d_power;
+                    s_y[x] += by_y;
+                    s_yy[x] += by_y * dy;
                 }
-                const float d_alpha = counts & (raw <= kMostAlpha) ? before * along - S_row[x] * inverse : 0.0f;
-                S_row[x] += weight * along;
-                T_row[x] = before;
-                const float d_power = raw * d_alpha;
-                row_o += e * d_alpha;
-                row_0 += d_power;
-                row_x += d_power * dx;
-                row_xx += d_power * dx * dx;
             }
-            so += row_o;
-            sx += row_x;
-            sy += row_0 * dy;
-            sxx += row_xx;
-            sxy += row_x * dy;
-            syy += row_0 * dy * dy;
+#pragma omp simd
+            for (int x = 0; x < L; ++x) {
+                const float dx = to_block - static_cast<float>(x), by_x = s_0[x] * dx;
+                sums[k0][x] += s_0[x];
+                sums[kX][x] += by_x;
+                sums[kY][x] += s_y[x];
+                sums[kXX][x] += by_x * dx;
+                sums[kXY][x] += s_y[x] * dx;
+                sums[kYY][x] += s_yy[x];
+                s_0[x] = s_y[x] = s_yy[x] = 0.0f;
+                for (int k = 0; k < C; ++k) {
+                    sums[kFeatures + k][x] += s_f[k][x];
+                    s_f[k][x] = 0.0f;
+                }
+            }
         }
+        float sum[kFeatures + C] = {};
+        for (int k = 0; k < kFeatures + C; ++k)
+            for (int x = 0; x < L; ++x) {
+                sum[k] += sums[k][x];
+                sums[k][x] = 0.0f;
+            }
         float* out = d_pairs + t.slots[pair] * (6 + C);
-        out[0] = -(a * sx + b * sy);
-        out[1] = -(b * sx + c * sy);
-        out[2] = -0.5f * sxx;
-        out[3] = -sxy;
-        out[4] = -0.5f * syy;
-        out[5] = so;
-        for (int k = 0; k < C; ++k) out[6 + k] = sf[k];
+        out[0] = -(a * sum[kX] + b * sum[kY]);
+        out[1] = -(b * sum[kX] + c * sum[kY]);
+        out[2] = -0.5f * sum[kXX];
+        out[3] = -sum[kXY];
+        out[4] = -0.5f * sum[kYY];
+        out[5] = sum[k0] / o;
+        for (int k = 0; k < C; ++k) out[6 + k] = sum[kFeatures + k];
     }
 }
 
@@ -283,24 +313,24 @@ INLINE void blur_plane(const float* in, float* out, int height, int width, const
 #define HAS_WIDER 0
 #endif
 
-#define LOOPS(NAME, TARGET)                                                                                         \
+#define LOOPS(NAME, TARGET, L)                                                                                      \
     template <int C>                                                                                                \
     TARGET void forward_##NAME(const Splats& g, const Tiles& t, int i, float* f, float* T, int32_t* n) {            \
-        forward_tile<C>(g, t, i, f, T, n);                                                                          \
+        forward_tile<C, L>(g, t, i, f, T, n);                                                                          \
     }                                                                                                               \
     template <int C>                                                                                                \
     TARGET void backward_##NAME(const Splats& g, const Tiles& t, int i, const float* T, const int32_t* n,           \
                                 const float* df, const float* dT, float* d) {                                       \
-        backward_tile<C>(g, t, i, T, n, df, dT, d);                                                                 \
+        backward_tile<C, L>(g, t, i, T, n, df, dT, d);                                                                 \
     }                                                                                                               \
     TARGET void blur_##NAME(const float* in, float* out, int h, int w, const float* weights, float* rows) {         \
         blur_plane(in, out, h, w, weights, rows);                                                                   \
     }
 
-LOOPS(plain, )
+LOOPS(plain, , 4)
 #if HAS_WIDER
-LOOPS(avx2, AVX2)
-LOOPS(avx512, WIDE)
+LOOPS(avx2, AVX2, 8)
+LOOPS(avx512, WIDE, 16)
 #endif
 
 int vector_width() {
@@ -552,15 +582,21 @@ EXPORT void splat_bin(int64_t n, const float* means, const float* conics, const 
         if (counts[i]) visible.push_back(static_cast<int32_t>(i));
     }
     const std::vector<int32_t> order = by_depth(depths, visible);
+    const std::unique_ptr<int32_t[]> tile_of(new int32_t[sum]);  // of each slot
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t i = 0; i < n; ++i) {
+        if (!counts[i]) continue;
+        const Extent e{extents[3 * i], extents[3 * i + 1], extents[3 * i + 2]};
+        int32_t* to = tile_of.get() + first[i];
+        each_tile(means + 2 * i, conics + 3 * i, e, across, down, [&](int tile) { *to++ = tile; });
+    }
     // A counting sort by tile in parallel: each part of the order counts, then writes where the parts before it end.
     const int64_t parts = std::max(1, threads), size = static_cast<int64_t>(order.size());
     std::vector<int64_t> next(parts * tiles, 0);
     const auto visit_part = [&](int64_t part, auto visit) {
         for (int64_t k = size * part / parts; k < size * (part + 1) / parts; ++k) {
             const int32_t i = order[k];
-            const Extent e{extents[3 * i], extents[3 * i + 1], extents[3 * i + 2]};
-            int64_t slot = first[i];
-            each_tile(means + 2 * i, conics + 3 * i, e, across, down, [&](int tile) { visit(tile, i, slot++); });
+            for (int64_t slot = first[i]; slot < first[i] + counts[i]; ++slot) visit(tile_of[slot], i, slot);
         }
     };
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
@@ -612,7 +648,6 @@ EXPORT int splat_backward(int64_t n, int channels, const float* means, const flo
     const int size = 6 + channels;
     std::vector<int64_t> first(n + 1);
     for (int64_t i = 0; i < n; ++i) first[i + 1] = first[i] + counts[i];
-    std::memset(d_pairs, 0, sizeof(float) * size * first[n]);
     const bool known = with_channels(channels, [&]<int C>() {
         const auto loop = backward_for<C>(limited(widest));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
@@ -695,27 +730,30 @@ EXPORT void splat_project_backward(int64_t n, const float* means, const float* q
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t i = 0; i < n; ++i) {
         float* to_sh = d_sh + static_cast<int64_t>(coefficients) * 3 * i;
-        std::fill(to_sh, to_sh + 3 * coefficients, 0.0f);
         std::fill(d_means + 3 * i, d_means + 3 * i + 3, 0.0f);
         std::fill(d_quaternions + 4 * i, d_quaternions + 4 * i + 4, 0.0f);
         std::fill(d_log_scales + 3 * i, d_log_scales + 3 * i + 3, 0.0f);
         d_opacity_logits[i] = 0.0f;
         Projected o;
-        if (!(depths[i] > 0.0f) || !project_one(cam, centre, means + 3 * i, quaternions + 4 * i, log_scales + 3 * i, o)) continue;
+        const bool seen = depths[i] > 0.0f && project_one(cam, centre, means + 3 * i, quaternions + 4 * i, log_scales + 3 * i, o);
+        std::fill(to_sh + (seen ? 3 * count : 0), to_sh + 3 * coefficients, 0.0f);
+        if (!seen) continue;
         float dp[3] = {0.0f, 0.0f, d_depths[i]}, d_mean[3] = {};
 
         // Colour and opacity.
         float Y[16], dY[16][3], d_offset[3] = {};
         harmonics(degree, o.offset[0], o.offset[1], o.offset[2], Y, dY);
         const float* k = sh + static_cast<int64_t>(coefficients) * 3 * i;
+        float d_colour[3];
         for (int c = 0; c < 3; ++c) {
             float sum = 0.5f;
             for (int j = 0; j < count; ++j) sum += Y[j] * k[3 * j + c];
-            const float d = sum > 0.0f ? d_colours[3 * i + c] : 0.0f;
-            for (int j = 0; j < count; ++j) {
-                to_sh[3 * j + c] = Y[j] * d;
-                for (int axis = 0; axis < 3; ++axis) d_offset[axis] += d * k[3 * j + c] * dY[j][axis];
-            }
+            d_colour[c] = sum > 0.0f ? d_colours[3 * i + c] : 0.0f;
+        }
+        for (int j = 0; j < count; ++j) {
+            const float by_basis = dot3(d_colour, k + 3 * j);
+            for (int c = 0; c < 3; ++c) to_sh[3 * j + c] = Y[j] * d_colour[c];
+            for (int axis = 0; axis < 3; ++axis) d_offset[axis] += by_basis * dY[j][axis];
         }
         const float radial = dot3(d_offset, o.offset);
         for (int a = 0; a < 3; ++a) d_mean[a] += (d_offset[a] - radial * o.offset[a]) / std::max(o.distance, 1e-20f);
