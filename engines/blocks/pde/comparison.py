@@ -59,11 +59,16 @@ def on_nodes(field: SampledField, like: SampledField) -> SampledField:
     values = np.asarray(field.values, float)
     along = [(0, field.times, like.times)] if len(field.times) > 1 else []
     along += [(2 + k, a, b) for k, (a, b) in enumerate(zip(field.axes, like.axes, strict=True)) if len(a) > 1]
+    known = np.ones([1] * 5, bool)
     for axis, nodes, targets in along:
         values = _along(values, axis, nodes, targets)
+        known = known & _within(axis, nodes, targets)
     shape = (len(like.times), len(field.components), *like.values.shape[2:])
     return like.replace(
-        values=np.broadcast_to(values, shape), components=field.components, vectors=field.vectors, name=field.name
+        values=np.broadcast_to(np.where(known, values, np.nan), shape),
+        components=field.components,
+        vectors=field.vectors,
+        name=field.name,
     )
 
 
@@ -71,14 +76,18 @@ def _along(values: np.ndarray, axis: int, nodes: np.ndarray, targets: np.ndarray
     """Values at ``targets`` instead of at ``nodes`` along one axis: a tensor grid is taken axis by axis."""
     from scipy.interpolate import make_interp_spline
 
-    slack = 1e-9 * max(1.0, float(np.ptp(nodes)))
-    inside = (targets >= nodes[0] - slack) & (targets <= nodes[-1] + slack)
     # a spline would carry one NaN all over
     degree = min(3, len(nodes) - 1) if np.isfinite(values).all() else 1
-    found = make_interp_spline(nodes, values, degree, axis=axis, check_finite=False)(np.clip(targets, *nodes[[0, -1]]))
-    shape = [1] * found.ndim
+    spline = make_interp_spline(nodes, values, degree, axis=axis, check_finite=False)
+    return np.asarray(spline(np.clip(targets, nodes[0], nodes[-1])))
+
+
+def _within(axis: int, nodes: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Which targets lie between the first and the last node, to be broadcast with values."""
+    slack = 1e-9 * max(1.0, float(np.ptp(nodes)))
+    shape = [1] * 5
     shape[axis] = -1
-    return np.where(inside.reshape(shape), found, np.nan)
+    return ((targets >= nodes[0] - slack) & (targets <= nodes[-1] + slack)).reshape(shape)
 
 
 def shared_parts(field: SampledField, truth: SampledField) -> tuple[SampledField, SampledField]:
