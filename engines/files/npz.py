@@ -1,5 +1,5 @@
-"""NumPy archives (``.npz``): fields, models, photos, Gaussians, camera paths and videos as arrays and one JSON text,
-without pickle.
+"""NumPy archives (``.npz``): fields, solutions, models, photos, Gaussians, camera paths and videos as arrays and one
+JSON text, without pickle.
 
 ``kind`` is a JSON text that names the type and its settings; the other entries are the arrays: ``values``, ``origin``
 and ``spacing`` of a field, ``weights/<name>`` of a model, and the arrays of the others by their names.
@@ -35,6 +35,7 @@ from engines.data import (
     Video,
 )
 from engines.files import guard
+from engines.files.gridded import FieldOptions, Stored, field_from
 from engines.files.npy import array_bytes, read_array
 from engines.files.registry import Loaded, reader, writer
 from engines.files.settings import restored, settings_of
@@ -73,9 +74,13 @@ class NpzWriteOptions(Params):
     title="NumPy archive",
     extensions=(".npz",),
     gives=(GridField, Model, *WHOLE.values(), *DECLARED.values()),
+    options=FieldOptions,
 )
-def read_npz(path: Path, options: Params) -> Loaded:
+def read_npz(path: Path, options: FieldOptions) -> Loaded:
+    """Archives of others are read as fields: arrays of values, and vectors of nodes such as t, x, y."""
     arrays = _arrays(path)
+    if "kind" not in arrays:
+        return field_from(path, {name: Stored.of(values) for name, values in arrays.items()}, options)
     kind = arrays.pop("kind", None)
     try:
         settings = json.loads(str(kind[()])) if kind is not None and kind.dtype.kind == "U" and kind.ndim == 0 else {}

@@ -23,7 +23,7 @@ class HdfWriteOptions(Params):
     compress: bool = Param(True, help="Pack the values with gzip")
 
 
-@reader(key="vtkhdf", title="HDF5 field", extensions=(".vtkhdf", ".h5", ".hdf5"), gives=(GridField,))
+@reader(key="vtkhdf", title="HDF5 field", extensions=(".vtkhdf",), gives=(GridField,))
 def read_vtkhdf(path: Path, options: Params) -> Loaded:
     import h5py
 

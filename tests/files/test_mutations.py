@@ -11,13 +11,15 @@ import pytest
 from engines.core import Artifact, UserError
 from engines.files import READERS, read, write
 from engines.files.csvtable import CsvReadOptions
+from engines.files.hdf5 import Hdf5WriteOptions
 from engines.files.metaimage import MetaImageWriteOptions
+from engines.files.netcdf import NetcdfWriteOptions
 from engines.files.nrrd import NrrdWriteOptions
 from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
 from engines.files.vtkxml import VtkWriteOptions
-from tests.files import made, photo_sets
+from tests.files import grids, made, photo_sets
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
@@ -133,6 +135,18 @@ SAMPLES = {
     "npz gaussians": lambda f: _written(f, "gaussians", "g.npz"),
     "npz bound gaussians": lambda f: _written(f, "bound", "b.npz"),
     **{f"npz {m}": (lambda f, m=m: _written(f, m, "f.npz")) for m in ("flow", "body", "solution", "trajectory")},
+    "npz foreign": lambda f: grids.archive(f),
+    "npy-field": lambda f: _written(f, "profile", "v.npy"),
+    "csv-field": lambda f: _written(f, "profile", "v.csv"),
+    "hdf5": lambda f: _written(f, "flow", "f.h5"),
+    "hdf5 packed": lambda f: _written(f, "flow", "f.h5", Hdf5WriteOptions(compress=True)),
+    "hdf5 foreign": grids.foreign_hdf5,
+    "netcdf": lambda f: _written(f, "flow", "f.nc"),
+    "netcdf classic": lambda f: _written(f, "flow", "f.nc", NetcdfWriteOptions(version="3")),
+    "mat": grids.matlab,
+    "mat plain": lambda f: grids.matlab(f, packed=False),
+    "mat hdf5": grids.matlab_hdf5,
+    "frames": lambda f: grids.frames(f) / "heat_0.10.npy",
     "problem": lambda f: _written(f, "problem", "p.problem"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),
     "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
@@ -153,7 +167,8 @@ def survive(name, count, folder):
     options = CsvReadOptions(kind="curve") if name == "csv curve" else None
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
-    assert read(what, options).artifacts
+    key = name.split()[0]
+    assert read(what, options, key).artifacts
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     refused, longest = 0, 0.0
     for number in range(count):
@@ -161,7 +176,7 @@ def survive(name, count, folder):
         path.write_bytes(damaged)
         began, said = time.perf_counter(), None
         try:
-            loaded = read(what, options)
+            loaded = read(what, options, key)
         except UserError as error:
             refused += 1
             said = error
