@@ -142,6 +142,9 @@ ICONS = {
     "Curve": "chart-line", "Table": "table", "Image": "image", "Model": "share-network", "artifact": "file",
     "Photos": "image-square", "UnposedPhotos": "camera-slash", "GaussianCloud": "atom", "BoundGaussians": "atom",
     "GaussianFeatures": "atom",
+    "SampledField": "waves", "MeshField": "triangle", "Problem": "radical", "Solution": "tree-structure",
+    "Trajectory": "tree-structure",
+    "contours": "fingerprint-simple", "arrows": "arrow-up-right", "streamlines": "wind", "difference": "minus",
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
     "SpectrumTable": "waves",
     # states of a run

@@ -217,7 +217,7 @@ def bars_width(bars: Sequence[ColourBar], size: tuple[float, float], bars_at: tu
     return right + sum(_bar_width(bar, metrics) for bar in bars[:2])
 
 
-def _draw_strip(painter: QPainter, box: QRectF, cmap: str) -> None:
+def draw_strip(painter: QPainter, box: QRectF, cmap: str) -> None:
     """The colours of a map, from below to above or from left to right."""
     colours = colour_maps.table(cmap)
     upright = box.height() > box.width()
@@ -244,7 +244,7 @@ def draw_colour_bars(painter: QPainter, size: QSizeF, bars: Sequence[ColourBar],
         title, labels = _bar_texts(bar)
         width = _bar_width(bar, metrics)
         left, top = edge - width, size.height() - height - BAR_FOOT
-        _draw_strip(painter, QRectF(left, top, 12, height), bar.cmap)
+        draw_strip(painter, QRectF(left, top, 12, height), bar.cmap)
         draw_text(painter, QRectF(left, top - 26, width, 18), BESIDE, title)
         for k, text in enumerate(labels):
             y = top + height * (1 - k / 4)
@@ -278,7 +278,7 @@ def draw_flat_bar(painter: QPainter, box: QRectF, bar: ColourBar, halo: str = ""
     draw_text(painter, box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, high, halo)
     strip = QRectF(box.left() + before + 6, box.center().y() - 4, box.width() - before - after - 12, 8)
     if strip.width() > 0:
-        _draw_strip(painter, strip, bar.cmap)
+        draw_strip(painter, strip, bar.cmap)
     painter.restore()
 
 

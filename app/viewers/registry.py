@@ -33,6 +33,7 @@ from engines.data import (
     Photos,
     PhotoSet,
     PointCloud,
+    SampledField,
     Slices,
     Table,
     Video,
@@ -118,6 +119,7 @@ def create(key: str, parent: Any = None) -> Any:
 
 
 for _spec in (
+    ViewerSpec("field", "Field view", "SampledField", (SampledField,), "app.viewers.field_view:FieldView"),
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",

@@ -145,7 +145,14 @@ class Foot(QWidget):
             label.setFont(theme.tabular(label.font()))
             theme.mark(label, tone="muted")
         self.narrow: bool | None = None
+        self._slides = True
         self._arrange(False)
+
+    def set_slider(self, on: bool) -> None:
+        """Whether there is something to slide along."""
+        self._slides = on
+        self.slider.setVisible(on)
+        self._arrange(bool(self.narrow))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(120, super().minimumSizeHint().height())
@@ -172,7 +179,7 @@ class Foot(QWidget):
         else:
             for k, widget in enumerate((self.slider, self.position, self.readout)):
                 self._grid.addWidget(widget, 0, k)
-        for column, stretch in enumerate((0, 1, 0) if narrow else (2, 0, 3)):
+        for column, stretch in enumerate((0, 1, 0) if narrow else (2 if self._slides else 0, 0, 3)):
             self._grid.setColumnStretch(column, stretch)
         self.position.setMinimumWidth(0 if narrow else 150)
         self.say(self.readout.text())

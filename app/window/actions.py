@@ -62,7 +62,7 @@ MENUS: dict[str, tuple[ActionSpec, ...]] = {
         ActionSpec("split-right", "Split &right", "split_right", "split-right", "Ctrl+\\", "has_view"),
         ActionSpec("split-below", "Split &below", "split_below", "split-below", "Ctrl+Shift+\\", "has_view"),
         ActionSpec("detach", "&Move the view to its own window", "detach_view", "detach", "", "has_view"),
-        ActionSpec("link", "&Link the cameras", "link_cameras", "link", "Ctrl+Shift+L", "", True),
+        ActionSpec("link", "&Link cameras and times", "link_cameras", "link", "Ctrl+Shift+L", "", True),
         ActionSpec("picture", "Save a &picture or turntable…", "save_picture", "camera", "Ctrl+Shift+E", "has_view"),
         ActionSpec("next-view", "&Next view", "next_view", "", "Ctrl+Tab", "has_view"),
         ActionSpec("close-view", "C&lose the view", "close_view", "close", "Ctrl+W", "has_view"),

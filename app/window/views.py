@@ -43,7 +43,8 @@ class ViewArea(QWidget):
         self._root: QWidget | None = None
         self._active: Pane | None = None
         self.floating: list[FloatingView] = []
-        self._link: Any = None
+        self._links: Any = ()
+        """Of cameras and of times; made when they are first wanted."""
         self._linking = settings().get("link_cameras")
         self._link_timer = QTimer(self, singleShot=True, interval=50)
         self._link_timer.timeout.connect(self._relink)
@@ -303,7 +304,7 @@ class ViewArea(QWidget):
     def dropped_on_empty(self, ids: list[str]) -> None:
         self.show_artifacts(ids)
 
-    # --- linked cameras ---
+    # --- linked cameras and times ---
 
     @property
     def cameras_linked(self) -> bool:
@@ -315,20 +316,18 @@ class ViewArea(QWidget):
         self._relink()
 
     def _relink(self) -> None:
-        scenes = [
-            viewer
-            for frame in (p.current for p in self.panes())
-            if frame is not None
-            for viewer in frame.viewers()
-            if hasattr(viewer, "camera_moved")
-        ]
-        if self._link is None and len(scenes) < 2:
+        frames = [frame for pane in self.panes() if (frame := pane.current) is not None]
+        viewers = [viewer for frame in frames for viewer in frame.viewers()]
+        scenes = [viewer for viewer in viewers if hasattr(viewer, "camera_moved")]
+        timed = [viewer for viewer in viewers if hasattr(viewer, "time_moved")]
+        if not self._links and max(len(scenes), len(timed)) < 2:
             return
-        from app.viewers.links import CameraLink
+        from app.viewers.links import CameraLink, TimeLink
 
-        if self._link is None:
-            self._link = CameraLink()
-        self._link.link(scenes if self._linking and len(scenes) > 1 else [])
+        if not self._links:
+            self._links = (CameraLink(), TimeLink())
+        for link, linked in zip(self._links, (scenes, timed), strict=True):
+            link.link(linked if self._linking and len(linked) > 1 else [])
 
     # --- keeping ---
 
