@@ -37,6 +37,17 @@ def test_each_cell_of_a_net_of_sobol_points_holds_one():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_restored_generator_draws_the_same(kind):
+    rng = np.random.default_rng(3)
+    collocation.unit_points(kind, 16, 2, rng)
+    state = rng.bit_generator.state
+    first = collocation.unit_points(kind, 16, 2, rng)
+    other = np.random.default_rng(99)
+    other.bit_generator.state = state
+    np.testing.assert_array_equal(collocation.unit_points(kind, 16, 2, other), first)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_points_of_a_face_lie_on_it(kind):
     points = collocation.on_face(kind, 30, LOWER, UPPER, 1, 5.0, np.random.default_rng(0), LIKE).numpy()
     assert (points[:, 1] == 5).all()

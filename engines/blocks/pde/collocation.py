@@ -27,9 +27,11 @@ def unit_points(sampling: Sampling, count: int, dimensions: int, rng: np.random.
         return tensor_points([(np.arange(nodes) + rng.random()) / nodes for _ in range(dimensions)])
     from scipy.stats import qmc
 
+    # SciPy spawns a generator from the one it is given, which a stored state of that one does not tell: give a number.
+    seed = int(rng.integers(2**63))
     if sampling == "Latin hypercube":
-        return np.asarray(qmc.LatinHypercube(dimensions, rng=rng).random(count))
-    return np.asarray(qmc.Sobol(dimensions, rng=rng).random(1 << (count - 1).bit_length())[:count])
+        return np.asarray(qmc.LatinHypercube(dimensions, rng=seed).random(count))
+    return np.asarray(qmc.Sobol(dimensions, rng=seed).random(1 << (count - 1).bit_length())[:count])
 
 
 def tensor_points(axes: Sequence[np.ndarray]) -> np.ndarray:
