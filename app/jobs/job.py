@@ -13,6 +13,7 @@ import numpy as np
 
 from app.jobs.execute import Outcome
 from engines.core import (
+    ELAPSED,
     Artifact,
     Checkpoint,
     Checkpointed,
@@ -251,6 +252,7 @@ class Job:
                 with self._data:
                     for name, value in event.values.items():
                         self._add_point(name, event.step, value)
+                    self._add_point(ELAPSED, event.step, event.seconds + self.spec.seconds)
             case Previewed():
                 self.latest_preview = event.artifacts
             case Noted():

@@ -15,7 +15,7 @@ from app.jobs.job import ENDED, Job, JobEvent, JobSpec, StatusChanged, Submitted
 from app.jobs.queue import JobQueue
 from app.project import LogLine, Project, RunRecord
 from app.project.records import now
-from engines.core import Artifact, Checkpointed, Logged, Method, Noted, UserError, versions
+from engines.core import ELAPSED, Artifact, Checkpointed, Logged, Method, Noted, UserError, versions
 from engines.data import Curve, Table
 
 log = logging.getLogger("fieldwright.jobs")
@@ -86,7 +86,8 @@ class Recorder:
 
     def _note(self, job: Job, event: JobEvent) -> None:
         if isinstance(event, Logged):
-            self._rows.setdefault(job.run_id, []).append((event.step, event.values))
+            values = {**event.values, ELAPSED: event.seconds + job.spec.seconds}
+            self._rows.setdefault(job.run_id, []).append((event.step, values))
         elif isinstance(event, Checkpointed):
             self._checkpoints[job.run_id] = job  # only the latest one counts
 

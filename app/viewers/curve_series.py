@@ -43,7 +43,7 @@ class Series:
     """One line of a plot, and behind it, paler, what was measured."""
 
     def __init__(self) -> None:
-        self.x = self.y = np.zeros(0)
+        self.x = self.steps = self.y = np.zeros(0)
         self.dirty = True
         self.on = True
         self.smooth = self.y

@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPen
-from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import curve_looks, curve_output, plotting
@@ -23,6 +23,7 @@ from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
+from engines.core import ELAPSED
 from engines.data import Curve
 
 REFRESH_MS = 60
@@ -51,6 +52,7 @@ class CurvesView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self._clocks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._make_bar()
         column.addWidget(self.bar)
         self.legend = Legend(self, self._toggled)
@@ -82,6 +84,11 @@ class CurvesView(QWidget):
         self.y_log = act(
             "y-log", "Logarithmic y axis", "curves", lambda _: self._set_log(), "G", checkable=True, words="Log y"
         )
+        self.against_time = act(
+            "against-time", "Against seconds instead of steps", "time", lambda _: self._retime(), "I",
+            checkable=True, words="Seconds", keep=50,
+        )  # fmt: skip
+        self._show_clock(False)
         row = self.bar.group("smoothing-group", "Smoothing", "chart-line-up")
         label = QLabel("Smoothing")
         theme.mark(label, tone="muted")
@@ -102,6 +109,9 @@ class CurvesView(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def set_series(self, name: str, x: Any, y: Any, run: str = "") -> None:
         """Set the whole of one series, x increasing. Cheap to call often: the plot follows 16 times a second."""
+        if name == ELAPSED:
+            self._set_clock(run, np.asarray(x, float), np.asarray(y, float))
+            return
         key = (run, name)
         series = self._series.get(key)
         if series is None:
@@ -110,9 +120,41 @@ class CurvesView(QWidget):
             self._arrange()
         x, y = np.asarray(x, float), np.asarray(y, float)
         count = min(len(x), len(y))
-        series.x, series.y, series.dirty = x[:count], y[:count], True
+        series.steps, series.y, series.dirty = x[:count], y[:count], True
+        series.x = self._placed(run, series.steps)
         if not self._timer.isActive():
             self._timer.start(REFRESH_MS)
+
+    def _show_clock(self, on: bool) -> None:
+        """Offer the change between steps and seconds, where it is known when they were logged."""
+        self.against_time.setEnabled(on)
+        button = self.bar.findChild(QToolButton, "against-time-button")
+        if button is not None:
+            self.bar.set_shown(button, on)
+
+    def _set_clock(self, run: str, steps: np.ndarray, seconds: np.ndarray) -> None:
+        """When each step of a run was logged: its series can be shown against that."""
+        new = run not in self._clocks
+        self._clocks[run] = steps, np.maximum.accumulate(seconds) if len(seconds) else seconds
+        if new:
+            self._show_clock(True)
+        if self.against_time.isChecked():
+            self._retime()
+
+    def _placed(self, run: str, steps: np.ndarray) -> np.ndarray:
+        """Where steps lie on the x axis: at themselves, or at the seconds at which they were logged."""
+        clock = self._clocks.get(run)
+        if clock is None or not self.against_time.isChecked() or not len(clock[0]):
+            return steps
+        return np.interp(steps, *clock)
+
+    def _retime(self) -> None:
+        for (run, _), series in self._series.items():
+            series.x, series.dirty = self._placed(run, series.steps), True
+        for panel in self._panels.values():
+            self._label(panel)
+        self._follows = True
+        self._refresh()
 
     def remove_series(self, name: str, run: str = "") -> None:
         series = self._series.pop((run, name), None)
@@ -124,6 +166,8 @@ class CurvesView(QWidget):
     def clear(self) -> None:
         for run, name in list(self._series):
             self.remove_series(name, run)
+        self._clocks.clear()
+        self._show_clock(False)
 
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         curves = [(item, item.artifact) for item in items if isinstance(item.artifact, Curve)]
@@ -153,8 +197,10 @@ class CurvesView(QWidget):
             self._label(panel)
 
     def _label(self, panel: CurvePanel) -> None:
-        panel.set_labels(*(self._labels if self.together.isChecked() else ("", "")))
-        panel.set_x_word(self._labels[0])
+        x, y = self._labels
+        x = "seconds" if self._clocks and self.against_time.isChecked() else x
+        panel.set_labels(*((x, y) if self.together.isChecked() else ("", "")))
+        panel.set_x_word(x)
 
     @property
     def series(self) -> dict[Key, tuple[np.ndarray, np.ndarray]]:
@@ -380,6 +426,7 @@ class CurvesView(QWidget):
             "x_log": self.x_log.isChecked(),
             "y_log": self.y_log.isChecked(),
             "together": self.together.isChecked(),
+            "against_time": self.against_time.isChecked(),
             "smoothing": self.smoothing_slider.value(),
             "hidden": sorted(list(key) for key in self._hidden),
         }
@@ -388,6 +435,7 @@ class CurvesView(QWidget):
         state = state if isinstance(state, dict) else {}
         self.x_log.setChecked(state.get("x_log") is True)
         self.y_log.setChecked(state.get("y_log") is True)
+        self.against_time.setChecked(state.get("against_time") is True)
         if isinstance(state.get("together"), bool):
             self.together.setChecked(state["together"])
         smoothing = state.get("smoothing")

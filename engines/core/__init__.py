@@ -13,12 +13,13 @@ from engines.core.devices import (
     versions,
 )
 from engines.core.errors import Cancelled, TextError, UserError
-from engines.core.events import Checkpointed, Event, Listener, Logged, Noted, Previewed, Progressed, Silent
+from engines.core.events import ELAPSED, Checkpointed, Event, Listener, Logged, Noted, Previewed, Progressed, Silent
 from engines.core.method import Example, InputSpec, Method, OutputSpec, Paper, method
 from engines.core.params import Param, Params, ParamSpec
 from engines.core.run import Control, Run
 
 __all__ = [
+    "ELAPSED",
     "FAMILIES",
     "ArraySpec",
     "Artifact",

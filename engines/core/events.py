@@ -10,6 +10,10 @@ from engines.core.artifact import Artifact
 from engines.core.checkpoint import Checkpoint
 
 
+ELAPSED = "elapsed seconds"
+"""The series in which a job keeps when each step of its other curves was logged."""
+
+
 @dataclass(frozen=True)
 class Progressed:
     """``fraction`` of the whole run in [0, 1]; ``seconds_left`` is None while it cannot be known."""

@@ -10,6 +10,7 @@ from app.viewers.curve_grid import cells
 from app.viewers.curve_series import smoothed
 from app.viewers.plot_axis import nice, nice_powers, short
 from app.viewers.registry import Shown
+from engines.core import ELAPSED
 from tests.viewers.conftest import curve
 
 
@@ -210,3 +211,21 @@ def test_points_that_cannot_be_drawn_do_no_harm(show, qtbot):
                 assert np.isfinite(panel.plot.vb.viewRange()).all()
             view.show_values_at(2.0)
             assert view.screenshot(300, 200).shape == (200, 300, 3)
+
+
+def test_curves_of_runs_can_be_read_against_seconds(show):
+    view = show("curves", 480, 320)
+    view.set_series("loss", [0, 10, 20], [3.0, 2.0, 1.0], run="slow")
+    assert not view.against_time.isEnabled()  # nobody knows yet when that was
+    view.set_series(ELAPSED, [0, 10, 20], [0.0, 5.0, 30.0], run="slow")
+    view.set_series("loss", [0, 10, 20], [3.0, 1.5, 0.5], run="fast")
+    view.set_series(ELAPSED, [0, 10, 20], [0.0, 1.0, 2.0], run="fast")
+    assert view.names == ["loss"]  # the clock is no curve
+    view.against_time.setChecked(True)
+    assert view.series["slow", "loss"][0].tolist() == [0, 5, 30]
+    assert view.series["fast", "loss"][0].tolist() == [0, 1, 2]
+    view.set_series("loss", [0, 10, 20, 25], [3.0, 1.5, 0.5, 0.4], run="fast")
+    view.set_series(ELAPSED, [0, 10, 20, 25], [0.0, 1.0, 2.0, 2.5], run="fast")
+    assert view.series["fast", "loss"][0].tolist() == [0, 1, 2, 2.5]
+    view.against_time.setChecked(False)
+    assert view.series["slow", "loss"][0].tolist() == [0, 10, 20]
