@@ -9,7 +9,6 @@ from typing import Literal, Protocol
 from engines.core.artifact import Artifact
 from engines.core.checkpoint import Checkpoint
 
-
 ELAPSED = "elapsed seconds"
 """The series in which a job keeps when each step of its other curves was logged."""
 
