@@ -37,6 +37,17 @@ class Style:
     level: float | None = None
     volume: bool = False
     """The values of a grid as a cloud instead of a surface."""
+    planes: bool = False
+    """The values of a grid on three planes instead of a surface."""
+    cut_x: float = 0.5
+    cut_y: float = 0.5
+    cut_z: float = 0.5
+    """Where these planes are, from one end of the grid to the other."""
+    quantity: str = ""
+    """Which of a field's quantities is shown."""
+    height: float = 1.0
+    """How much higher a surface is drawn, or how much further a mesh moves, than by default."""
+    arrows: bool = False
 
     @classmethod
     def from_json(cls, data: Any, default: Style) -> Style:
@@ -52,6 +63,9 @@ class Style:
                 values[f.name] = float(given)
         values["opacity"] = min(max(values["opacity"], 0.0), 1.0)
         values["point_size"] = min(max(values["point_size"], 1.0), 40.0)
+        values["height"] = min(max(values["height"], 0.0), 1e4)
+        for name in ("cut_x", "cut_y", "cut_z"):
+            values[name] = min(max(values[name], 0.0), 1.0)
         values["line_width"] = min(max(values["line_width"], 1.0), 20.0)
         if values["color"] and not (len(values["color"]) == 7 and values["color"][0] == "#"):
             values["color"] = default.color
@@ -99,7 +113,8 @@ class Layer:
 
     def __init__(self, item: Shown, index: int) -> None:
         self.id, self.name, self.index = item.id, item.name, index
-        self.artifact: Any = item.artifact
+        self.given = self.artifact = item.artifact
+        """What it was made for, and what of it is drawn: of a field that changes, the one at the time on show."""
         self.style = Style()
         self.fine, self.coarse = Drawn(), Drawn()
         self._extent: tuple[vtkPolyData, np.ndarray] | None = None
@@ -148,6 +163,19 @@ class Layer:
     def pick_points(self) -> np.ndarray | None:
         """Points to snap to, for layers that are not surfaces."""
         return None
+
+    @property
+    def times(self) -> np.ndarray:
+        """At which it is another; one where it does not change."""
+        return np.zeros(1)
+
+    @property
+    def time_words(self) -> tuple[str, str]:
+        """Name and unit of its time."""
+        return getattr(self.given, "time_name", "t"), getattr(self.given, "time_unit", "")
+
+    def set_time(self, time: float) -> None:
+        """Show the time that is nearest to this one."""
 
     # ---- the same for all ---
     @property
@@ -203,11 +231,15 @@ class Layer:
         """The values that the colours stand for; None where there are none."""
         return self.fine.arrays[self.scalar] if self.scalar else None
 
+    def _automatic(self, values: np.ndarray) -> tuple[str, tuple[float, float]]:
+        """The colour map and range for the coloured values while the user chooses none."""
+        return colour_maps.choose(values)
+
     def _choose_range(self) -> None:
         values = self._coloured_values()
         if values is None:
             return
-        cmap, (low, high) = colour_maps.choose(values)
+        cmap, (low, high) = self._automatic(values)
         self.cmap = self.style.cmap or cmap
         if self.cmap in colour_maps.DIVERGING:
             edge = max(abs(low), abs(high))

@@ -89,6 +89,10 @@ class LayerPanel(QFrame):
 
     # ---- fields ---
     def _make_fields(self) -> None:
+        self.quantity = self._combo("quantity", "Quantity")
+        self.quantity.activated.connect(
+            lambda _: self._set(quantity=self.quantity.currentData(), low=None, high=None, cmap="")
+        )
         self.by = self._combo("by", "Colour by")
         self.by.activated.connect(lambda _: self._set(by=self.by.currentData(), low=None, high=None, cmap=""))
         self.cmap = self._combo("cmap", "Colour map")
@@ -123,6 +127,27 @@ class LayerPanel(QFrame):
         self.line_width.valueChanged.connect(lambda v: self._set(line_width=float(v)))
         self.point_size = self._slider("point-size", "Point size", 1, 20)
         self.point_size.valueChanged.connect(lambda v: self._set(point_size=float(v)))
+        self.rise = self._slider("height", "Height", 0, 200)
+        self.rise.valueChanged.connect(lambda v: self._set(height=10 ** ((v - 100) / 50)))
+        self.cuts = QWidget(self)
+        cuts = QVBoxLayout(self.cuts)
+        cuts.setContentsMargins(0, 0, 0, 0)
+        self.cut_sliders = {}
+        for axis in "xyz":
+            made = QSlider(Qt.Orientation.Horizontal, self.cuts)
+            made.setRange(0, 200)
+            made.setObjectName(f"layer-cut-{axis}")
+            made.setAccessibleName(f"Plane across {axis}")
+            made.setToolTip(f"Plane across {axis}")
+            made.valueChanged.connect(lambda v, axis=axis: self._set(**{f"cut_{axis}": v / 200}))
+            cuts.addWidget(made)
+            self.cut_sliders[f"cut_{axis}"] = made
+        self.form.addRow("Across x, y, z", self.cuts)
+        self.arrows = self._check("arrows", "Arrows")
+        self.arrows.toggled.connect(lambda on: self._set(arrows=on))
+        self.planes = self._check("planes", "Planes across")
+        self.planes.setToolTip("The values on three planes instead of a surface.")
+        self.planes.toggled.connect(lambda on: self._set(planes=on))
         self.volume = self._check("volume", "Volume rendering")
         self.volume.setToolTip(
             "All values as a translucent cloud instead of one surface; slow without a graphics card."
@@ -135,7 +160,8 @@ class LayerPanel(QFrame):
         self._fields: dict[str, QWidget] = {
             "by": self.by, "color": self.color, "level": self.level, "opacity": self.opacity, "flat": self.flat,
             "line_width": self.line_width, "point_size": self.point_size, "wireframe": self.wireframe,
-            "volume": self.volume,
+            "volume": self.volume, "quantity": self.quantity, "height": self.rise, "cuts": self.cuts,
+            "arrows": self.arrows, "planes": self.planes,
         }  # fmt: skip
 
     def _combo(self, name: str, title: str) -> QComboBox:
@@ -228,7 +254,7 @@ class LayerPanel(QFrame):
     def _show_current(self) -> None:
         layer = self.current
         uses = layer.uses if layer is not None else ()
-        fields = [*self._fields.values(), self.cmap, self.low, self.high]
+        fields = [*self._fields.values(), *self.cut_sliders.values(), self.cmap, self.low, self.high]
         blocks = [QSignalBlocker(field) for field in fields]
         for name, field in self._fields.items():
             self.form.setRowVisible(field, name in uses)
@@ -257,6 +283,7 @@ class LayerPanel(QFrame):
         self.line_width.setValue(round(style.line_width))
         self.point_size.setValue(round(style.point_size))
         self.volume.setChecked(style.volume)
+        self._fill_field(layer)
         self.wireframe.setChecked(style.wireframe)
         self.flat.setChecked(style.flat)
         if "level" in layer.uses:
@@ -264,6 +291,25 @@ class LayerPanel(QFrame):
             level = layer.level if style.level is None else style.level  # type: ignore[attr-defined]
             self.level.setValue(round(1000 * (level - low) / (high - low)))
             self.level.setToolTip(number(level))
+
+    def _fill_field(self, layer: Layer) -> None:
+        """What layers of fields have besides."""
+        style = layer.style
+        self.arrows.setChecked(style.arrows)
+        self.planes.setChecked(style.planes)
+        for name, slider in self.cut_sliders.items():
+            slider.setValue(round(200 * getattr(style, name)))
+        if "height" in layer.uses:
+            self.form.labelForField(self.rise).setText(layer.height_title)  # type: ignore[attr-defined]
+            self.rise.setValue(round(100 + 50 * math.log10(max(style.height, 1e-2))))
+            self.rise.setToolTip(f"{number(style.height, 3)} times")
+        if "quantity" in layer.uses:
+            quantities = layer.quantities  # type: ignore[attr-defined]
+            self.quantity.clear()
+            for quantity in quantities:
+                self.quantity.addItem(quantity.title, quantity.key)
+            self.quantity.setCurrentIndex(max(0, self.quantity.findData(layer.quantity.key)))  # type: ignore[attr-defined]
+            self.form.setRowVisible(self.quantity, len(quantities) > 1)
 
     # ---- edits ---
     def _set(self, **changes: Any) -> None:
@@ -274,7 +320,7 @@ class LayerPanel(QFrame):
         if style != layer.style:
             self.style_changed.emit(layer.id, style)
             self._refresh()
-            if changes.keys() & {"by", "cmap", "color", "low", "high", "volume"}:
+            if changes.keys() & {"by", "cmap", "color", "low", "high", "volume", "quantity", "planes"}:
                 self._show_current()
             if "level" in changes:
                 self.level.setToolTip(number(changes["level"]))

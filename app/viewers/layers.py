@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -363,7 +364,7 @@ class PointLayer(Layer):
             look.SetDiffuse(0.6)
 
 
-LAYERS: dict[type, type[Layer]] = {
+LAYERS: dict[type, type[Layer] | Callable[[Any], type[Layer] | None]] = {
     Mesh: MeshLayer,
     Slices: ContourLayer,
     PointCloud: PointLayer,
@@ -372,6 +373,15 @@ LAYERS: dict[type, type[Layer]] = {
     Photos: PhotosLayer,
     CameraPath: PathLayer,
 }
+
+
+def kind_of(artifact: Any) -> type[Layer] | None:
+    """The kind of layer that shows an artifact; None for what has no place in space."""
+    for kind in type(artifact).__mro__:
+        if kind in LAYERS:
+            found = LAYERS[kind]
+            return found if isinstance(found, type) else found(artifact)
+    return None
 
 
 def slow_part(artifact: Any) -> bool:

@@ -197,7 +197,8 @@ def _bar_texts(bar: ColourBar, count: int = 5) -> tuple[str, list[str]]:
     """Title and the numbers, from the lowest."""
     values = [bar.low + (bar.high - bar.low) * k / (count - 1) for k in range(count)]
     spread = max(abs(bar.low), abs(bar.high))
-    title = f"{bar.title[:1].upper()}{bar.title[1:]}"
+    # Words begin with a capital; symbols such as u or |v| stay what they are.
+    title = f"{bar.title[:1].upper()}{bar.title[1:]}" if bar.title[:3].isalpha() and len(bar.title) > 2 else bar.title
     return f"{title} ({bar.unit})" if bar.unit else title, [
         number(0.0 if abs(v) < 1e-9 * spread else v, 3) for v in values
     ]

@@ -14,8 +14,14 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from app import theme
 from app.settings import settings
+from app.viewers import (
+    field_layers,  # noqa: F401 - adds its kinds of layers
+    overlay,
+    scene_bar,
+    scene_picture,
+    scene_state,
+)
 from app.viewers import layers as kinds
-from app.viewers import overlay, scene_bar, scene_picture, scene_state
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.framing import Framing, Room
@@ -25,6 +31,7 @@ from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
 from app.viewers.scalar_units import length_unit
 from app.viewers.scene_stage import Stage
+from app.viewers.scene_time import SceneTime
 from app.viewers.toolbar import ViewBar
 from app.viewers.tools import CLICK, Clip, Measure, away, pick
 
@@ -38,6 +45,8 @@ class Scene3D(QWidget):
     measured = Signal(float)
     look_changed = Signal()
     clip_moved = Signal()
+    time_moved = Signal(float)
+    """By the user, by playing or by a link; read :attr:`time`."""
     title_changed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None, *, bar: bool = True) -> None:
@@ -78,13 +87,15 @@ class Scene3D(QWidget):
         self.axis_buttons: QWidget
         scene_bar.fill(self)
         self.bar.setVisible(bar)
+        self.clock = SceneTime(self)
         column.addWidget(self.bar)
         column.addWidget(self.stage, 1)
+        column.addWidget(self.clock.strip)
 
         self.stage.resized.connect(self._resized)
         self.panel.style_changed.connect(self._set_style)
         self.canvas.moved.connect(self._camera_moved)
-        self.canvas.moving_changed.connect(self._moving_changed)
+        self.canvas.moving_changed.connect(self.moving_changed)
         self.canvas.double_clicked.connect(self._focus_on)
         self.setFocusProxy(self.canvas)
         theme.signals.changed.connect(self._theme_changed)
@@ -145,17 +156,17 @@ class Scene3D(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         """Show these and nothing else. The same id with another artifact keeps camera, style and actors."""
-        known = [item for item in items if type(item.artifact) in kinds.LAYERS]
+        known = [item for item in items if kinds.kind_of(item.artifact) is not None]
         self._order = [item.id for item in known]
         for gone in [key for key in self.layers if key not in self._order]:
             self._remove(gone)
         self._preparation.forget_others(self._order)
         for item in known:
             layer = self.layers.get(item.id)
-            if layer is not None and kinds.LAYERS[type(item.artifact)] is not type(layer):
+            if layer is not None and kinds.kind_of(item.artifact) is not type(layer):
                 self._remove(item.id)
                 layer = None
-            if layer is not None and layer.artifact is item.artifact:
+            if layer is not None and layer.given is item.artifact:
                 layer.name = item.name
             elif kinds.slow_part(item.artifact):
                 self._prepare(item)
@@ -185,9 +196,11 @@ class Scene3D(QWidget):
         more = () if surface is None else (surface,)
         if layer is not None:
             layer.name = item.name
+            layer.given = item.artifact
             layer.set_artifact(item.artifact, *more)
             return
-        kind = kinds.LAYERS[type(item.artifact)]
+        kind = kinds.kind_of(item.artifact)
+        assert kind is not None
         surfaces_before = sum(isinstance(other, kinds.SurfaceLayer) for other in self.layers.values())
         layer = kind(item, surfaces_before, *more)
         layer.pixel_scale, layer.software = self.canvas.devicePixelRatioF(), self.canvas.software
@@ -218,6 +231,7 @@ class Scene3D(QWidget):
         self.empty.setVisible(not self.layers and not self._preparation.busy)
         self.panel.set_layers(self.layers)
         self.arrange()
+        self.clock.content_changed()
         self._settled = {key: layer.bounds is not None for key, layer in self.layers.items()}
         if boxes:
             self.framing.follow_content(self.layers.values(), self.room, update=self._settled == before)
@@ -313,10 +327,21 @@ class Scene3D(QWidget):
         self.overlay.update()
         self.camera_moved.emit()
 
-    def _moving_changed(self, moving: bool) -> None:
+    def moving_changed(self, moving: bool) -> None:
+        """The camera moves or time goes on, or no more: coarse geometry, or fine."""
+        moving = moving or self.canvas.moving or self.clock.strip.playing
         coarse = moving and self.canvas.software and settings().get("motion_quality") != "full"
         for layer in self.layers.values():
             layer.set_moving(coarse)
+
+    # ---- time ---
+    @property
+    def time(self) -> float:
+        return self.clock.strip.time
+
+    def set_time(self, time: float) -> None:
+        """Show the time that is nearest to this one."""
+        self.clock.strip.set_time(time)
 
     # ---- tools of the mouse ---
     def pick(self, at: QPointF) -> np.ndarray | None:
@@ -404,6 +429,7 @@ class Scene3D(QWidget):
     def shutdown(self) -> None:
         """Free the GL context; the view cannot be used again. Safe to call twice."""
         self.box.stop()
+        self.clock.strip.clock.stop()
         self._preparation.stop()
         if not self.canvas.is_closed:
             self.canvas.close()

@@ -60,7 +60,7 @@ class Solids:
 
     def show(self, items: Sequence[Shown]) -> None:
         """These and nothing else; the same id with another artifact keeps its look."""
-        self._wanted = {item.id: item for item in items if type(item.artifact) in kinds.LAYERS}
+        self._wanted = {item.id: item for item in items if kinds.kind_of(item.artifact) is not None}
         for gone in [key for key in self.layers if key not in self._wanted]:
             for actor in self.layers.pop(gone).actors:
                 self._renderer.RemoveViewProp(actor)
@@ -83,10 +83,12 @@ class Solids:
 
     def _place(self, item: Shown, more: tuple) -> None:
         layer = self.layers.get(item.id)
-        if layer is not None and type(layer) is kinds.LAYERS[type(item.artifact)]:
+        if layer is not None and type(layer) is kinds.kind_of(item.artifact):
             layer.set_artifact(item.artifact, *more)
         else:
-            layer = kinds.LAYERS[type(item.artifact)](item, len(self.layers), *more)
+            kind = kinds.kind_of(item.artifact)
+            assert kind is not None
+            layer = kind(item, len(self.layers), *more)
             for actor in layer.actors:
                 self._renderer.AddViewProp(actor)
             self.layers[item.id] = layer
