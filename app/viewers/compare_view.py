@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from app import theme
 from app.background import Task, run_in_background
 from app.viewers import compare_bar, overlay, plotting
 from app.viewers.compare_bar import Legend
+from app.viewers.compared import Compared, differing, heading, joined_scores
 from app.viewers.curves_view import CurvesView
 from app.viewers.histogram_view import HistogramView, Shares
 from app.viewers.links import CameraLink
@@ -23,64 +24,10 @@ from app.viewers.scene import Scene3D
 from app.viewers.table_view import TableView
 from app.viewers.toolbar import ViewBar
 from engines.core import Cancelled
-from engines.data import Mesh, Table
+from engines.data import Mesh
 
 CUT = 0.995
 """Colours and histogram end at this share of the vertices: a few stray ones would take all the room."""
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What is known of one run. ``curves``: name to (steps, values); ``params``: name to value."""
-
-    title: str
-    mesh: Mesh | None = None
-    curves: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
-    scores: Table | None = None
-
-
-def differing(runs: Sequence[Compared]) -> Table:
-    """The params that are not the same in all runs; "–" where a run does not have one."""
-    names = list(dict.fromkeys(name for run in runs for name in run.params))
-    rows = [name for name in names if len({repr(run.params.get(name, "–")) for run in runs}) > 1]
-    columns = {"param": np.array(rows, dtype=str)}
-    for k, run in enumerate(runs):
-        values = [str(run.params.get(name, "–")) for name in rows]
-        columns[_heading(runs, k)] = np.array(values, dtype=str)
-        del run
-    return Table(columns=columns)
-
-
-def joined_scores(runs: Sequence[Compared]) -> Table | None:
-    """One row per score with a column per run, and the difference of the last from the first."""
-    tables = [run.scores for run in runs]
-    known = [table for table in tables if table is not None and table.rows]
-    if not known:
-        return None
-    numeric = [name for name, values in known[0].columns.items() if values.dtype.kind in "fiub"]
-    units = known[0].units
-    columns: dict[str, np.ndarray] = {
-        "score": np.array([f"{n} ({units[n]})" if units.get(n) else n for n in numeric], dtype=str)
-    }
-    found = []
-    for k, table in enumerate(tables):
-        values = [
-            float(table.columns[n][0]) if table is not None and n in table.columns and table.rows else np.nan
-            for n in numeric
-        ]
-        found.append(np.array(values))
-        columns[_heading(runs, k)] = found[-1]
-    if len(found) > 1:
-        columns["difference"] = found[-1] - found[0]
-    return Table(columns=columns)
-
-
-def _heading(runs: Sequence[Compared], index: int) -> str:
-    """A run's title, told apart from others of the same title."""
-    title = runs[index].title
-    same = [k for k, run in enumerate(runs) if run.title == title]
-    return title if len(same) == 1 else f"{title} ({same.index(index) + 1})"
 
 
 def distances(meshes: Sequence[Mesh], reference: Mesh | None, cancelled: Callable[[], bool]) -> list[np.ndarray]:
@@ -177,13 +124,13 @@ class CompareView(QWidget):
         self._runs, self._reference = [first, second], reference
         self._meshes = _in_one_unit([run.mesh for run in self._runs], reference)
         for k, (scene, mesh) in enumerate(zip(self.scenes, self._meshes, strict=True)):
-            scene.stage.caption = _heading(self._runs, k)
+            scene.stage.caption = heading(self._runs, k)
             scene.show_artifacts([Shown("mesh", self._runs[k].title, mesh)] if mesh is not None else [])
-            scene.setAccessibleName(f"Surface of {_heading(self._runs, k)}")
+            scene.setAccessibleName(f"Surface of {heading(self._runs, k)}")
         self.curves.clear()
         for k, run in enumerate(self._runs):
             for name, (steps, values) in run.curves.items():
-                self.curves.set_series(name, steps, values, run=_heading(self._runs, k))
+                self.curves.set_series(name, steps, values, run=heading(self._runs, k))
         changed = differing(self._runs)
         self.params.show_artifacts([Shown("params", "Params", changed)] if changed.rows else [])
         scores = joined_scores(self._runs)
@@ -221,7 +168,7 @@ class CompareView(QWidget):
         to = "the reference" if self._reference is not None else "the other surface"
         self.by_distance.setToolTip(f"Distance of each vertex from {to}; one scale for both")
         meshes = [mesh for mesh in self._meshes if mesh is not None]
-        values = [(_heading(self._runs, k), {"distance": d}) for k, d in enumerate(found)]
+        values = [(heading(self._runs, k), {"distance": d}) for k, d in enumerate(found)]
         shares = Shares("vertices", f"Distance to {to}", CUT)
         self.histogram.set_values(values, {"distance": meshes[0].unit}, shares)
         for scene, mesh, run, distance in zip(self.scenes, meshes, self._runs, found, strict=True):

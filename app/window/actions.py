@@ -83,7 +83,7 @@ MENUS: dict[str, tuple[ActionSpec, ...]] = {
         ActionSpec("provenance", "Pro&venance", "inspect_selected", "info", "Ctrl+Shift+I", "has_runs"),
         ActionSpec("again", "Run &again with these settings", "run_again", "again", "", "has_runs"),
         ActionSpec("resume", "Re&sume the run", "resume_selected", "resume", "", "can_resume"),
-        ActionSpec("compare", "C&ompare two runs", "compare_selected", "compare", "Ctrl+D", "can_compare"),
+        ActionSpec("compare", "C&ompare runs", "compare_selected", "compare", "Ctrl+D", "can_compare"),
     ),
     "&Help": (
         ActionSpec("shortcuts", "&Keyboard shortcuts", "show_shortcuts", "shortcuts", "F1"),

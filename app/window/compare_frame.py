@@ -1,4 +1,4 @@
-"""Two runs compared, as a tab."""
+"""Runs compared, as a tab."""
 
 from __future__ import annotations
 
@@ -16,34 +16,75 @@ from app.project import Project, RunRecord
 from app.window.frames import Frame
 from app.window.widgets import Busy, EmptyState, name
 from app.window.workbench import Workbench
-from engines.data import Mesh, Table
+from engines.blocks.pde.comparison import exact_field
+from engines.core import Artifact, UserError
+from engines.data import Mesh, SampledField, Solution, Table, Trajectory
 
 if TYPE_CHECKING:
-    from app.viewers.compare_view import Compared
+    from app.viewers.compare_view import CompareView
+    from app.viewers.compared import Compared
+    from app.viewers.field_compare import FieldCompareView
 
 log = logging.getLogger("fieldwright.window")
 
 
 def gather(project: Project, runs: Sequence[str]) -> tuple[list[Compared], Mesh | None]:
     """What the comparison shows of each run, and the reference that they share. Reads files: not for the GUI thread."""
-    from app.viewers.compare_view import Compared
+    from app.viewers.compared import Compared
 
     found = []
     for run_id in runs:
         record = project.runs[run_id]
-        held = [project.artifact(i) for i in record.outputs.values() if _is(project, i, "Mesh", "Table")]
-        scores = record.outputs.get("scores")
-        table = project.artifact(scores) if scores is not None and _is(project, scores, "Table") else None
+        held = {
+            k: project.artifact(i)
+            for k, i in record.outputs.items()
+            if _is(project, i, "Mesh", "Table", "SampledField", "Solution", "Trajectory")
+        }
+        scores = held.get("scores")
+        field = _field(held)
         found.append(
             Compared(
                 title=record.title,
-                mesh=next((a for a in held if isinstance(a, Mesh)), None),
+                mesh=next((a for a in held.values() if isinstance(a, Mesh)), None),
                 curves=project.curves(run_id),
                 params={"method": record.method, "seed": record.seed, **record.params},
-                scores=table if isinstance(table, Table) else None,
+                scores=scores if isinstance(scores, Table) else None,
+                field=field,
+                truth=_truth(project, record, field),
+                stored=_stored(held, field),
+                seconds=record.seconds,
             )
         )
     return found, _reference(project, [project.runs[i] for i in runs])
+
+
+def _field(outputs: Mapping[str, Artifact]) -> SampledField | None:
+    """The field that a run is about: its output of that name, else the first that is one."""
+    fields = {k: a for k, a in outputs.items() if isinstance(a, SampledField) and k != "error"}
+    return fields.get("field") or next(iter(fields.values()), None)
+
+
+def _truth(project: Project, record: RunRecord, field: SampledField | None) -> SampledField | None:
+    """The reference that a run was given, else the exact solution of its problem, where that is known."""
+    if field is None:
+        return None
+    given = record.inputs.get("reference", "")
+    if _is(project, given, "SampledField"):
+        return project.artifact(given)  # type: ignore[return-value]
+    problem = record.inputs.get("problem", "")
+    if not _is(project, problem, "Problem"):
+        return None
+    try:
+        return exact_field(field, project.artifact(problem))  # type: ignore[arg-type]
+    except UserError:
+        return None
+
+
+def _stored(outputs: Mapping[str, Artifact], field: SampledField | None) -> int:
+    for artifact in outputs.values():
+        if isinstance(artifact, (Solution, Trajectory)):
+            return artifact.size
+    return 0 if field is None else field.values[0].size if len(field.times) else field.values.size
 
 
 def _is(project: Project, entry_id: str, *types: str) -> bool:
@@ -75,6 +116,8 @@ class CompareFrame(Frame):
 
     def title(self) -> str:
         titles = [r.title for i in self.runs if (r := self.bench.project.runs.get(i)) is not None]
+        if len(titles) > 2:
+            return f"{len(titles)} runs compared"
         return " and ".join(titles) or "Comparison"
 
     def icon(self) -> QIcon:
@@ -93,17 +136,28 @@ class CompareFrame(Frame):
         run_in_background(gather, self.bench.project, self.runs, done=self._show, failed=self._failed, owner=self)
 
     def _show(self, found: tuple[list[Compared], Mesh | None]) -> None:
-        from app.viewers.compare_view import CompareView
-
         runs, reference = found
-        view = CompareView(self)
+        view = self._view_for(runs, reference)
         self._viewer = view
         self._pages.addWidget(view)
         self._pages.setCurrentWidget(view)
-        view.set_runs(runs[0], runs[1], reference)
         if self._pending:
             view.restore(self._pending)
         self.layers_changed.emit()
+
+    def _view_for(self, runs: Sequence[Compared], reference: Mesh | None) -> FieldCompareView | CompareView:
+        """Fields of all runs where there are fields, else the surfaces of the first two."""
+        if sum(run.field is not None for run in runs) > 1:
+            from app.viewers.field_compare import FieldCompareView
+
+            fields = FieldCompareView(self)
+            fields.set_runs(runs)
+            return fields
+        from app.viewers.compare_view import CompareView
+
+        surfaces = CompareView(self)
+        surfaces.set_runs(runs[0], runs[1], reference)
+        return surfaces
 
     def _failed(self, error: BaseException) -> None:
         log.warning("the runs could not be compared", exc_info=error)
@@ -118,7 +172,7 @@ class CompareFrame(Frame):
     @classmethod
     def restored(cls, bench: Workbench, state: Mapping[str, Any]) -> Frame | None:
         runs = state.get("runs")
-        if not isinstance(runs, list) or len(runs) != 2 or any(r not in bench.project.runs for r in runs):
+        if not isinstance(runs, list) or len(runs) < 2 or any(r not in bench.project.runs for r in runs):
             return None
         inner = state.get("state")
         return cls(bench, runs, inner if isinstance(inner, Mapping) else None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.window.main_window import MainWindow
 
 ENDED = ("finished", "cancelled", "failed")
+MOST_COMPARED = 6
 
 
 class RunActs(QObject):
@@ -144,18 +145,18 @@ class RunActs(QObject):
         from app.window.compare_frame import CompareFrame
 
         self.window.show_workspace()
-        self.window.views.open(CompareFrame(self.bench, list(run_ids)[:2]))
+        self.window.views.open(CompareFrame(self.bench, list(run_ids)[:MOST_COMPARED]))
 
     def compare_selected(self) -> None:
-        """Compare the two selected runs, or the last two."""
+        """Compare the selected runs, or the last two."""
         chosen = self.window.project_panel.selected_runs()
         if len(chosen) < 2:
             ended = [r.id for r in self.bench.project.runs.values() if r.status == "finished" and r.id not in chosen]
             chosen = [*ended, *chosen][-2:]
-        if len(chosen) == 2:
+        if len(chosen) >= 2:
             self.compare(chosen)
         else:
-            self.bench.notice(Note("Select two runs to compare them."))
+            self.bench.notice(Note("Select two runs or more to compare them."))
 
     # --- telling of results ---
 

@@ -330,8 +330,9 @@ class ProjectPanel(QWidget):
 
     def _run_menu(self, add: Callable[..., None], ids: list[str]) -> None:
         runs = [r for i in ids if (r := self.bench.project.runs.get(i)) is not None]
-        if len(runs) == 2:
-            add("Compare the two runs", "compare", lambda: self.compare_wanted.emit(ids))
+        if len(runs) >= 2:
+            words = "Compare the two runs" if len(runs) == 2 else "Compare the runs"
+            add(words, "compare", lambda: self.compare_wanted.emit(ids))
         if len(runs) == 1:
             run = runs[0]
             add("Show in 3D and slices", "show", lambda: self.run_wanted.emit(run.id))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from app.viewers import overlay
-from app.viewers.compare_view import Compared, CompareView, differing, joined_scores
+from app.viewers.compare_view import CompareView
+from app.viewers.compared import Compared, differing, joined_scores
 from app.viewers.histogram_view import HistogramView, Shares
 from engines.data import Table
 from tests.viewers.conftest import ball
