@@ -1,10 +1,9 @@
-"""A run in space and in slices side by side: its inputs, and what it gives or would give by now."""
+"""A run in two views side by side: its inputs, and what it gives or would give by now."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
@@ -15,66 +14,16 @@ from shiboken6 import isValid
 from app import theme
 from app.jobs import Job
 from app.settings import settings
-from app.viewers.registry import VIEWERS, Shown, create
+from app.viewers.links import TimeLink
+from app.viewers.registry import VIEWERS, create
 from app.window.frames import Frame
 from app.window.requests import Note
+from app.window.run_sides import DRAWN, Side, sides
 from app.window.widgets import EmptyState, name
 from app.window.workbench import Workbench
 from engines.core import Artifact
-from engines.data import (
-    BoundGaussians,
-    CameraPath,
-    DepthVideo,
-    GaussianCloud,
-    GridField,
-    Image,
-    Mesh,
-    Photos,
-    PhotoSet,
-    PointCloud,
-    Slices,
-    Video,
-    Volume,
-)
 
 log = logging.getLogger("fieldwright.window")
-IN_SPACE = (Mesh, PointCloud, Slices)
-IN_SLICES = (GridField, Volume)
-IN_SPLATS = (GaussianCloud, BoundGaussians)
-IN_VIDEOS = (Video, DepthVideo)
-IN_PICTURES = (PhotoSet, Image, CameraPath, *IN_VIDEOS)
-
-
-@dataclass(frozen=True)
-class Side:
-    """What one half of the frame shows, and in which viewer."""
-
-    viewer: str
-    items: list[Shown]
-
-
-def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tuple[Side, Side]:
-    """A run in two views; ids stay the same from preview to result."""
-    given = [Shown(f"in/{key}", key.capitalize(), a) for key, a in inputs.items()]
-    # One of many pictures is called as it calls itself: by its photo, not by its number.
-    made = [Shown(f"out/{k}", a.name if "/" in k and a.name else k.capitalize(), a) for k, a in outputs.items()]
-    splats = [s for s in (*made, *given) if isinstance(s.artifact, IN_SPLATS)]
-    photos = [s for s in (*given, *made) if isinstance(s.artifact, Photos)]
-    photos = photos or [s for s in given if isinstance(s.artifact, PhotoSet)]
-    if splats or photos:
-        meshes = [s for s in made if isinstance(s.artifact, Mesh)]
-        pictures = [s for s in made if isinstance(s.artifact, Image)]
-        videos = [s for s in made if isinstance(s.artifact, IN_VIDEOS)]
-        right = Side("image", pictures) if pictures else Side("photos", photos if splats or meshes else [])
-        right = Side("video", videos) if videos else right
-        if splats:
-            paths = [s for s in given if isinstance(s.artifact, CameraPath)]
-            return Side("splats", [*splats[:1], *meshes, *paths]), right
-        return (Side("scene", meshes) if meshes else Side("photos", photos)), right
-    fields = [s for s in made if isinstance(s.artifact, IN_SLICES)]
-    contours = [s for s in given if isinstance(s.artifact, Slices)]
-    space = [s for s in (*given, *made) if isinstance(s.artifact, IN_SPACE)]
-    return Side("scene", space), Side("slice", [fields[0], *contours] if fields else [])
 
 
 class RunFrame(Frame):
@@ -106,6 +55,7 @@ class RunFrame(Frame):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._split)
+        self._times = TimeLink(self)
         self._bridge = bench.bridge
         self._bridge.previewed.connect(self._previewed)
         self._bridge.finished.connect(self._ended)
@@ -227,7 +177,7 @@ class RunFrame(Frame):
     def _drawable(self, entry_id: str) -> bool:
         entry = self.bench.entry(entry_id)
         kind = Artifact.registry.get(entry.type) if entry is not None else None
-        return kind is not None and issubclass(kind, IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES)
+        return kind is not None and issubclass(kind, DRAWN)
 
     def _show(self) -> None:
         left, right = sides(self._inputs, self._outputs)
@@ -246,18 +196,19 @@ class RunFrame(Frame):
         if not side.items:
             return
         stack = (self._left, self._right)[place]
-        made = side.viewer not in self._views
-        if made:
-            self._views[side.viewer] = create(side.viewer, self)
-            stack.addWidget(self._views[side.viewer])
-            if hasattr(self._views[side.viewer], "edit_elsewhere"):
-                self._views[side.viewer].edit_elsewhere(self._edit_elsewhere)  # type: ignore[attr-defined]
-        view = self._views[side.viewer]
+        slot = side.slot
+        if slot not in self._views:
+            self._views[slot] = create(side.viewer, self)
+            stack.addWidget(self._views[slot])
+            if hasattr(self._views[slot], "edit_elsewhere"):
+                self._views[slot].edit_elsewhere(self._edit_elsewhere)  # type: ignore[attr-defined]
+        view = self._views[slot]
         stack.setCurrentWidget(view)
         view.show_artifacts(side.items)  # type: ignore[attr-defined]
-        self._restore(side.viewer, view)
+        self._restore(slot, view)
         if self._shown[place] is not view:
             self._shown = (view, self._shown[1]) if place == 0 else (self._shown[0], view)
+            self._times.link([v for v in self._shown if v is not None and hasattr(v, "time_moved")])
             self.layers_changed.emit()
 
     def _edit_elsewhere(self, shown_id: str) -> None:
@@ -279,7 +230,7 @@ class RunFrame(Frame):
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {"kind": self.kind, "run": self.run_id, "sizes": self._split.sizes()}
-        found |= {key: value for key, value in self._pending.items() if key in VIEWERS}
+        found |= {key: value for key, value in self._pending.items() if _is_slot(key)}
         for key, viewer in self._views.items():
             try:
                 found[key] = viewer.state()  # type: ignore[attr-defined]
@@ -294,7 +245,7 @@ class RunFrame(Frame):
         run_id = state.get("run")
         if not isinstance(run_id, str) or (run_id not in bench.project.runs and bench.job_of(run_id) is None):
             return None
-        inner = {k: state[k] for k in ("sizes", *VIEWERS) if k in state}
+        inner = {k: v for k, v in state.items() if k == "sizes" or _is_slot(k)}
         return cls(bench, run_id, inner)
 
     def release(self) -> None:
@@ -304,3 +255,7 @@ class RunFrame(Frame):
             self._bridge.finished.disconnect(self._ended)
         for viewer in self._views.values():
             viewer.close()
+
+
+def _is_slot(key: object) -> bool:
+    return isinstance(key, str) and key.partition("/")[0] in VIEWERS
