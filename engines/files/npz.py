@@ -21,6 +21,7 @@ from engines.data import (
     BoundGaussians,
     CameraPath,
     DepthVideo,
+    ElasticBody,
     GaussianCloud,
     GridField,
     MeshField,
@@ -60,7 +61,7 @@ SETTINGS: dict[type[Artifact], dict[str, type]] = {
 }
 """What they have besides arrays, unit and names."""
 DECLARED: dict[str, type[Artifact]] = {
-    k.__name__: k for k in (SampledField, MeshField, Solution, Trajectory, SpectrumTable)
+    k.__name__: k for k in (SampledField, MeshField, ElasticBody, Solution, Trajectory, SpectrumTable)
 }
 """Types whose settings and nested artifacts follow from their declaration."""
 

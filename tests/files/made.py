@@ -16,6 +16,7 @@ from engines.data import (
     CameraPath,
     Curve,
     DepthVideo,
+    ElasticBody,
     GaussianCloud,
     GridField,
     Image,
@@ -283,6 +284,11 @@ def body() -> MeshField:
     )
 
 
+def elastic() -> ElasticBody:
+    points, cells = tetrahedra()
+    return ElasticBody.of(points, cells, name="elastic", planes=[[0, 0, -1, 0, 0, 1]], arap=4.5)
+
+
 def plate() -> MeshField:
     """Four triangles in the plane, at rest."""
     points = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 0]])
@@ -339,7 +345,7 @@ def spectrum() -> SpectrumTable:
     )
 
 
-FIELDS = (flow, steady, profile, body, plate, problem, solution, trajectory, spectrum)
+FIELDS = (flow, steady, profile, body, plate, elastic, problem, solution, trajectory, spectrum)
 EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
 MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS)}
 

@@ -10,7 +10,7 @@ import pytest
 from engines.data import Mesh, PointCloud
 from engines.files import read, write
 from engines.files.csvtable import CsvReadOptions
-from engines.files.vtkxml import VtkWriteOptions
+from engines.files.vtk_document import VtkWriteOptions
 from tests.files import made
 
 trimesh = pytest.importorskip("trimesh")

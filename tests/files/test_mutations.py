@@ -17,9 +17,9 @@ from engines.files.netcdf import NetcdfWriteOptions
 from engines.files.nrrd import NrrdWriteOptions
 from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
+from engines.files.vtk_document import VtkWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
-from engines.files.vtkxml import VtkWriteOptions
-from tests.files import grids, made, photo_sets
+from tests.files import grids, made, meshes, photo_sets
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
@@ -42,6 +42,11 @@ def _vtk(folder, mode):
     getattr(out, f"SetDataModeTo{mode}")()
     out.Write()
     return folder / "v.vtp"
+
+
+def _series(folder, maker):
+    write(made.MAKERS[maker](), folder / "b.pvd")
+    return folder
 
 
 def _ragged(folder):
@@ -147,6 +152,13 @@ SAMPLES = {
     "mat plain": lambda f: grids.matlab(f, packed=False),
     "mat hdf5": grids.matlab_hdf5,
     "frames": lambda f: grids.frames(f) / "heat_0.10.npy",
+    "medit": lambda f: _written(f, "body", "b.mesh"),
+    "vtr": lambda f: _written(f, "flow", "f.vtr"),
+    "vti field": lambda f: _written(f, "steady", "f.vti"),
+    "vtu": lambda f: _written(f, "body", "b.vtu"),
+    "vtu foreign": meshes.vtk_mesh,
+    "pvd": lambda f: _written(f, "profile", "f.pvd"),
+    "pvd part": lambda f: _series(f, "body") / "b_times" / "00001.vtu",
     "problem": lambda f: _written(f, "problem", "p.problem"),
     "vtkhdf": lambda f: _written(f, "field", "f.h5"),
     "vtkhdf plain": lambda f: _written(f, "field", "f.h5", HdfWriteOptions(compress=False)),
@@ -167,6 +179,7 @@ def survive(name, count, folder):
     options = CsvReadOptions(kind="curve") if name == "csv curve" else None
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
+    what = folder / "b.pvd" if name == "pvd part" else what
     key = name.split()[0]
     assert read(what, options, key).artifacts
     rng = np.random.default_rng(zlib.crc32(name.encode()))

@@ -15,7 +15,7 @@ from engines.files.npy import NpyReadOptions
 from engines.files.obj import ObjWriteOptions
 from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
-from engines.files.vtkxml import VtkWriteOptions
+from engines.files.vtk_document import VtkWriteOptions
 from tests.files import made
 
 # (artifact, extension, what the format has no place for)
@@ -52,6 +52,12 @@ CASES = [
     ("depth_video", ".npz", ()),
     *((maker.__name__, ".npz", ()) for maker in made.FIELDS if maker is not made.problem),
     *((maker, extension, ()) for maker in ("flow", "steady", "profile") for extension in (".h5", ".nc")),
+    *((maker, ".pvd", ()) for maker in ("flow", "steady", "profile", "body", "plate")),
+    *((maker, ".vti", ("x",)) for maker in ("steady",)),
+    *((maker, ".vtr", ()) for maker in ("steady",)),
+    ("plate", ".vtu", ()),
+    ("body", ".vtu", ("times", "values", "displacements")),  # one time of two
+    ("body", ".mesh", ("values", "times", "displacements", "components", "vectors")),
     ("problem", ".problem", ()),
     ("spectrum", ".npz", ()),
     ("gaussians", ".npz", ()),
@@ -277,7 +283,7 @@ def test_model_configuration(tmp_path):
 
 def test_writing_twice_gives_the_same_bytes(tmp_path):
     for maker, extension, _ in CASES:
-        names_others = extension == ".json" or (maker, extension) == ("textured", ".obj")
+        names_others = extension in (".json", ".pvd") or (maker, extension) == ("textured", ".obj")
         if extension in (".vtkhdf", ".h5", ".nc") or names_others:
             continue
         item = made.MAKERS[maker]()

@@ -1,0 +1,195 @@
+"""Fields on meshes: read from other programs' files, written for them, and what is wrong with meshes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.core import UserError
+from engines.data import Mesh, MeshField
+from engines.data.bodies import cell_measures
+from engines.files import read, write
+from engines.files.mesh_cells import MeshOptions
+from engines.files.pvd import PvdWriteOptions
+from engines.files.vtu import VtuWriteOptions
+from tests.files import made, meshes
+
+meshio = pytest.importorskip("meshio")
+pyvista = pytest.importorskip("pyvista")
+
+SPOT = made.REAL.parent / "fields" / "spot.mesh"
+MEDIT = (
+    "MeshVersionFormatted 1\nDimension 3\nVertices\n4\n0 0 0 1\n1 0 0 1\n0 1 0 2\n0 0 1 2\nTetrahedra\n1\n{} 0\nEnd\n"
+)
+
+
+def refused(path, *words, options=None):
+    with pytest.raises(UserError, match=r".+") as caught:
+        read(path, options)
+    assert caught.value.mend
+    for word in words:
+        assert word in str(caught.value), str(caught.value)
+
+
+def test_a_real_body_of_tetrahedra():
+    if not SPOT.exists():
+        pytest.skip("no real data here")
+    loaded = read(SPOT)
+    field = loaded.artifacts[0]
+    assert isinstance(field, MeshField)
+    assert (len(field.points), field.cells.shape) == (4273, (16471, 4))
+    assert cell_measures(field.points, field.cells).sum() == pytest.approx(0.717370, abs=1e-6)
+    assert loaded.problems == ()
+    surface = read(SPOT, MeshOptions(kind="surface")).artifacts[0]
+    assert isinstance(surface, Mesh)
+    assert len(surface.faces) == 5380
+    other = meshio.read(SPOT)
+    np.testing.assert_array_equal(field.points, other.points)
+    np.testing.assert_array_equal(field.cells, other.cells_dict["tetra"])
+
+
+def test_labels_stand_for_values_where_there_are_none(tmp_path):
+    (tmp_path / "m.mesh").write_text(MEDIT.format("1 2 3 4"))
+    field = read(tmp_path / "m.mesh").artifacts[0]
+    assert field.components == ("region",)
+    assert field.values[0, 0].tolist() == [1, 1, 2, 2]
+
+
+def test_cells_that_are_turned_round(tmp_path):
+    (tmp_path / "m.mesh").write_text(MEDIT.format("1 3 2 4"))  # all of them: they are numbered anew
+    loaded = read(tmp_path / "m.mesh")
+    assert cell_measures(loaded.artifacts[0].points, loaded.artifacts[0].cells).tolist() == [pytest.approx(1 / 6)]
+    cells = made.body().cells.copy()
+    cells[5] = cells[5][[1, 0, 2, 3]]
+    cells[7, 1] = cells[7, 0]
+    item = made.body().replace(cells=cells)
+    write(item, tmp_path / "b.mesh")
+    problems = read(tmp_path / "b.mesh").problems
+    assert problems == ("1 of 48 tetrahedra have no size: 7.", "1 of 48 tetrahedra are turned inside out: 5.")
+
+
+def test_vertices_of_no_cell_and_parts(tmp_path):
+    points, cells = made.tetrahedra()
+    both = np.concatenate([points, points + 9, [[99, 99, 99]]])
+    mesh = meshio.Mesh(both, [("tetra", np.concatenate([cells, cells + 27]))])
+    meshio.write(tmp_path / "p.vtu", mesh)
+    loaded = read(tmp_path / "p.vtu")
+    assert len(loaded.artifacts[0].points) == 54
+    assert "1 of 55 vertices belong to no cell" in loaded.problems[0]
+    assert "2 parts" in loaded.problems[1]
+
+
+def test_surfaces_in_space_are_meshes(tmp_path):
+    mesh = made.mesh()
+    meshio.write(tmp_path / "s.vtu", meshio.Mesh(mesh.vertices, [("triangle", mesh.faces)]))
+    found = read(tmp_path / "s.vtu").artifacts[0]
+    assert isinstance(found, Mesh)
+    np.testing.assert_array_equal(found.faces, mesh.faces)
+    assert isinstance(read(tmp_path / "s.vtu", MeshOptions(kind="field")).artifacts[0], MeshField)
+
+
+@pytest.mark.parametrize("name", ["m.vtu"])
+def test_we_read_meshes_of_meshio(name, tmp_path):
+    points, cells = made.tetrahedra()
+    field = read(meshes.meshio_mesh(tmp_path, name)).artifacts[0]
+    np.testing.assert_allclose(field.points, points)
+    np.testing.assert_array_equal(field.cells, cells)
+    np.testing.assert_allclose(
+        field.component("heat") if hasattr(field, "component") else field.values[0, 0], range(27)
+    )
+
+
+@pytest.mark.parametrize("name", ["v.vtu"])
+def test_we_read_meshes_of_vtk(name, tmp_path):
+    field = read(meshes.vtk_mesh(tmp_path, name)).artifacts[0]
+    assert field.components == ("heat", "flow x", "flow y", "flow z")
+    assert field.vectors == (("flow", "flow x", "flow y", "flow z"),)
+    np.testing.assert_array_equal(field.values[0, 1:].T, 2 * field.points)
+    flat = read(meshes.vtk_mesh(tmp_path, f"q{name}", quads=True)).artifacts[0]
+    assert flat.cells.shape == (4, 3)
+    assert cell_measures(flat.points, flat.cells).sum() == pytest.approx(2)
+
+
+def test_other_programs_read_our_meshes(tmp_path):
+    item = made.plate()
+    write(item, tmp_path / "p.vtu")
+    back = meshio.read(tmp_path / "p.vtu")
+    np.testing.assert_array_equal(back.cells_dict["triangle"], item.cells)
+    np.testing.assert_array_equal(back.point_data["u"], item.values[0, 0])
+    write(made.body(), tmp_path / "b.mesh")
+    np.testing.assert_array_equal(meshio.read(tmp_path / "b.mesh").cells_dict["tetra"], made.body().cells)
+    moved = made.body()
+    write(moved, tmp_path / "d.vtu", VtuWriteOptions(deformed=True, time=1))
+    np.testing.assert_allclose(pyvista.read(tmp_path / "d.vtu").points, moved.positions(1))
+    with pytest.raises(UserError, match="no time number 7"):
+        write(moved, tmp_path / "e.vtu", VtuWriteOptions(time=7))
+
+
+def test_paraview_series_in_pyvista(tmp_path):
+    item, moved = made.flow(), made.body()
+    write(item, tmp_path / "f.pvd")
+    write(moved, tmp_path / "b.pvd", PvdWriteOptions(compress=False))
+    source = pyvista.get_reader(str(tmp_path / "f.pvd"))
+    assert source.time_values == item.times.tolist()
+    source.set_active_time_point(1)
+    grid = source.read()[0]
+    np.testing.assert_array_equal(grid["velocity"][:, 1].reshape(grid.dimensions, order="F"), item.values[1, 1])
+    np.testing.assert_array_equal(grid.y, item.y)
+    source = pyvista.get_reader(str(tmp_path / "b.pvd"))
+    source.set_active_time_point(1)
+    mesh = source.read()[0]
+    np.testing.assert_array_equal(mesh["displacement"], moved.displacements[1])
+    np.testing.assert_array_equal(mesh["stress"], moved.values[1, 0])
+    write(moved, tmp_path / "m.pvd", PvdWriteOptions(deformed=True))
+    again = read(tmp_path / "m.pvd").artifacts[0]  # vertices that move become displacements
+    np.testing.assert_allclose(again.positions(1), moved.positions(1))
+
+
+def test_series_that_do_not_fit_together(tmp_path):
+    write(made.flow(), tmp_path / "f.pvd")
+    text = (tmp_path / "f.pvd").read_text()
+    write(made.steady(), tmp_path / "f_times" / "00001.vtr")
+    refused(tmp_path / "f.pvd", "does not fit to the first one (number 1)")
+    (tmp_path / "f.pvd").write_text(text.replace("f_times/00000", "../secret"))
+    refused(tmp_path / "f.pvd", "outside its folder")
+    (tmp_path / "f.pvd").write_text(text.replace('timestep="0.5"', 'timestep="0.0"'))
+    refused(tmp_path / "f.pvd", "one file for each time")
+    (tmp_path / "f.pvd").write_text(text.replace('timestep="0.5"', 'timestep="soon"'))
+    refused(tmp_path / "f.pvd", "time that is no number")
+    (tmp_path / "f.pvd").write_text(text)
+    (tmp_path / "f_times" / "00001.vtr").unlink()
+    refused(tmp_path / "f.pvd", "that is not there", "00001.vtr")
+
+
+def test_grids_of_vtk(tmp_path):
+    """A vector alone, a flat image, and an uneven grid with a name for its values."""
+    image = pyvista.ImageData(dimensions=(4, 5, 1), spacing=(0.5, 1, 1), origin=(1, 2, 0))
+    image.point_data["flow"] = np.arange(60.0).reshape(20, 3)
+    image.save(tmp_path / "i.vti")
+    field = read(tmp_path / "i.vti").artifacts[0]
+    assert (field.shape, field.components) == ((4, 5), ("flow x", "flow y", "flow z"))
+    assert field.component(1)[2, 3] == image["flow"][2 + 4 * 3, 1]
+    assert field.x.tolist() == [1, 1.5, 2, 2.5]
+    grid = pyvista.RectilinearGrid(np.array([0, 1, 3.0]), np.array([0, 1.0]), np.array([0, 2, 5, 9.0]))
+    grid.point_data["T"] = np.arange(24, dtype=np.float32)
+    grid.save(tmp_path / "r.vtr")
+    field = read(tmp_path / "r.vtr").artifacts[0]
+    assert field.shape == (3, 2, 4)
+    assert field.component("T")[1, 1, 3] == 1 + 3 + 3 * 6
+    assert field.z.tolist() == [0, 2, 5, 9]
+
+
+def test_broken_medit(tmp_path):
+    for change, words in (
+        (("1 2 3 4 0", "1 2 3 9 0"), "vertex that does not exist"),
+        (("1 2 3 4 0", "1 2 3"), "wrong number of tetrahedra"),
+        (("1 2 3 4 0", "1 2 3 4.5 0"), "no whole numbers"),
+        (("1 2 3 4 0", "1 2 3 4- 0"), "no number"),
+        (("Vertices\n4", "Vertices\n99999999999"), "wrong number of vertices"),
+        (("Tetrahedra\n1\n1 2 3 4 0", ""), "holds no cells"),
+        (("Tetrahedra\n1\n1 2 3 4 0", "Hexahedra\n1\n1 2 3 4 1 2 3 4 0"), "of the kind hexahedron"),
+        (("0 0 1 2", "0 0 nan 2"), "not finite"),
+        (("Dimension 3", "Dimension 7"), "wrong dimension"),
+    ):
+        (tmp_path / "m.mesh").write_text(MEDIT.format("1 2 3 4").replace(*change))
+        refused(tmp_path / "m.mesh", words)
