@@ -43,7 +43,7 @@ class Drawing:
         for k, (source, shown) in enumerate(zip(sources, self.planes, strict=True)):
             pane = view.panes[k]
             if shown is None:
-                pane.head.say(source.name, ["being computed"])
+                pane.head.say(source.name, [source.note])
                 continue
             self._draw(pane, shown, self.colours, levels)
             self._flow(k, pane, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 from app import theme
 from app.viewers.overlay import number
 from engines.core import Artifact
-from engines.data import MeshField, SampledField
+from engines.data import MeshField, SampledField, Solution, Trajectory
 
 MARGIN, WIDTH = 8, 300
 
@@ -23,7 +24,26 @@ def facts_of(artifact: Artifact) -> list[tuple[str, str]]:
         return _of_grid(artifact)
     if isinstance(artifact, MeshField):
         return [("Mesh", artifact.summary()), *_of_times(artifact.times, artifact.time_name, artifact.time_unit)]
+    if isinstance(artifact, Solution):
+        problem = artifact.problem
+        found = [("Form", artifact.form), ("Numbers stored", f"{artifact.size:,}")]
+        found += [("Equation", equation) for equation in problem.equations]
+        found += [
+            (name, _range(np.array([low, high]), ""))
+            for name, low, high in zip(problem.coordinates, problem.lower, problem.upper, strict=True)
+        ]
+        return [*found, *_settings(artifact.configuration)]
+    if isinstance(artifact, Trajectory):
+        found = [("Form", artifact.form), ("Numbers stored", f"{artifact.size:,} for each time")]
+        found += _of_times(artifact.times, "t", "")
+        return [*found, *_settings(artifact.configuration)]
     return [("Kind", artifact.title), ("Content", artifact.summary())]
+
+
+def _settings(config: dict[str, Any]) -> list[tuple[str, str]]:
+    """Numbers and words of the configuration; lists would be too long."""
+    plain = {k: v for k, v in config.items() if isinstance(v, int | float | str) and not isinstance(v, bool)}
+    return [(k.replace("_", " ").capitalize(), str(v)) for k, v in list(plain.items())[:10]]
 
 
 def _of_grid(field: SampledField) -> list[tuple[str, str]]:

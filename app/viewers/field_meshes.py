@@ -63,3 +63,12 @@ def arrow_lines(points: np.ndarray, flow: np.ndarray | None) -> tuple[np.ndarray
     first = 4 * np.arange(len(at), dtype=np.int32)[:, None]
     lines = (first[..., None] + np.array([[0, 1], [1, 2], [1, 3]], np.int32)).reshape(-1, 2)
     return ends, lines
+
+
+def squares(good: np.ndarray) -> np.ndarray:
+    """(F, 3) two triangles for each square of nodes that all have values."""
+    rows, columns = good.shape
+    index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
+    whole = good[:-1, :-1] & good[1:, :-1] & good[1:, 1:] & good[:-1, 1:]
+    a, b, c, d = (part[whole] for part in (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]))
+    return np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from app.viewers import field_values
 from app.viewers.field_values import Plane, Quantity
 from app.viewers.registry import Shown
-from engines.data import SampledField
+from engines.data import SampledField, Solution, Trajectory
 
 
 class FieldSource(QObject):
@@ -29,6 +29,8 @@ class FieldSource(QObject):
         self.quantities: list[Quantity] = []
         self.vectors: tuple[tuple[str, ...], ...] = ()
         self.coordinates: tuple[str, ...] = ("x", "y", "z")
+        self.note = ""
+        """Why there is no plane."""
 
     def quantity(self, key: str) -> Quantity | None:
         """The quantity of this name, else the first."""
@@ -104,4 +106,8 @@ def source_of(item: Shown, parent: QObject | None = None) -> FieldSource | None:
     """None for what is not a field."""
     if isinstance(item.artifact, SampledField):
         return GridSource(item, parent)
+    if isinstance(item.artifact, Solution | Trajectory):
+        from app.viewers.field_live import LiveSource
+
+        return LiveSource(item, parent)
     return None

@@ -36,7 +36,9 @@ from engines.data import (
     PointCloud,
     SampledField,
     Slices,
+    Solution,
     Table,
+    Trajectory,
     Video,
     Volume,
 )
@@ -120,7 +122,8 @@ def create(key: str, parent: Any = None) -> Any:
 
 
 for _spec in (
-    ViewerSpec("field", "Field view", "SampledField", (SampledField,), "app.viewers.field_view:FieldView"),
+    ViewerSpec("field", "Field view", "SampledField", (SampledField, Solution, Trajectory),
+               "app.viewers.field_view:FieldView"),
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
