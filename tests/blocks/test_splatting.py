@@ -202,3 +202,12 @@ def test_nothing_at_all():
     found = render(empty, view(), background=torch.tensor([0.1, 0.2, 0.3]))
     assert torch.allclose(found.image, torch.tensor([0.1, 0.2, 0.3])[:, None, None].expand(3, 64, 96))
     assert not found.alpha.any()
+
+
+@needs_library
+def test_loading_the_library_leaves_the_rounding_of_the_process_alone():
+    """Linked with -ffast-math it would take very small numbers for 0 everywhere, on which SciPy's trees fall."""
+    assert compiled.vector_width() > 0
+    tiny = np.array([1e-310, 3e-320])
+    assert (tiny * 1.0 > 0).all()
+    assert (tiny[0] / 2 < tiny[0]) & (tiny[0] / 2 > 0)

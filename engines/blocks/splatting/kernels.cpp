@@ -29,8 +29,13 @@ constexpr float kLeastTransmittance = 1e-4f;
 
 #if defined(__GNUC__)
 #define INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define INLINE inline
+#define NEVER_INLINE __declspec(noinline)
 #else
 #define INLINE inline
+#define NEVER_INLINE
 #endif
 
 struct Splats {
@@ -75,34 +80,43 @@ INLINE Extent extent(const float* conic, float opacity) {
     return {reach, std::sqrt(reach * c / det), std::sqrt(reach * a / det)};
 }
 
-// Calls visit(tile) for each tile that the ellipse touches, in the order of the tiles.
-template <class Visit>
-INLINE void each_tile(const float* mean, const float* conic, const Extent& e, int across, int down, Visit visit) {
-    const float size = kTile;
-    const auto first = [&](float low) { return static_cast<int>(std::floor(std::clamp(low / size, -1.0f, 1e6f))); };
-    const int top = std::max(0, first(mean[1] - e.half_height));
-    const int bottom = std::min(down - 1, first(mean[1] + e.half_height));
-    const float a = conic[0], b = conic[1], c = conic[2];
-    // The ellipse is furthest right where dx = half_width, at dy = -b/c dx; rows beside that are bounded by its edge.
-    const float right_dy = -b / c * e.half_width;
-    for (int row = top; row <= bottom; ++row) {
-        const float low = row * size - mean[1], high = low + size;
-        const auto edge = [&](float dy, float side) {
-            const float root = b * b * dy * dy - a * (c * dy * dy - e.reach);
-            return (-b * dy + side * std::sqrt(std::max(root, 0.0f))) / a;
-        };
-        const float reach_low = std::max(low, -e.half_height), reach_high = std::min(high, e.half_height);
-        const float right = edge(std::clamp(right_dy, reach_low, std::max(reach_low, reach_high)), 1.0f);
-        const float left = edge(std::clamp(-right_dy, reach_low, std::max(reach_low, reach_high)), -1.0f);
-        const int begin = std::max(0, first(mean[0] + left));
-        const int end = std::min(across - 1, first(mean[0] + right));
-        for (int column = begin; column <= end; ++column) visit(row * across + column);
-    }
-}
+INLINE int tile_at(float pixel) { return static_cast<int>(std::floor(std::clamp(pixel / kTile, -1.0f, 1e6f))); }
 
 struct Span {
     int begin, end;
 };
+
+// The rows of tiles that the ellipse touches. These two are never inlined: tiles are counted in one place and listed in
+// another, and both must round alike.
+NEVER_INLINE Span rows_touched(float mean_y, float half_height, int down) {
+    return {std::max(0, tile_at(mean_y - half_height)), std::min(down - 1, tile_at(mean_y + half_height)) + 1};
+}
+
+// The tiles of one row that it touches.
+NEVER_INLINE Span columns_touched(const float* mean, const float* conic, const Extent& e, int row, int across) {
+    const float a = conic[0], b = conic[1], c = conic[2];
+    // The ellipse is furthest right where dx = half_width, at dy = -b/c dx; rows beside that are bounded by its edge.
+    const float right_dy = -b / c * e.half_width;
+    const float low = static_cast<float>(row * kTile) - mean[1], high = low + kTile;
+    const auto edge = [&](float dy, float side) {
+        const float root = b * b * dy * dy - a * (c * dy * dy - e.reach);
+        return (-b * dy + side * std::sqrt(std::max(root, 0.0f))) / a;
+    };
+    const float reach_low = std::max(low, -e.half_height), reach_high = std::min(high, e.half_height);
+    const float right = edge(std::clamp(right_dy, reach_low, std::max(reach_low, reach_high)), 1.0f);
+    const float left = edge(std::clamp(-right_dy, reach_low, std::max(reach_low, reach_high)), -1.0f);
+    return {std::max(0, tile_at(mean[0] + left)), std::min(across - 1, tile_at(mean[0] + right)) + 1};
+}
+
+// Calls visit(tile) for each tile that the ellipse touches, in the order of the tiles.
+template <class Visit>
+INLINE void each_tile(const float* mean, const float* conic, const Extent& e, int across, int down, Visit visit) {
+    const Span rows = rows_touched(mean[1], e.half_height, down);
+    for (int row = rows.begin; row < rows.end; ++row) {
+        const Span columns = columns_touched(mean, conic, e, row, across);
+        for (int column = columns.begin; column < columns.end; ++column) visit(row * across + column);
+    }
+}
 
 // The rows or columns of a tile whose centres lie within `reach` of the middle; both in pixels from the tile's first.
 INLINE Span span_of(float middle, float reach) {
