@@ -113,6 +113,7 @@ class CrashHooks(QObject):
         self._announced = False
         self._lock = threading.Lock()
         self._fault_file: TextIOWrapper | None = None
+        self._was_enabled = False
         self._handlers: list[logging.Handler] = []
         self._before: tuple[Any, ...] = ()
         self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
@@ -133,6 +134,7 @@ class CrashHooks(QObject):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._fault_file = open(self.folder / f"fault-{os.getpid()}.txt", "w")  # noqa: SIM115 - open until the end
+            self._was_enabled = faulthandler.is_enabled()
             faulthandler.enable(self._fault_file, all_threads=True)
         except OSError as error:
             logger.warning("Crashes cannot be written down: %s", error)
@@ -146,6 +148,8 @@ class CrashHooks(QObject):
         self._before = ()
         if self._fault_file is not None:
             faulthandler.disable()
+            if self._was_enabled and sys.__stderr__ is not None:
+                faulthandler.enable(sys.__stderr__)  # to which file it wrote before cannot be asked
             self._fault_file.close()
             path = Path(self._fault_file.name)
             if path.exists() and path.stat().st_size == 0:

@@ -1,5 +1,6 @@
 """Uncaught errors reach the log and the crash dialog, from wherever they come."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -18,6 +19,16 @@ from app.dialogs.crash_dialog import CrashDialog, RefusalDialog
 from app.dialogs.log import KEPT_LINES, LogLine, LogModel
 from app.dialogs.report import CrashReport, report_text, without_paths
 from engines.core import Cancelled, UserError
+
+
+@pytest.fixture(autouse=True)
+def _crashes_of_later_tests_are_told(pytestconfig):
+    """Crashes go where they went before: the program can only go back to what stderr was when it started."""
+    yield
+    from _pytest.faulthandler import fault_handler_stderr_fd_key
+
+    if (told := pytestconfig.stash.get(fault_handler_stderr_fd_key, None)) is not None:
+        faulthandler.enable(file=told)
 
 
 @pytest.fixture
@@ -283,6 +294,17 @@ def test_a_session_that_ended_well_leaves_nothing(app, tmp_path):
     assert sys.excepthook is not before
     assert list(folder.glob("fault-*")) == []
     assert offer_previous(hooks) is None
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_faulthandler_is_as_it_was_once_the_session_has_ended(app, tmp_path, was_on):
+    faulthandler.enable(sys.__stderr__)
+    if not was_on:
+        faulthandler.disable()
+    hooks = install_hooks(folder=tmp_path / "state", show=lambda *a: None)
+    assert faulthandler.is_enabled()
+    hooks.uninstall()
+    assert faulthandler.is_enabled() == was_on
 
 
 def test_log_file_and_model(hooks, tmp_path, qtbot):
