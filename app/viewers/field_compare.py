@@ -131,8 +131,7 @@ class FieldCompareView(QWidget):
         known = [(k, j) for k, j in enumerate(found) if j.field is not None and j.truth is not None]
         self.choice[ERRORS].setEnabled(bool(known))
         self._show_over_time(known)
-        if self._wanted == ERRORS:
-            self.show_maps(ERRORS)
+        self.show_maps(self._wanted)
         self.judged_ready.emit()
 
     def _failed(self, error: BaseException) -> None:
