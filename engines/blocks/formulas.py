@@ -77,6 +77,11 @@ def _plain(text: str) -> tuple[str, list[int]]:
     return made, columns
 
 
+def plain_syntax(text: str) -> str:
+    """A formula in Python's own syntax; nothing is checked."""
+    return _plain(text)[0]
+
+
 Resolve = Callable[[str], Expr | None]
 """What a name means; None when it is not known."""
 
@@ -292,4 +297,4 @@ def parse_equation(text: str, resolve: Resolve, **more: Any) -> Expr:
     return left - parse(text[at + 1 :], resolve, offset=at + 1, whole=text, **more)
 
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "FormulaError", "parse", "parse_equation"]
+__all__ = ["CONSTANTS", "FUNCTIONS", "FormulaError", "parse", "parse_equation", "plain_syntax"]
