@@ -117,7 +117,7 @@ def deviation_of(grid: TensorGrid, process: Process, rows: Tensor, factors: Sequ
     found = []
     for column in range(parts[0].shape[1]):
         white = parts[0][:, column : column + 1]
-        white = white if len(parts) == 1 else torch.kron(white.contiguous(), parts[1].contiguous())
+        white = white if len(parts) == 1 else (white[:, None] * parts[1]).reshape(-1, parts[1].shape[1])
         reduced = torch.linalg.solve_triangular(R.mT, white, upper=False)
         found.append((prior - white.square().sum(0) + reduced.square().sum(0)).clamp(min=0).sqrt())
     return grid.field(torch.stack(found).reshape(grid.shape), "Standard deviation")
