@@ -159,7 +159,8 @@ class Field:
                 shown = choice.replace("_", " ").replace("-", " ") if choice.islower() else choice
                 combo.addItem(shown[:1].upper() + shown[1:], choice)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(6)
+            longest = max(len(combo.itemText(i)) for i in range(combo.count()))
+            combo.setMinimumContentsLength(min(max(6, longest), 16))  # "SIMPLE_RADIAL" is to be read in a narrow panel
             return combo
         return LinesEdit(spec.empty if spec.optional or not spec.default else "") if spec.lines else ValueEdit(spec)
 

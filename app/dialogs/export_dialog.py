@@ -273,6 +273,8 @@ class ExportDialog(Dialog):
         self.export_button.setText("&Export" if len(self.targets) < 2 else f"&Export {len(self.targets)} files")
         if said := left_out(target, self.project):
             self.notice.say("info", "The texture is left out.", said)
+        elif target.writer.also:
+            self.notice.say("info", "A folder is written, too.", target.writer.also)
         count, most = estimate(target, self.project)
         self.size_label.setText(f"{'at most' if most else 'about'} {size_text(count)}")
         try:

@@ -63,7 +63,8 @@ class Writer:
     """``folder``: what is written may be more than one file; the others lie beside the one that is named.
 
     ``beside(path, arrays)`` names those others that belong to that file alone, so that they are replaced with it, for
-    an artifact with these arrays. ``holds``: what a mesh may have and only some formats can hold.
+    an artifact with these arrays. ``holds``: what a mesh may have and only some formats can hold. ``also``: words for
+    what is always written beside the file.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Writer:
     folder: bool = False
     beside: Callable[[Path, Collection[str]], tuple[Path, ...]] = lambda path, arrays: ()
     holds: tuple[str, ...] = ()
+    also: str = ""
 
     def files(self, path: Path, arrays: Collection[str]) -> tuple[Path, ...]:
         """The files that are written, or replaced, at ``path``."""
@@ -140,6 +142,7 @@ def writer(
     folder: bool = False,
     beside: Callable[[Path, Collection[str]], tuple[Path, ...]] = lambda path, arrays: (),
     holds: Sequence[str] = (),
+    also: str = "",
 ) -> Callable[[Callable[[Any, Path, Any], None]], Callable[[Any, Path, Any], None]]:
     """Register ``function(artifact, path, options)``; the rest is as in :class:`Writer`.
 
@@ -148,7 +151,7 @@ def writer(
 
     def register(function: Callable[[Any, Path, Any], None]) -> Callable[[Any, Path, Any], None]:
         WRITERS[key] = Writer(
-            key, title, tuple(extensions), tuple(takes), function, options, folder, beside, tuple(holds)
+            key, title, tuple(extensions), tuple(takes), function, options, folder, beside, tuple(holds), also
         )
         return function
 

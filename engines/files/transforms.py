@@ -213,6 +213,7 @@ def _points(path: Path, document: dict[str, Any], original: bool) -> Points:
     extensions=(".json",),
     takes=(Photos,),
     folder=True,
+    also="The photos go to a folder of their own beside the file, and the points to a PLY file.",
 )
 def write_transforms(photos: Photos, path: Path, options: NoOptions) -> None:
     """The photos go to a folder ``images`` and the points to ``points.ply`` beside it, both with the name before them

@@ -94,7 +94,8 @@ def _write(video: Video, path: Path, film: Film, most_wide: int) -> None:
 
 
 @writer(
-    key="frames", title="PNG pictures, numbered", extensions=(".frames.json",), takes=(Video,), folder=True
+    key="frames", title="PNG pictures, numbered", extensions=(".frames.json",), takes=(Video,), folder=True,
+    also="The pictures go to a folder of their own beside the file.",
 )  # fmt: skip
 def write_frames(video: Video, path: Path, options: NoOptions) -> None:
     """The pictures as they are; those stored as JPEG keep that form."""
@@ -120,6 +121,7 @@ class DepthOptions(Params):
     takes=(DepthVideo,),
     options=DepthOptions,
     folder=True,
+    also="The pictures go to a folder of their own beside the file.",
 )
 def write_depth(video: DepthVideo, path: Path, options: DepthOptions) -> None:
     import PIL.Image

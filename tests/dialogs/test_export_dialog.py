@@ -12,6 +12,7 @@ from app.dialogs.export_dialog import ExportDialog
 from app.dialogs.export_plan import file_stem
 from app.project.records import RunRecord
 from engines.blocks.analytic_shapes import Torus, torus_mesh
+from engines.core import catalog
 from engines.data import Curve, GridField, Model, Table
 from engines.files import read, readers_for, writers_for
 
@@ -166,6 +167,14 @@ def test_formats_without_place_for_a_texture_say_so(key, said, open_dialog, proj
     assert said in dialog.notice.message
     choose(dialog, "glb", ".glb")
     assert not dialog.notice.isVisible()
+
+
+def test_formats_that_write_a_folder_say_so(open_dialog, project):
+    photos = catalog().get("gaussian-splatting").smoke.inputs()["photos"]
+    dialog = open_dialog(project.add(photos, name="Ring").id)
+    choose(dialog, "transforms", ".json")
+    assert dialog.notice.isVisible()
+    assert dialog.notice.message.startswith("A folder is written, too.")
 
 
 def test_size_estimates_with_a_texture_hold(open_dialog, project, tmp_path, qtbot):
