@@ -73,10 +73,8 @@ def read_problem(path: Path, options: Params) -> Loaded:
 
 def _doubts(problem: Problem) -> tuple[str, ...]:
     """What the formulas do not say clearly; such a problem can still be opened and mended."""
-    try:
-        from engines.blocks.pde.equations import compile_problem
-    except ImportError:
-        return ()
+    from engines.blocks.pde.equations import compile_problem  # loads SymPy
+
     try:
         compile_problem(problem)
     except UserError as error:

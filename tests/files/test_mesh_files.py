@@ -88,7 +88,7 @@ def test_surfaces_in_space_are_meshes(tmp_path):
     assert isinstance(read(tmp_path / "s.vtu", MeshOptions(kind="field")).artifacts[0], MeshField)
 
 
-@pytest.mark.parametrize("name", ["m.vtu"])
+@pytest.mark.parametrize("name", ["m.vtu", "m.xdmf"])
 def test_we_read_meshes_of_meshio(name, tmp_path):
     points, cells = made.tetrahedra()
     field = read(meshes.meshio_mesh(tmp_path, name)).artifacts[0]
@@ -193,3 +193,50 @@ def test_broken_medit(tmp_path):
     ):
         (tmp_path / "m.mesh").write_text(MEDIT.format("1 2 3 4").replace(*change))
         refused(tmp_path / "m.mesh", words)
+
+
+def test_vtk_reads_our_xdmf(tmp_path):
+    import vtk
+
+    for item in (made.flow(), made.steady(), made.body()):
+        write(item, tmp_path / f"{item.name}.xdmf")
+        source = vtk.vtkXdmfReader()
+        source.SetFileName(str(tmp_path / f"{item.name}.xdmf"))
+        source.UpdateInformation()
+        times = source.GetOutputInformation(0).Get(vtk.vtkStreamingDemandDrivenPipeline.TIME_STEPS())
+        assert list(times) == item.times.tolist()
+        source.UpdateTimeStep(times[-1])
+        found = pyvista.wrap(source.GetOutputDataObject(0))
+        for index, name in enumerate(item.components):
+            np.testing.assert_array_equal(found.point_data[name], item.values[-1, index].reshape(-1, order="F"))
+        for name, *parts in item.vectors:
+            second = item.values[-1, item.components.index(parts[1])].reshape(-1, order="F")
+            np.testing.assert_array_equal(found.point_data[name][:, 1], second)
+        if isinstance(item, MeshField):
+            np.testing.assert_array_equal(found.point_data["displacement"], item.displacements[-1])
+
+
+def test_xdmf_over_time_of_meshio(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where it puts the values
+    points, cells = made.tetrahedra()
+    with meshio.xdmf.TimeSeriesWriter("s.xdmf") as series:
+        series.write_points_cells(points, [("tetra", cells)])
+        for time in (0.0, 0.5, 2.0):
+            series.write_data(time, point_data={"heat": np.arange(27.0) * time})
+    field = read(tmp_path / "s.xdmf").artifacts[0]
+    assert field.times.tolist() == [0, 0.5, 2]
+    np.testing.assert_array_equal(field.values[2, 0], np.arange(27.0) * 2)
+    (tmp_path / "s.xdmf").write_text((tmp_path / "s.xdmf").read_text().replace("s.h5:", "../s.h5:"))
+    refused(tmp_path / "s.xdmf", "outside its folder")
+    (tmp_path / "s.h5").unlink()
+
+
+def test_xdmf_names_its_values(tmp_path):
+    with pytest.raises(UserError, match="cannot name a file"):
+        write(made.plate(), tmp_path / "a b.xdmf")
+    write(made.plate(), tmp_path / "p.xdmf")
+    write(made.body(), tmp_path / "p.xdmf")  # its values go with it
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["p.h5", "p.xdmf"]
+    assert made.differences(made.body(), read(tmp_path / "p.xdmf").artifacts[0]) == []
+    (tmp_path / "p.h5").unlink()
+    refused(tmp_path / "p.xdmf", "p.h5", "that is not there")

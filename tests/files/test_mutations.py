@@ -157,6 +157,9 @@ SAMPLES = {
     "vti field": lambda f: _written(f, "steady", "f.vti"),
     "vtu": lambda f: _written(f, "body", "b.vtu"),
     "vtu foreign": meshes.vtk_mesh,
+    "xdmf": lambda f: _written(f, "body", "b.xdmf"),
+    "xdmf foreign": lambda f: meshes.meshio_mesh(f, "m.xdmf", data_format="XML"),
+    "xdmf values": lambda f: _written(f, "flow", "b.xdmf").with_suffix(".h5"),
     "pvd": lambda f: _written(f, "profile", "f.pvd"),
     "pvd part": lambda f: _series(f, "body") / "b_times" / "00001.vtu",
     "problem": lambda f: _written(f, "problem", "p.problem"),
@@ -179,7 +182,7 @@ def survive(name, count, folder):
     options = CsvReadOptions(kind="curve") if name == "csv curve" else None
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
-    what = folder / "b.pvd" if name == "pvd part" else what
+    what = {"pvd part": folder / "b.pvd", "xdmf values": folder / "b.xdmf"}.get(name, what)
     key = name.split()[0]
     assert read(what, options, key).artifacts
     rng = np.random.default_rng(zlib.crc32(name.encode()))

@@ -66,3 +66,10 @@ def test_wrong_problems(change, words, tmp_path):
 def test_what_is_not_known_is_said(tmp_path):
     (tmp_path / "p.problem").write_text("colour = 'red'\n" + TYPED)
     assert "colour" in read(tmp_path / "p.problem").problems[0]
+
+
+def test_a_formula_that_cannot_be_read_is_said_and_the_problem_opened(tmp_path):
+    (tmp_path / "p.problem").write_text(TYPED.replace("lap(u) = f", "lap(u) = g"))
+    loaded = read(tmp_path / "p.problem")
+    assert loaded.artifacts[0].equations == ("lap(u) = g",)
+    assert "'g' is not known" in loaded.problems[0]
