@@ -70,16 +70,29 @@ def save_turntable(
     GUI thread. One frame is drawn per turn of the event loop, so that the window stays alive; the view on
     screen does not move. Nothing is left behind after a cancel. Raises UserError.
     """
-    where = Path(path)
-    _check(width, height)
-    if where.suffix.lower() not in (".mp4", ".gif"):
-        raise UserError(f"'{where.name}' is neither MP4 nor GIF.", mend="Let the name end in .mp4 or .gif.")
-    count = max(2, round(seconds * fps))
-    if count > 10_000 or fps < 1:
-        raise UserError(f"{count:,} frames are too many.", "Up to 10,000 are possible.", "Choose a shorter turntable.")
-    if where.suffix.lower() == ".mp4":
-        width, height = width // 2 * 2, height // 2 * 2  # H.264 stores colours for blocks of 2 by 2
-    job = _Turntable(scene, where, count, fps, (width, height), progress, cancelled)
+    where, (width, height), count = _checked(path, seconds, fps, width, height)
+    return _run(_Turntable(scene, where, count, fps, (width, height), progress, cancelled))
+
+
+def save_movie(
+    viewer: Any,
+    path: str | os.PathLike[str],
+    seconds: float = 6.0,
+    fps: int = 25,
+    width: int = 1280,
+    height: int = 720,
+    progress: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> bool:
+    """From the first to the last time of a view that has times, as :func:`save_turntable` writes it.
+
+    The view goes through its times on screen, too, and comes back to the one that it showed.
+    """
+    where, (width, height), count = _checked(path, seconds, fps, width, height)
+    return _run(_Movie(viewer, where, count, fps, (width, height), progress, cancelled))
+
+
+def _run(job: _Turntable) -> bool:
     loop = QEventLoop()
     job.ended = loop.quit
     QTimer.singleShot(0, job.step)
@@ -89,12 +102,27 @@ def save_turntable(
     return job.done
 
 
+def _checked(
+    path: str | os.PathLike[str], seconds: float, fps: int, width: int, height: int
+) -> tuple[Path, tuple[int, int], int]:
+    """The file, the size of its pictures and their number. Raises UserError."""
+    where = Path(path)
+    _check(width, height)
+    if where.suffix.lower() not in (".mp4", ".gif"):
+        raise UserError(f"'{where.name}' is neither MP4 nor GIF.", mend="Let the name end in .mp4 or .gif.")
+    count = max(2, round(seconds * fps))
+    if count > 10_000 or fps < 1:
+        raise UserError(f"{count:,} frames are too many.", "Up to 10,000 are possible.", "Choose a shorter film.")
+    if where.suffix.lower() == ".mp4":
+        width, height = width // 2 * 2, height // 2 * 2  # H.264 stores colours for blocks of 2 by 2
+    return where, (width, height), count
+
+
 class _Turntable:
     def __init__(self, scene, where: Path, count: int, fps: int, size: tuple[int, int], progress, cancelled) -> None:
         self.scene, self.where, self.count, self.fps, self.size = scene, where, count, fps, size
         self.progress, self.cancelled = progress, cancelled
         self.part = _beside(where)
-        self.pose = scene.pose_for(*size, turning=True)
         self.frame = 0
         self.writer: Any = None
         self.done = False
@@ -103,8 +131,11 @@ class _Turntable:
 
     def step(self) -> None:
         try:
-            if (self.cancelled is not None and self.cancelled()) or self.scene.canvas.is_closed:
+            if (self.cancelled is not None and self.cancelled()) or self._is_gone():
                 return self._end()
+            if not self._is_ready():
+                QTimer.singleShot(20, self.step)
+                return None
             if self.writer is None:
                 from engines.files.video import Film
 
@@ -128,7 +159,16 @@ class _Turntable:
             )
         return self._end()
 
+    def _is_gone(self) -> bool:
+        return bool(self.scene.canvas.is_closed)
+
+    def _is_ready(self) -> bool:
+        """Whether the next picture can be drawn."""
+        return True
+
     def _draw(self) -> np.ndarray:
+        if self.frame == 0:
+            self.pose = self.scene.pose_for(*self.size, turning=True)
         # Around the view's upright, seen from where the user looks.
         pose = self.pose.orbited(-2 * math.pi * self.frame / self.count, 0.0)
         image = self.scene.picture(*self.size, pose)
@@ -141,3 +181,32 @@ class _Turntable:
             self.writer.abandon()
         self.part.unlink(missing_ok=True)
         self.ended()
+
+
+class _Movie(_Turntable):
+    """``scene`` is any view with a ``time_strip``."""
+
+    def __init__(self, scene: Any, *more: Any) -> None:
+        super().__init__(scene, *more)
+        self.strip = scene.time_strip
+        self.strip.clock.stop()
+        self.before = self.strip.index
+
+    def _is_gone(self) -> bool:
+        from shiboken6 import isValid
+
+        return not isValid(self.scene) or not self.scene.isVisible()
+
+    def _is_ready(self) -> bool:
+        times = self.strip.times
+        at = times[0] + self.frame / max(self.count - 1, 1) * (times[-1] - times[0])
+        self.strip.set_time(float(at))
+        return bool(getattr(self.scene, "is_settled", True))
+
+    def _draw(self) -> np.ndarray:
+        return np.asarray(self.scene.screenshot(*self.size))
+
+    def _end(self) -> None:
+        if not self._is_gone():
+            self.strip.set_index(self.before)
+        super()._end()

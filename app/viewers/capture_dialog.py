@@ -57,6 +57,10 @@ class CaptureDialog(QDialog):
         if hasattr(viewer, "pose"):
             self.kind.addItem("Turntable (MP4)", ".mp4")
             self.kind.addItem("Turntable (GIF)", ".gif")
+        strip = getattr(viewer, "time_strip", None)
+        if strip is not None and strip.has_times:
+            self.kind.addItem("Movie of the time (MP4)", "time.mp4")
+            self.kind.addItem("Movie of the time (GIF)", "time.gif")
         form.addRow("Save", self.kind)
         self.size = self._combo("size", "Size")
         for title, width, height in SIZES:
@@ -140,7 +144,7 @@ class CaptureDialog(QDialog):
         self.height_box.setEnabled(own)
 
     def _ask(self) -> None:
-        suffix = self.kind.currentData()
+        suffix = self.kind.currentData().removeprefix("time")
         filters = {".png": "PNG image (*.png)", ".mp4": "MP4 video (*.mp4)", ".gif": "GIF animation (*.gif)"}
         start = str(Path(settings().folder()) / f"view{suffix}")
         path, _ = QFileDialog.getSaveFileName(self, "Save", start, filters[suffix])
@@ -159,7 +163,8 @@ class CaptureDialog(QDialog):
                 capture.save_png(self.viewer, path, width, height)
             else:
                 self.bar.show()
-                film = capture.save_turntable(
+                make = capture.save_movie if self.kind.currentData().startswith("time") else capture.save_turntable
+                film = make(
                     self.viewer, path, self.seconds.value(), self.fps.value(), width, height,
                     lambda fraction, _: self.bar.setValue(round(1000 * fraction)), lambda: self._stop,
                 )  # fmt: skip

@@ -34,6 +34,10 @@ def fill(view: FieldView) -> None:
     view.contour_action = lines("contours", "Contour lines", "contours", lambda _: view.redraw(), "N", checked=True)
     view.arrow_action = lines("arrows", "Arrows", "arrows", lambda _: view.redraw(), "A")
     view.stream_action = lines("streamlines", "Streamlines", "streamlines", lambda _: view.redraw(), "W")
+    view.gaussian_action = lines(
+        "gaussians", "Gaussians", "GaussianFeatures", lambda _: view.redraw(), "G", checked=True, keep=55,
+        help="Each at one standard deviation. Warm: of positive weight, cool: of negative; strong: of large.",
+    )  # fmt: skip
     view.smooth_action = lines(
         "smooth", "Smooth between the nodes", "opacity", lambda _: view.redraw(), "M",
         checked=True, keep=30, help="Off: each node is a block of its own.",

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyqtgraph as pg
 
-from app.viewers import field_flow, field_values
+from app.viewers import field_ellipses, field_flow, field_values
 from app.viewers.field_pane import FieldPane, in_words
 from app.viewers.field_values import Plane, Quantity
 from app.viewers.overlay import ColourBar, number
@@ -47,6 +48,7 @@ class Drawing:
                 continue
             self._draw(pane, shown, self.colours, levels)
             self._flow(k, pane, source)
+            pane.map.set_overlays(self._gaussians(shown))
             several = len(sources) > 1
             own = f", {source.time_name} = {number(shown.time)}" if abs(shown.time - view.strip.time) > 1e-9 else ""
             pane.head.say(
@@ -98,6 +100,22 @@ class Drawing:
             pane.map.set_streams(lines, field_flow.heads(lines, size), hasty=view.strip.playing)
             self._streamed[k] = time.perf_counter()
 
+    def _gaussians(self, shown: Plane) -> list[pg.GraphicsObject]:
+        """The ellipses of what lies over the fields."""
+        view = self._view
+        if not view.gaussian_action.isChecked() or not view.overlays:
+            return []
+        source = view.shown_sources[0]
+        elsewhere = {source.time_name: view.strip.time}
+        if source.dimensions == 3:
+            elsewhere[source.coordinates[view.axis]] = view.position
+        found = []
+        for item in view.overlays:
+            features = field_ellipses.on_plane(item.artifact, shown.names, elsewhere)
+            if features is not None:
+                found += field_ellipses.ellipses(features, self.colours[0], view.devicePixelRatioF())
+        return found
+
     def _fastest(self, source: FieldSource) -> float:
         quantity = next((q for q in source.quantities if q.kind == "magnitude"), None)
         if quantity is None:
@@ -121,6 +139,7 @@ class Drawing:
             self._draw(pane, away, colours, levels)
             pane.map.arrows.draw(np.zeros((0, 2)))
             pane.map.set_streams(np.zeros((0, 2)), np.zeros((0, 2)))
+            pane.map.set_overlays([])
             words = in_words(field_values.measures(away))
             relative = _relative(away, first)
             words = [f"relative L² {number(relative, 3)}", *words] if relative is not None else words

@@ -26,10 +26,9 @@ COARSE, FINE = 48, 192
 STILL_MS = 180
 CHUNK = 8_192
 """Points computed between two looks at whether they are still wanted."""
+COMPUTING = "being computed"
 KEPT = 160
 """Planes that are remembered."""
-FLOWS = (("u", "v", "w"), ("u", "v"), ("ux", "uy", "uz"), ("ux", "uy"), ("u1", "u2", "u3"), ("u1", "u2"))
-"""Unknowns of these names are taken to be the parts of a vector."""
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,9 @@ class Sampler:
             found.append(np.moveaxis(values, -1, 0))
         names = domain.components
         return SampledField.of(
-            np.stack(found), *axes, times=times, components=names, vectors=vectors_of(names, domain.dimensions),
+            np.stack(found), *axes, times=times, components=names, vectors=field_values.vectors_of(names, domain.dimensions),
             coordinates=(*domain.names, "y", "z")[: max(3, len(domain.names))], time_name=domain.time_name,
         )  # fmt: skip
-
-
-def vectors_of(names: Sequence[str], dimensions: int) -> tuple[tuple[str, ...], ...]:
-    found = next((parts for parts in FLOWS if len(parts) == dimensions and set(parts) <= set(names)), None)
-    return (("velocity", *found),) if found is not None else ()
 
 
 @dataclass(frozen=True)
@@ -147,9 +141,9 @@ class LiveSource(FieldSource):
         self.domain = domain_of(artifact)
         self.dimensions, self.times = self.domain.dimensions, self.domain.times
         self.time_name, self.coordinates = self.domain.time_name, (*self.domain.names, "x", "y", "z")
-        self.vectors = vectors_of(self.domain.components, self.dimensions)
+        self.vectors = field_values.vectors_of(self.domain.components, self.dimensions)
         self.quantities = field_values.quantities(self.domain.components, self.vectors, self.dimensions)
-        self.note = "being computed"
+        self.note = COMPUTING
         self._survey: SampledField | None = None
         self._planes: dict[tuple[Any, ...], tuple[int, SampledField]] = {}
         self._histories: dict[tuple[float, ...], SampledField] = {}
@@ -217,6 +211,10 @@ class LiveSource(FieldSource):
 
     def some_values(self, quantity: Quantity) -> np.ndarray:
         return np.zeros(0) if self._survey is None else field_values.some_values(self._survey, quantity)
+
+    @property
+    def is_settled(self) -> bool:
+        return self._planes.get(self._place, (0,))[0] == FINE or self.note != COMPUTING
 
     @property
     def version(self) -> Any:

@@ -60,6 +60,11 @@ class FieldSource(QObject):
         raise NotImplementedError
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the plane that was asked for last is all that it will be."""
+        return True
+
+    @property
     def version(self) -> Any:
         """Changes when :meth:`some_values` does."""
         return id(self.artifact)
@@ -76,10 +81,11 @@ class GridSource(FieldSource):
         self.dimensions, self.times = field.dimensions, field.times
         self.time_name, self.time_unit = field.time_name, field.time_unit
         self.unit, self.length_unit = field.unit, field.length_unit
-        self.vectors, self.coordinates = field.vectors, field.coordinates
+        self.vectors = field.vectors or field_values.vectors_of(field.components, field.dimensions)
+        self.coordinates = field.coordinates
         # Differences need neighbours along each axis of the vector.
         rich = min(field.shape, default=1) > 1
-        self.quantities = field_values.quantities(field.components, field.vectors, field.dimensions, derivatives=rich)
+        self.quantities = field_values.quantities(field.components, self.vectors, field.dimensions, derivatives=rich)
 
     def nodes(self, axis: int) -> np.ndarray:
         return (self.field.x, self.field.y, self.field.z)[axis]

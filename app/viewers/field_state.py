@@ -17,6 +17,7 @@ def _switches(view: FieldView) -> dict[str, QAction]:
         "contours": view.contour_action,
         "arrows": view.arrow_action,
         "streamlines": view.stream_action,
+        "gaussians": view.gaussian_action,
         "smooth": view.smooth_action,
         "difference": view.difference_action,
     }

@@ -32,6 +32,7 @@ from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.slice_parts import Foot
 from app.viewers.toolbar import ViewBar, on_key
+from engines.data import GaussianFeatures
 
 MOST = 6
 """Fields side by side; of more the first are shown, and one can be chosen."""
@@ -51,6 +52,7 @@ class FieldView(QWidget):
     contour_action: QAction
     arrow_action: QAction
     stream_action: QAction
+    gaussian_action: QAction
     smooth_action: QAction
     difference_action: QAction
     line_action: QAction
@@ -132,7 +134,7 @@ class FieldView(QWidget):
             gone.stop()
             gone.deleteLater()
         self.sources = found
-        self.overlays = [item for item in items if all(item.id != source.id for source in found)]
+        self.overlays = [item for item in items if isinstance(item.artifact, GaussianFeatures)]
         self.content_changed()
 
     @property
@@ -161,6 +163,7 @@ class FieldView(QWidget):
         self.contour_action.setVisible(dimensions > 1 or self.strip.has_times)
         self.difference_action.setVisible(len(sources) > 1)
         self.line_action.setVisible(dimensions > 1)
+        self.gaussian_action.setVisible(bool(self.overlays))
         if not sources:
             return
         self._make_panes()
@@ -275,6 +278,15 @@ class FieldView(QWidget):
     @property
     def time(self) -> float:
         return self.strip.time
+
+    @property
+    def time_strip(self) -> TimeStrip:
+        return self.strip
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that is to be seen at this time is there, as fine as it gets."""
+        return all(source.is_settled for source in self.shown_sources)
 
     def set_time(self, time: float) -> None:
         """Show the time that is nearest to this one."""

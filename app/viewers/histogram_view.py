@@ -20,7 +20,18 @@ from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
 from engines.core import Artifact
-from engines.data import Curve, GaussianFeatures, GridField, Mesh, Model, PointCloud, Table, Volume
+from engines.data import (
+    Curve,
+    GaussianFeatures,
+    GridField,
+    Mesh,
+    MeshField,
+    Model,
+    PointCloud,
+    SampledField,
+    Table,
+    Volume,
+)
 
 _MOST = 2_000_000
 """Larger arrays are thinned out evenly: the shape of a histogram does not change by more."""
@@ -44,6 +55,11 @@ def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
         return dict(artifact.scalars)
     if isinstance(artifact, Table):
         return {k: v for k, v in artifact.columns.items() if v.dtype.kind in "fiub"}
+    if isinstance(artifact, SampledField | MeshField):
+        # Thinned out in time and along the first axis before the copy that all of a component would be.
+        step = max(1, artifact.values.size // max(1, artifact.values.shape[1]) // (4 * _MOST))
+        cut = artifact.values[::step] if len(artifact.times) >= step else artifact.values[:, :, ::step]
+        return {name: cut[:, k] for k, name in enumerate(artifact.components)}
     if isinstance(artifact, GaussianFeatures):
         return {k: v for k, v in artifact.table().columns.items() if k != "channel"}
     if isinstance(artifact, Curve):
@@ -55,6 +71,11 @@ def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
     if isinstance(artifact, Model):
         return {k: v for k, v in artifact.weights.items() if v.dtype.kind in "fiub"}
     return {}
+
+
+def _worded(name: str) -> str:
+    """Words begin with a capital; symbols such as u stay what they are."""
+    return name.capitalize() if name.islower() and len(name) > 2 else name
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -159,7 +180,7 @@ class HistogramView(QWidget):
         names = list(dict.fromkeys(name for _, found, _ in self._items for name in found))
         self.names.clear()
         for name in names:
-            self.names.addItem(name.capitalize() if name.islower() else name, name)
+            self.names.addItem(_worded(name), name)
         if self._name not in names:
             self._name = names[0] if names else ""
         self.names.setCurrentIndex(max(0, self.names.findData(self._name)))
@@ -209,7 +230,7 @@ class HistogramView(QWidget):
         self.plot.enableAutoRange()
         self.plot.vb.updateAutoRange()  # before the axis reads the old range as powers of ten
         self.plot.getAxis("left").setLogMode(self.log.isChecked())
-        name = self._name.capitalize() if self._name.islower() else self._name
+        name = _worded(self._name)
         name = name if shares is None else shares.title
         self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
         self.plot.setLabel("left", "count" if shares is None else shares.of)

@@ -123,7 +123,7 @@ def create(key: str, parent: Any = None) -> Any:
 
 for _spec in (
     ViewerSpec("field", "Field view", "SampledField", (SampledField, Solution, Trajectory),
-               "app.viewers.field_view:FieldView"),
+               "app.viewers.field_view:FieldView", (GaussianFeatures,)),
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
@@ -137,7 +137,7 @@ for _spec in (
     ViewerSpec("curves", "Curves", "curves", (Curve,), "app.viewers.curves_view:CurvesView"),
     ViewerSpec("table", "Table", "Table", (Table, Model, GaussianFeatures), "app.viewers.table_view:TableView"),
     ViewerSpec("histogram", "Histogram", "histogram",
-               (Table, Curve, GridField, Volume, Mesh, PointCloud, GaussianFeatures),
+               (Table, Curve, GridField, Volume, Mesh, PointCloud, GaussianFeatures, SampledField, MeshField),
                "app.viewers.histogram_view:HistogramView"),
 ):  # fmt: skip
     register(_spec)

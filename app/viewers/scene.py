@@ -24,6 +24,7 @@ from app.viewers import (
 from app.viewers import layers as kinds
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
+from app.viewers.field_time import TimeStrip
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
 from app.viewers.plotting import pixels
@@ -335,6 +336,10 @@ class Scene3D(QWidget):
             layer.set_moving(coarse)
 
     # ---- time ---
+    @property
+    def time_strip(self) -> TimeStrip:
+        return self.clock.strip
+
     @property
     def time(self) -> float:
         return self.clock.strip.time
