@@ -119,8 +119,9 @@ class Sampler:
             values = np.concatenate(parts).reshape(*shape, -1)
             found.append(np.moveaxis(values, -1, 0))
         names = domain.components
+        vectors = field_values.vectors_of(names, domain.dimensions)
         return SampledField.of(
-            np.stack(found), *axes, times=times, components=names, vectors=field_values.vectors_of(names, domain.dimensions),
+            np.stack(found), *axes, times=times, components=names, vectors=vectors,
             coordinates=(*domain.names, "y", "z")[: max(3, len(domain.names))], time_name=domain.time_name,
         )  # fmt: skip
 
