@@ -1,0 +1,108 @@
+"""Flows in a box to start from: named scenes by their stream function, or a velocity on a grid.
+
+With a stream function psi that vanishes at the walls, u = psi_y and v = -psi_x have no divergence and slip along them.
+
+    Taylor-Green   psi = sin X sin Y / pi^2, X = (x + 1) pi, Y = (y + 1) pi       (steady for the Euler equations)
+    two scales     such a vortex of size 1 in [-1, 0]^2 and one of size 1/4 in the upper right corner, both faded out
+                   over 0.05 at their edges (INSR-PDE, fig. 6)
+    vortex pair    two Gaussian vortices that turn the same way and merge
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.interpolate import RectBivariateSpline
+from torch import Tensor
+
+from engines.core import UserError
+from engines.data import SampledField
+
+Scene = Literal["Taylor-Green", "two scales", "vortex pair"]
+
+
+def _cell(x: Tensor, y: Tensor, corner: tuple[float, float], size: float, fade: float) -> Tensor:
+    inside_x, inside_y = (x - corner[0]) / size, (y - corner[1]) / size
+    depth = torch.minimum(torch.minimum(inside_x, 1 - inside_x), torch.minimum(inside_y, 1 - inside_y)) * size
+    t = (depth / fade).clamp(0, 1)
+    vortex = torch.sin(math.pi * inside_x) * torch.sin(math.pi * inside_y) * (size / math.pi) ** 2
+    return vortex * t * t * t * (t * (6 * t - 15) + 10)  # twice differentiable, so that the vorticity is continuous
+
+
+def stream(scene: Scene, x: Tensor, y: Tensor) -> Tensor:
+    if scene == "Taylor-Green":
+        return torch.sin((x + 1) * math.pi) * torch.sin((y + 1) * math.pi) / math.pi**2
+    if scene == "two scales":
+        return _cell(x, y, (-1.0, -1.0), 1.0, 0.05) + _cell(x, y, (0.75, 0.75), 0.25, 0.05)
+    near = lambda a: torch.exp(-((x - a) ** 2 + y**2) / (2 * 0.15**2))  # noqa: E731
+    return 0.05 * (near(-0.3) + near(0.3)) * (1 - x**2) * (1 - y**2)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """``velocity`` takes points (P, 2) and gives (P, 2); ``steady`` says that it is to stay as it is."""
+
+    name: str
+    lower: tuple[float, float]
+    upper: tuple[float, float]
+    velocity: Callable[[Tensor], Tensor]
+    steady: bool
+
+
+def flow_of(initial: SampledField | None, scene: Scene) -> Flow:
+    """The flow of a scene on [-1, 1]^2, or of a field. Raises :class:`UserError` for a field that is no velocity."""
+    if initial is None:
+        return Flow(scene, (-1.0, -1.0), (1.0, 1.0), lambda points: _curl(scene, points), scene == "Taylor-Green")
+    if initial.dimensions != 2 or not initial.is_even or min(initial.shape) < 4:
+        nodes = "×".join(map(str, initial.shape))
+        raise UserError(
+            f"The initial field has {nodes} nodes.",
+            "A flow in two dimensions starts from evenly spaced nodes, four or more along each axis.",
+            "Choose another field, or sample it on an even grid.",
+        )
+    names = next((v[1:] for v in initial.vectors if len(v) == 3), initial.components[:2])
+    if len(names) != 2:
+        raise UserError(
+            f"The initial field has one component, {initial.components[0]}.",
+            "A velocity in two dimensions has two.",
+            "Choose a field with two components.",
+        )
+    values = np.stack([initial.component(n) for n in names])
+    if not np.isfinite(values).all() or np.abs(values).max() == 0:
+        raise UserError(
+            "The initial velocity is zero everywhere, or not finite.", mend="Choose a field that moves, without gaps."
+        )
+    low, high = (float(initial.x[0]), float(initial.y[0])), (float(initial.x[-1]), float(initial.y[-1]))
+    picture = torch.tensor(_refined(initial, values).transpose(0, 2, 1)[None].copy(), dtype=torch.float32)
+    return Flow(initial.name or "Flow", low, high, lambda points: _read(picture, low, high, points), False)
+
+
+def _curl(scene: Scene, points: Tensor) -> Tensor:
+    with torch.enable_grad():
+        x, y = (c.detach().clone().requires_grad_() for c in points.unbind(1))
+        dx, dy = torch.autograd.grad(stream(scene, x, y).sum(), (x, y))
+    return torch.stack([dy, -dx], 1)
+
+
+def _refined(initial: SampledField, values: np.ndarray) -> np.ndarray:
+    """(2, X, Y) on nodes so near that reading between them linearly does no harm: by bicubic splines."""
+    axes = [np.linspace(a[0], a[-1], min(8 * (len(a) - 1) + 1, max(len(a), 2049))) for a in (initial.x, initial.y)]
+    return np.stack([RectBivariateSpline(initial.x, initial.y, v)(*axes) for v in values.astype(float)])
+
+
+def _read(picture: Tensor, low: tuple[float, float], high: tuple[float, float], points: Tensor) -> Tensor:
+    """(P, 2) of a picture (1, 2, Y, X)."""
+    picture = picture.to(points)
+    columns = [2 * (c - a) / (b - a) - 1 for c, a, b in zip(points.unbind(1), low, high, strict=True)]
+    found = torch.nn.functional.grid_sample(
+        picture, torch.stack(columns, -1)[None, None], padding_mode="border", align_corners=True
+    )
+    return found[0, :, 0].T
+
+
+__all__ = ["Flow", "Scene", "flow_of", "stream"]
