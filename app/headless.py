@@ -201,21 +201,19 @@ def _inputs(
             entry = find_entry(project, source[1:], specs[name].type)
             inputs[name], ids[name] = project.artifact(entry.id), entry.id
             continue
-        inputs[name] = _from_file(Path(source), specs[name], method, terminal)
+        inputs[name], reader = _from_file(Path(source), specs[name], method, terminal)
         if project is not None:
-            ids[name] = _placed(project, inputs[name], Path(source)).id
+            ids[name] = _placed(project, inputs[name], Path(source), reader).id
     return inputs, ids
 
 
-def _placed(project: Project, artifact: Artifact, path: Path) -> Entry:
+def _placed(project: Project, artifact: Artifact, path: Path, reader: str) -> Entry:
     """The project's entry of what a file held; the same content is not added twice."""
     digest = artifact.content_hash()
     for entry in project.entries.values():
         if entry.hash == digest and entry.type == type(artifact).__name__:
             return entry
-    from engines.files import readers_for
-
-    how = Provenance(reader=readers_for(path)[0].key)
+    how = Provenance(reader=reader)
     return project.add(artifact, name=artifact.name or path.stem, origin=str(path.resolve()), provenance=how)
 
 
@@ -238,10 +236,14 @@ def items_of(path: Path, loaded: Loaded, reader: str, options: Mapping[str, str]
     ]
 
 
-def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) -> Artifact:
-    from engines.files import read
+def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) -> tuple[Artifact, str]:
+    """What a method takes from a file, and the reader: the first one that can give such a thing."""
+    from engines.files import read, readers_for
 
-    loaded = read(path)
+    able = readers_for(path)
+    fit = [r.key for r in able if any(issubclass(kind, spec.type) for kind in r.gives)]
+    format = (fit or [r.key for r in able] or [""])[0]
+    loaded = read(path, None, format or None)
     for problem in loaded.problems:
         terminal.warn(f"{path.name}: {problem}")
     fitting = [a for a in loaded.artifacts if isinstance(a, spec.type)]
@@ -252,7 +254,7 @@ def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) 
             f"{method.title} takes {spec.type.title} as '{spec.name}'.",
             _bridge(catalog(), loaded.artifacts, spec),
         )
-    return fitting[0]
+    return fitting[0], format
 
 
 def _bridge(methods: Catalog, artifacts: Sequence[Artifact], spec: InputSpec) -> str:

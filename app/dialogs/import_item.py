@@ -144,6 +144,24 @@ class ImportItem(QObject):
         return self._source[2]
 
     @property
+    def readers(self) -> tuple[Reader, ...]:
+        """Those that may read the file, also where the one that was tried refused it."""
+        if self.found is not None:
+            return self.found.readers
+        if self.state != "refused":
+            return ()
+        from engines.files import readers_for
+
+        return tuple(readers_for(self.path))
+
+    @property
+    def format(self) -> str:
+        """The key of the reader that was tried last."""
+        return (
+            self.found.reader.key if self.found is not None else self._format or next((r.key for r in self.readers), "")
+        )
+
+    @property
     def problems(self) -> tuple[str, ...]:
         read = self.found.loaded.problems if self.found else ()
         return read + (self.answer.warnings if self.answer and self.plan != KEEP else ())

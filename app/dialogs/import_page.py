@@ -141,7 +141,7 @@ class ImportPage(QScrollArea):
             needs = "each photo in its folder" if item.many_files else "the file"
             self.link.setToolTip(f"The project stays small, and needs {needs} whenever the data are used.")
             self.link.setAccessibleName(self.link.text())
-        now = (id(item.found), item.methods_known, item.plan)
+        now = (id(item.found), item.methods_known, item.plan, item.state == "refused" and item.found is None)
         if now != self._built_for:
             self._built_for = now
             self._show_facts()
@@ -193,19 +193,20 @@ class ImportPage(QScrollArea):
         _empty(box)
         self.reader_form = None
         found = self.item.found
-        if found is None:
-            return
-        if len(found.readers) > 1:
+        readers = self.item.readers
+        if len(readers) > 1:
             combo = QComboBox(objectName="import_format")
             combo.setAccessibleName("Read as")
-            for reader in found.readers:
+            for reader in readers:
                 combo.addItem(reader.title, reader.key)
-            combo.setCurrentIndex(combo.findData(found.reader.key))
+            combo.setCurrentIndex(combo.findData(self.item.format))
             combo.activated.connect(lambda _: self.item.read(None, combo.currentData()))
             row = QHBoxLayout()
             row.addWidget(QLabel("Read as"))
             row.addWidget(combo, 1)
             box.addLayout(row)
+        if found is None:
+            return
         # The unit has its own list above, which needs no second reading.
         if set(found.reader.options.model_fields) - {"unit"}:
             box.addWidget(heading("Reading the file", above=theme.GRID))
