@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPixmap
 from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
+from app.assets import asset_path
 from app.background import run_in_background
 from app.dialogs.adding import Addition, add_together
 from app.dialogs.frame import Dialog, column, heading, muted
@@ -27,10 +29,13 @@ from app.dialogs.preview import Factory, PreviewPane
 from app.dialogs.seed_edit import SeedEdit
 from app.forms import ParamForm
 from app.viewers.registry import Shown, create
-from engines.core import Method, Params, UserError
+from engines.core import FAMILIES, Method, Params, UserError
 
 if TYPE_CHECKING:
     from app.project.project import Project
+
+
+PICTURE = QSize(60, 40)
 
 
 class NewDatasetDialog(Dialog):
@@ -41,7 +46,7 @@ class NewDatasetDialog(Dialog):
     def __init__(
         self, project: Project, parent: QWidget | None = None, *, source: str = "", viewer_factory: Factory = create
     ) -> None:
-        super().__init__("new_dataset_dialog", "New dataset", parent, (1080, 700))
+        super().__init__("new_dataset_dialog", "New dataset", parent, (1160, 740))
         self.project = project
         self.sources: list[Method] = []
         self.seed = 0
@@ -57,22 +62,24 @@ class NewDatasetDialog(Dialog):
         self.body.setContentsMargins(0, 0, 0, 0)
         self.list = QListWidget(objectName="sources")
         self.list.setAccessibleName("Sources")
-        self.list.setIconSize(QSize(18, 18))
+        self.list.setIconSize(PICTURE)
         self.list.setWordWrap(True)
+        self.list.setSpacing(1)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.currentRowChanged.connect(lambda _: self._select())
         self.preview = PreviewPane("Looking for sources…", factory=viewer_factory)
         self.preview.can_stop = False
         split = QSplitter(Qt.Orientation.Horizontal)
         split.setChildrenCollapsible(False)
         for widget, width, stretch in (
-            (column("Sources", self.list), 232, 0),
+            (column("Sources", self.list), 264, 0),
             (column("", self.preview), 520, 1),
-            (column("", self._page()), 328, 0),
+            (column("", self._page()), 360, 0),
         ):
             split.addWidget(widget)
             widget.setMinimumWidth(min(width, 300))
             split.setStretchFactor(split.indexOf(widget), stretch)
-        split.setSizes([232, 520, 328])
+        split.setSizes([264, 520, 360])
         self.body.addWidget(split, 1)
         self.cancel_button = self.add_button("Cancel", self.reject)
         self.add_button_ = self.add_button("&Add", self.add, "primary")
@@ -109,19 +116,33 @@ class NewDatasetDialog(Dialog):
 
     @property
     def current(self) -> Method | None:
-        row = self.list.currentRow()
-        return self.sources[row] if 0 <= row < len(self.sources) else None
+        item = self.list.currentItem()
+        key = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+        return next((m for m in self.sources if m.key == key), None)
+
+    def choose(self, key: str) -> None:
+        """Go to a source; to the first where there is none of this key."""
+        rows = {self.list.item(r).data(Qt.ItemDataRole.UserRole): r for r in range(self.list.count())}
+        rows.pop(None, None)
+        self.list.setCurrentRow(rows.get(key, min(rows.values(), default=-1)))
 
     def _know_sources(self, found: list[Method]) -> None:
-        self.sources = found
+        families = list(FAMILIES)
+        self.sources = sorted(found, key=lambda m: families.index(m.family) if m.family in families else len(families))
         if not found:
             self.preview.show_nothing("No source is installed.", "source")
             return
-        for method in found:
-            row = QListWidgetItem(theme.icon("source"), method.title, self.list)
+        family = ""
+        for method in self.sources:
+            if method.family != family:
+                family = method.family
+                title = QListWidgetItem(FAMILIES.get(family, family.capitalize()), self.list)
+                title.setFlags(Qt.ItemFlag.NoItemFlags)
+                title.setFont(theme.font(0.92, bold=True))
+            row = QListWidgetItem(_picture(method.key), method.title, self.list)
+            row.setData(Qt.ItemDataRole.UserRole, method.key)
             row.setToolTip(method.job)
-        keys = [method.key for method in found]
-        self.list.setCurrentRow(keys.index(self._first) if self._first in keys else 0)
+        self.choose(self._first)
 
     def _select(self) -> None:
         method = self.current
@@ -235,3 +256,29 @@ def _sources() -> list[Method]:
     from engines.core import catalog
 
     return sorted((m for m in catalog() if m.role == "source"), key=lambda m: (m.family, m.title))
+
+
+def _picture(key: str) -> QIcon:
+    """What a source makes, at a glance; where nobody drew it, a sign in its place."""
+    path = asset_path(f"methods/{key}.png")
+    ratio = 2.0
+    picture = QPixmap(round(PICTURE.width() * ratio), round(PICTURE.height() * ratio))
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+    box = QRectF(0.5, 0.5, PICTURE.width() - 1, PICTURE.height() - 1)
+    outline = QPainterPath()
+    outline.addRoundedRect(box, 4, 4)
+    painter.setClipPath(outline)
+    painter.fillPath(outline, QColor(theme.colors().panel))
+    if path.is_file():
+        painter.drawPixmap(box.toRect(), QPixmap(str(path)))
+    else:
+        sign = theme.pixmap("source", 18)
+        painter.drawPixmap(round(PICTURE.width() / 2 - 9), round(PICTURE.height() / 2 - 9), sign)
+    painter.setClipping(False)
+    painter.setPen(QColor(theme.colors().border))
+    painter.drawPath(outline)
+    painter.end()
+    return QIcon(picture)

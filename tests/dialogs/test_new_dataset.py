@@ -45,7 +45,7 @@ def test_params_and_seed_change_the_preview(dialog, qtbot):
 def test_another_source(dialog, project, qtbot):
     keys = [m.key for m in dialog.sources]
     assert "two-hole-slices" in keys
-    dialog.list.setCurrentRow(keys.index("two-hole-slices"))
+    dialog.choose("two-hole-slices")
     qtbot.waitUntil(dialog.add_button_.isEnabled, timeout=30_000)
     assert dialog.preview.viewer.items[0].id.startswith("two-hole-slices:")
     qtbot.keyClick(dialog, Qt.Key.Key_Escape)
