@@ -58,16 +58,16 @@ class SpectrumTable(Artifact):
         """The surviving components as a table."""
         kept = self.surviving(axis, step, share)
         weights = self.weights[step, axis]
-        per, of = (f"cycles/{self.unit}", self.unit) if self.unit else ("cycles per unit", "")
+        per = f"1/{self.unit}" if self.unit else ""
         return Table(
             name=f"Components along {self.axes[axis]}",
             columns={
                 "Frequency": np.abs(self.frequencies[step, axis, kept]),
                 "Share": weights[kept] / weights.sum() * 100 if weights.any() else weights[kept],
-                "Weight": weights[kept],
                 "Length scale": self.length_scales[step, axis, kept],
+                "Weight": weights[kept],
             },
-            units={"Frequency": per, "Share": "%", "Length scale": of},
+            units={"Frequency": per, "Share": "%", "Length scale": self.unit},
         )
 
     def summary(self) -> str:

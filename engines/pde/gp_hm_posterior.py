@@ -128,7 +128,7 @@ def source_spectrum(source: Tensor, axes: Sequence[Tensor]) -> tuple[np.ndarray,
 
     A Hann window keeps what does not end as it began from leaking over the whole spectrum.
     """
-    length = 2 ** int(np.ceil(np.log2(2 * max(source.shape))))
+    length = 2 ** int(np.ceil(np.log2(6 * max(source.shape))))
     found = []
     for axis, nodes in enumerate(axes):
         lines = source.movedim(axis, -1).reshape(-1, len(nodes))
