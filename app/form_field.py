@@ -74,7 +74,7 @@ class ValueEdit(QLineEdit):
         self._unit.setVisible(bool(spec.unit))
         if spec.unit:
             self.setTextMargins(0, 0, self._unit.sizeHint().width() + 5, 0)
-        if spec.optional:
+        if spec.optional or (spec.default in ("", ()) and spec.empty != "none"):
             self.setPlaceholderText(spec.empty)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -121,6 +121,9 @@ class PreviewPane(QWidget):
         keys = _viewer_keys([item.artifact for item in items])
         self._offer(keys)
         if not keys:
+            if items:
+                self._text.setText("There is no picture of this; what is known of it is beside.")
+                self._picture.setPixmap(QPixmap())
             self._stack.setCurrentWidget(self._empty)
             return
         group = "+".join(keys)

@@ -20,7 +20,7 @@ MOST_ROWS = 20_000_000
 
 
 class CsvGridOptions(Params):
-    coordinates: str = Param("", help="Names of the columns with coordinates: 't x y'. Found by their names if empty")
+    coordinates: str = Param("", empty="by their names", help="Names of the columns with coordinates: 't x y'")
 
 
 @reader(

@@ -30,7 +30,7 @@ MISSING = (128, 128, 128)
 
 
 class PictureOptions(Params):
-    component: str = Param("", help="Name of the component; the first one if empty")
+    component: str = Param("", empty="the first one", help="Name of the component")
     time: int = Param(-1, ge=-1, help="Number of the time, from 0; the last one if -1. A line is shown over all times")
     colours: Literal["viridis", "diverging", "grey"] = Param(
         "viridis", help="Colours of the values; diverging ones have the zero in the middle"

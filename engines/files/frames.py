@@ -21,7 +21,7 @@ FRAME = re.compile(r"(.*?)[_\-. ]?([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\.npy", r
 
 
 class FrameOptions(GridOptions):
-    series: str = Param("", help="Beginning of the names of the frames; the largest series if empty")
+    series: str = Param("", empty="the largest", help="Beginning of the names of the frames")
 
 
 @reader(

@@ -35,10 +35,10 @@ class GridOptions(Params):
     """How an array becomes a field."""
 
     axes: str = Param(
-        "", help="What the axes of the array are, in their order: 't x y'; c is for components. Found out if empty"
+        "", empty="found out", help="What the axes of the array are, in their order: 't x y'; c is for components"
     )
     ranges: tuple[float, ...] = Param(
-        (), help="First and last position for each axis without nodes, in their order. Nodes are numbered if empty"
+        (), empty="numbered", help="First and last position for each axis without nodes, in their order: '0, 1, -1, 1'"
     )
     complex_values: Literal["parts", "modulus", "real", "imaginary"] = Param(
         "parts", help="What complex numbers become; parts: two components", label="Complex values"
@@ -48,7 +48,9 @@ class GridOptions(Params):
 class FieldOptions(GridOptions):
     """Which of the arrays of a file become a field, and how."""
 
-    values: str = Param("", help="Names of the arrays to read, each a component; the largest ones if empty")
+    values: str = Param(
+        "", label="Arrays", empty="the largest", help="Names of the arrays to read, with commas; each is a component"
+    )
 
 
 @dataclass(frozen=True)
