@@ -43,6 +43,7 @@ class Drawing:
         levels = field_flow.levels_between(*self.colours[1:]) if view.contour_action.isChecked() else np.zeros(0)
         for k, (source, shown) in enumerate(zip(sources, self.planes, strict=True)):
             pane = view.panes[k]
+            pane.set_known(shown is not None)
             if shown is None:
                 pane.head.say(source.name, [source.note])
                 continue
@@ -128,6 +129,8 @@ class Drawing:
         view = self._view
         panes = view.panes[len(sources) :]
         first = self.planes[0] if self.planes else None
+        for pane in panes:
+            pane.set_known(first is not None)
         if not panes or first is None:
             return
         others = [shown for shown in self.planes[1:] if shown is not None]

@@ -75,15 +75,23 @@ class FieldPane(QWidget):
         self.head = Head(self)
         self.map = FieldMap(self, title)
         self.bar = ScaleBar(self)
+        self._known = True
         self.map.reshaped.connect(self.arrange)
         theme.signals.changed.connect(self.update)
+
+    def set_known(self, known: bool) -> None:
+        """Whether there is something to draw already."""
+        if known == self.map.isHidden():
+            self.map.setVisible(known)
+            self._known = known
+            self.arrange()
 
     def arrange(self) -> None:
         """The map as large as its aspect lets it be, its axes beside it, and its colours beside that."""
         width, height = self.width(), self.height() - HEAD
         self.head.setGeometry(0, 0, self.width(), HEAD)
         bar = ScaleBar.WIDTH if width >= 220 else 0
-        self.bar.setVisible(bar > 0)
+        self.bar.setVisible(bar > 0 and self._known)
         box = [width - bar - LEFT - RIGHT, height - TOP - BELOW]
         aspect = self.map.aspect
         if aspect is not None and min(box) > 0:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QImage
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QImage
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -96,6 +96,7 @@ class FieldView(QWidget):
         self.graphics.setChildrenCollapsible(False)
         self.graphics.setHandleWidth(5)
         self._maps = QWidget(self.graphics)
+        self._maps.setAutoFillBackground(True)
         self._grid = QGridLayout(self._maps)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(1)
@@ -115,6 +116,7 @@ class FieldView(QWidget):
         column.addWidget(self.strip)
         self.setFocusProxy(self.strip.timeline)
         theme.signals.changed.connect(self._theme_changed)
+        self._theme_changed()
         self.content_changed()
 
     # ---- content ------------------------------------------------------------------------------------------
@@ -167,6 +169,7 @@ class FieldView(QWidget):
         if not sources:
             return
         self._make_panes()
+        self._set_pens(self.devicePixelRatioF())
         self._set_slider()
         self.facts.show_facts([source.artifact for source in sources])
         self.redraw()
@@ -380,9 +383,17 @@ class FieldView(QWidget):
             pane.map.fit()
 
     def _theme_changed(self) -> None:
+        palette = self._maps.palette()
+        palette.setColor(palette.ColorRole.Window, QColor(theme.colors().plot))
+        self._maps.setPalette(palette)
         for pane in self.panes:
             pane.map.dress()
         self.plots.dress()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._set_pens(self.devicePixelRatioF())
+        super().changeEvent(event)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

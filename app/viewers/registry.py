@@ -34,6 +34,7 @@ from engines.data import (
     Photos,
     PhotoSet,
     PointCloud,
+    Problem,
     SampledField,
     Slices,
     Solution,
@@ -125,6 +126,7 @@ def create(key: str, parent: Any = None) -> Any:
 for _spec in (
     ViewerSpec("field", "Field view", "SampledField", (SampledField, Solution, Trajectory),
                "app.viewers.field_view:FieldView", (GaussianFeatures,)),
+    ViewerSpec("problem", "Problem", "Problem", (Problem,), "app.viewers.problem_view:ProblemView"),
     ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
