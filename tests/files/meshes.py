@@ -6,6 +6,62 @@ import numpy as np
 
 from tests.files import made
 
+GMSH_2 = """$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$Nodes
+4
+7 0 0 0
+3 1 0 0
+90 0 1 0
+5 0 0 1
+$EndNodes
+$Elements
+2
+1 15 2 0 1 7
+2 4 2 0 1 7 3 90 5
+$EndElements
+$NodeData
+1
+"heat"
+1
+0.0
+3
+0
+1
+2
+90 4.5
+7 1.5
+$EndNodeData
+"""
+GMSH = """$MeshFormat
+4.1 0 8
+$EndMeshFormat
+$Entities
+0 0 0 0
+$EndEntities
+$Nodes
+2 4 1 9
+2 1 0 3
+1
+2
+9
+0 0 0
+1 0 0
+0 1 0
+3 1 0 1
+4
+0 0 1
+$EndNodes
+$Elements
+2 2 1 2
+2 1 2 1
+1 1 2 9
+3 1 4 1
+2 1 2 9 4
+$EndElements
+"""
+
 
 def vtk_mesh(folder, name="v.vtu", quads=False):
     """Two tetrahedra with a scalar and a vector at each vertex, or two quadrilaterals in the plane."""

@@ -88,7 +88,7 @@ def test_surfaces_in_space_are_meshes(tmp_path):
     assert isinstance(read(tmp_path / "s.vtu", MeshOptions(kind="field")).artifacts[0], MeshField)
 
 
-@pytest.mark.parametrize("name", ["m.vtu", "m.xdmf"])
+@pytest.mark.parametrize("name", ["m.vtu", "m.xdmf", "m.vtk"])
 def test_we_read_meshes_of_meshio(name, tmp_path):
     points, cells = made.tetrahedra()
     field = read(meshes.meshio_mesh(tmp_path, name)).artifacts[0]
@@ -99,7 +99,7 @@ def test_we_read_meshes_of_meshio(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["v.vtu"])
+@pytest.mark.parametrize("name", ["v.vtu", "v.vtk", "v_binary.vtk"])
 def test_we_read_meshes_of_vtk(name, tmp_path):
     field = read(meshes.vtk_mesh(tmp_path, name)).artifacts[0]
     assert field.components == ("heat", "flow x", "flow y", "flow z")
@@ -240,3 +240,66 @@ def test_xdmf_names_its_values(tmp_path):
     assert made.differences(made.body(), read(tmp_path / "p.xdmf").artifacts[0]) == []
     (tmp_path / "p.h5").unlink()
     refused(tmp_path / "p.xdmf", "p.h5", "that is not there")
+
+
+@pytest.mark.parametrize("version", ["vtk42", "vtk51", "gmsh22", "gmsh"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_older_formats_in_text_and_binary(version, binary, tmp_path):
+    points, cells = made.tetrahedra()
+    values = {"heat": np.arange(27.0), "flow": 2 * points}
+    path = tmp_path / ("m.vtk" if version.startswith("vtk") else "m.msh")
+    kept = {} if version.startswith("gmsh") and not binary else values  # meshio writes words among these numbers
+    cells_too = [] if version == "gmsh" else [("triangle", cells[:3, :3])]
+    mesh = meshio.Mesh(points, [*cells_too, ("tetra", cells)], point_data=kept)
+    meshio.write(path, mesh, file_format=version, binary=binary)
+    field = read(path).artifacts[0]
+    np.testing.assert_allclose(field.points, points)
+    np.testing.assert_array_equal(field.cells, cells)
+    if kept:
+        assert set(field.components) == {"heat", "flow x", "flow y", "flow z"}
+        np.testing.assert_allclose(field.values[0, field.components.index("flow y")], 2 * points[:, 1])
+        np.testing.assert_allclose(field.values[0, field.components.index("heat")], np.arange(27))
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_older_grids_of_vtk(binary, tmp_path):
+    grid = pyvista.RectilinearGrid(np.array([0, 1, 3.0]), np.array([0, 1.0]), np.array([0, 2, 5, 9.0]))
+    grid.point_data["T"], grid.cell_data["c"] = np.arange(24.0), np.arange(6)
+    grid.save(tmp_path / "r.vtk", binary=binary)
+    field = read(tmp_path / "r.vtk").artifacts[0]
+    assert field.component("T")[1, 1, 3] == 1 + 3 + 3 * 6
+    assert field.components == ("T",)
+    image = pyvista.ImageData(dimensions=(4, 5, 1), spacing=(0.5, 1, 1), origin=(1, 2, 0))
+    image.point_data["T"] = np.arange(20.0)
+    image.save(tmp_path / "i.vtk", binary=binary)
+    field = read(tmp_path / "i.vtk").artifacts[0]
+    assert (field.shape, field.x.tolist()) == ((4, 5), [1, 1.5, 2, 2.5])
+
+
+def test_gmsh_in_text(tmp_path):
+    (tmp_path / "m.msh").write_text(meshes.GMSH)
+    field = read(tmp_path / "m.msh").artifacts[0]
+    assert field.cells.tolist() == [[0, 1, 3, 2]]
+    assert field.points.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]]  # in the order of their numbers
+
+
+def test_nodes_of_gmsh_have_numbers_of_their_own(tmp_path):
+    text = meshes.GMSH_2
+    (tmp_path / "m.msh").write_text(text)
+    loaded = read(tmp_path / "m.msh")
+    field = loaded.artifacts[0]
+    np.testing.assert_array_equal(field.points[field.cells[0]], [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    heat = dict(zip(map(tuple, field.points.tolist()), field.values[0, 0].tolist(), strict=True))
+    assert (heat[0, 0, 0], heat[0, 1, 0]) == (1.5, 4.5)
+    assert np.isnan(heat[1, 0, 0])
+    for change, words in (
+        (("3 90 5\n$EndE", "3 91 5\n$EndE"), "node 91, which does not exist"),
+        (("3 1 0 0", "7 1 0 0"), "same number"),
+        (("$Elements\n2", "$Elements\n99999999999"), "were announced"),
+        (("$Nodes\n4", "$Nodes\n5"), "ends before all"),
+        (("2.2 0 8", "3.0 0 8"), "version 3.0"),
+        (("2 4 2", "2 77 2"), "kind 77"),
+        (("4.5\n", "warm\n"), "no number"),
+    ):
+        (tmp_path / "m.msh").write_text(text.replace(*change))
+        refused(tmp_path / "m.msh", words)
