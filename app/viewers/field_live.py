@@ -219,7 +219,7 @@ class LiveSource(FieldSource):
 
     @property
     def version(self) -> Any:
-        return id(self.artifact), self._survey is not None
+        return self.serial, self._survey is not None
 
     def history(self, quantity: Quantity, point: Sequence[float]) -> np.ndarray | None:
         known = self._histories.get(tuple(point))

@@ -18,6 +18,8 @@ FINE = 384
 """Pixels along the longer side to which coarser planes are interpolated."""
 FINE_ENOUGH = 200
 """Nodes along a side from which an even plane is drawn as it is."""
+PIN = 11
+"""Size of a pinned point."""
 REACH = 9
 """Pixels around the end of the line in which a drag takes hold of it."""
 
@@ -191,10 +193,10 @@ class FieldMap(pg.PlotWidget):
 
     def set_pins(self, points: Sequence[tuple[float, float]]) -> None:
         spots = [
-            {"pos": p, "brush": pg.mkBrush(theme.series_color(k)), "pen": pg.mkPen("#FFFFFF", width=1.6 * self._scale)}
+            {"pos": p, "brush": pg.mkBrush(theme.series_color(k)), "pen": pg.mkPen("#FFFFFF", width=1.6)}
             for k, p in enumerate(points)
         ]
-        self.pins.setData(spots, size=11 * self._scale)
+        self.pins.setData(spots, size=PIN)
 
     def set_line(self, ends: np.ndarray | None) -> None:
         self._ends = np.zeros((0, 2)) if ends is None else np.asarray(ends, float)
@@ -294,8 +296,6 @@ class FieldMap(pg.PlotWidget):
         self.cut.pens("#FFFFFF", "#101418", 1.8, scale)
         dark = self._cmap in colour_maps.DIVERGING
         self.now.setPen(pg.mkPen("#101418" if dark else "#FFFFFF", width=1.6 * scale, style=Qt.PenStyle.DashLine))
-        if len(self.pins.data):
-            self.pins.setSize(11 * scale)
 
 
 def _is_skew(shown: Plane) -> bool:

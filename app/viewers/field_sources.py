@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.viewers.field_values import Plane, Quantity
 from app.viewers.registry import Shown
 from engines.data import SampledField, Solution, Trajectory
 
+_serials = itertools.count()
+
 
 class FieldSource(QObject):
     """A field by its planes. What is not there yet is None; ``changed`` says when to ask again."""
@@ -22,6 +25,7 @@ class FieldSource(QObject):
     def __init__(self, item: Shown, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.id, self.name, self.artifact = item.id, item.name, item.artifact
+        self.serial = next(_serials)
         self.dimensions = 2
         self.times = np.zeros(1)
         self.time_name, self.time_unit = "t", ""
@@ -66,8 +70,8 @@ class FieldSource(QObject):
 
     @property
     def version(self) -> Any:
-        """Changes when :meth:`some_values` does."""
-        return id(self.artifact)
+        """Changes when :meth:`some_values` does; no two sources ever have the same."""
+        return self.serial
 
     def stop(self) -> None:
         """Free what it holds."""

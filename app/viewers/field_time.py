@@ -26,6 +26,7 @@ class TimeStrip(QWidget):
         theme.mark(self, kind="panel")
         self.times = np.zeros(1)
         self._name, self._unit = "t", ""
+        self._is_given = False
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 3, 12, 3)
         row.setSpacing(6)
@@ -52,10 +53,19 @@ class TimeStrip(QWidget):
         self.clock.playing_changed.connect(lambda on: self.play.setIcon(theme.icon("pause" if on else "run")))
 
     # ---- which times ---
-    def set_times(self, times: np.ndarray, name: str = "t", unit: str = "") -> None:
-        """Rising times. The nearest to the one on show stays on show."""
-        at = self.time
-        self.times, self._name, self._unit = np.asarray(times, float), name, unit
+    def set_times(self, times: np.ndarray | None, name: str = "t", unit: str = "") -> None:
+        """Rising times; None: there is nothing to have any.
+
+        The nearest to the one on show stays on show. Where later ones were added behind the last, which was on show,
+        the new last one is: a solver that goes on in time is followed.
+        """
+        at, before = self.time, self.times if self._is_given else np.zeros(0)
+        self._is_given = times is not None
+        times = np.zeros(1) if times is None else np.asarray(times, float)
+        grown = 0 < len(before) < len(times) and np.array_equal(times[: len(before)], before)
+        if grown and self.index == len(before) - 1 and not self.playing:
+            at = float(times[-1])
+        self.times, self._name, self._unit = times, name, unit
         self.timeline.blockSignals(True)
         self.timeline.setRange(0, len(times) - 1)
         self.timeline.setPageStep(max(1, len(times) // 10))

@@ -153,7 +153,7 @@ class FieldView(QWidget):
             widget.setVisible(bool(sources))
         clock = max(sources, key=lambda s: len(s.times)) if sources else None
         self.strip.set_times(
-            clock.times if clock else np.zeros(1), clock.time_name if clock else "t", clock.time_unit if clock else ""
+            clock.times if clock else None, clock.time_name if clock else "t", clock.time_unit if clock else ""
         )
         self.strip.setVisible(self.strip.has_times)
         dimensions = sources[0].dimensions if sources else 2

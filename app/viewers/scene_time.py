@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from app.viewers.field_time import TimeStrip
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ class SceneTime:
         layers = list(self._scene.layers.values())
         clock = max(layers, key=lambda layer: len(layer.times), default=None)
         words = clock.time_words if clock is not None else ("t", "")
-        self.strip.set_times(clock.times if clock is not None else np.zeros(1), *words)
+        self.strip.set_times(clock.times if clock is not None else None, *words)
         self.strip.setVisible(self.strip.has_times)
         if self.strip.has_times:
             for layer in layers:

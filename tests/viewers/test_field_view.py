@@ -255,6 +255,27 @@ def test_a_live_preview_keeps_what_the_user_chose(show):
     assert view.time == pytest.approx(1.0)
 
 
+def test_a_solver_that_goes_on_in_time_is_followed_at_its_end(show):
+    view = show("field", 400, 300)
+    whole = taylor_green(17, 11)
+
+    def until(count):
+        part = whole.replace(values=whole.values[:count], times=whole.times[:count])
+        view.show_artifacts([Shown("f", "Flow", part)])
+
+    until(1)
+    until(3)
+    assert view.strip.index == 2
+    until(6)
+    assert view.strip.index == 5
+    view.strip.set_index(2)
+    until(8)
+    assert view.strip.index == 2
+    view.show_artifacts([])
+    until(11)
+    assert view.strip.index <= 2  # nothing was on show, so nothing is followed
+
+
 def test_pictures_hold_map_colours_and_curves(show):
     view = show("field", 500, 400)
     view.show_artifacts([Shown("f", "Flow", taylor_green())])
