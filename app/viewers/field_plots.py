@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from app import theme
@@ -92,6 +93,9 @@ class TracePlot(pg.PlotWidget):
         plotting.dress(self.plot)
         self.plot.showGrid(x=True, y=True, alpha=0.12)
         self.legend.setLabelTextColor(theme.colors().muted)
+        under = QColor(theme.colors().plot)
+        under.setAlpha(215)
+        self.legend.setBrush(under)
         self.set_pens(self._scale)
 
 

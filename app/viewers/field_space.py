@@ -17,8 +17,8 @@ from app.viewers.registry import Shown
 from app.viewers.surfaces import Surface
 from engines.data import GridField, SampledField
 
-SPACE_NODES = 128**3
-"""Of more nodes some are left out."""
+SPACE_NODES, HASTY_NODES = 128**3, 64**3
+"""Of more nodes some are left out: when it stands still, and while time goes on without a graphics card."""
 
 
 class SpaceLayer(IsosurfaceLayer):
@@ -31,6 +31,7 @@ class SpaceLayer(IsosurfaceLayer):
         self.time = 0
         self._span: tuple[str, float, float] | None = None
         self.slabs = Drawn()
+        self._is_hasty = False
         field: SampledField = item.artifact
         self.field = field
         self.style = Style()
@@ -73,7 +74,8 @@ class SpaceLayer(IsosurfaceLayer):
 
     def rebuild(self) -> None:
         """Draw the quantity and the time that are chosen now."""
-        self.artifact = self._frame(self.time)
+        self._is_hasty = self.moving and self.software
+        self.artifact = self._frame(self.time, HASTY_NODES if self._is_hasty else SPACE_NODES)
         if self.style.planes:
             self._make_slabs()
             self.apply()
@@ -82,6 +84,11 @@ class SpaceLayer(IsosurfaceLayer):
         else:
             level = self.level if self.style.level is None else self.style.level
             self.set_surface(surfaces.isosurface(self.artifact, level))
+
+    def set_moving(self, moving: bool) -> None:
+        super().set_moving(moving)
+        if self._is_hasty and not moving:
+            self.rebuild()
 
     def set_style(self, style: Style) -> None:
         def counts(of: Style) -> tuple[object, ...]:

@@ -99,6 +99,20 @@ def test_a_field_in_space_is_a_surface_a_cloud_or_planes(show):
     QApplication.processEvents()
 
 
+def test_a_fine_field_in_space_is_drawn_coarsely_while_time_goes_on(show):
+    view = show("scene", 300, 200)
+    view.show_artifacts([Shown("h", "Heat", heat(80, 4))])
+    layer = view.layers["h"]
+    layer.software = True
+    fine = len(points_of(layer.fine))
+    view.clock.strip.toggle()
+    view.clock.strip.set_index(1)
+    assert layer.artifact.values.shape == (40, 40, 40)
+    assert len(points_of(layer.fine)) < fine / 2
+    view.clock.strip.toggle()
+    assert layer.artifact.values.shape == (80, 80, 80)
+
+
 def test_uneven_nodes_in_space_are_drawn_where_they_are(show):
     view = show("scene", 300, 200)
     field = linear(15, 1)
