@@ -7,9 +7,7 @@ and for vectors of nodes beside it. Large arrays that are stored in one piece st
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +17,13 @@ from engines.core import Param, Params
 from engines.data import GridField, SampledField
 from engines.files import guard
 from engines.files.gridded import FieldOptions, Stored, field_from
+from engines.files.hdf5_file import opened
 from engines.files.mapped import array_in, stays
 from engines.files.registry import Loaded, reader, writer
 from engines.files.settings import restored, settings_of
 from engines.files.voxels import GZIP_RATIO
 from engines.files.vtkhdf import read_vtkhdf
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_DATASETS = 2_000
 DEEPEST = 6
 FILTERS = {"gzip", "shuffle", "fletcher32", "lzf"}
@@ -50,18 +48,6 @@ def read_hdf5(path: Path, options: FieldOptions) -> Loaded:
                 return Loaded((own_field(path, file),))
             return field_from(path, beside_each_other(arrays_of(path, file)), options)
     return read_vtkhdf(path, options)
-
-
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """An HDF5 file for reading; whatever the library says of a broken one becomes a :class:`UserError`."""
-    import h5py
-
-    with path.open("rb") as raw:
-        if SIGNATURE not in raw.read(1024):
-            raise guard.refuse(path, "is not an HDF5 file.", "Its signature is missing.")
-    with guard.foreign(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
-        yield file
 
 
 def arrays_of(path: Path, file: Any) -> dict[str, Stored]:

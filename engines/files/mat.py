@@ -17,7 +17,8 @@ import numpy as np
 from engines.data import SampledField
 from engines.files import guard
 from engines.files.gridded import FieldOptions, Stored, field_from
-from engines.files.hdf5 import SIGNATURE, arrays_of, opened
+from engines.files.hdf5 import arrays_of
+from engines.files.hdf5_file import SIGNATURE, opened
 from engines.files.registry import Loaded, reader
 from engines.files.voxels import GZIP_RATIO
 

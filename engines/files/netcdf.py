@@ -19,7 +19,8 @@ from engines.core import Param, Params, UserError
 from engines.data import SampledField
 from engines.files import guard
 from engines.files.gridded import FieldOptions, Stored, field_from
-from engines.files.hdf5 import SIGNATURE, arrays_of, opened, text
+from engines.files.hdf5 import arrays_of, text
+from engines.files.hdf5_file import SIGNATURE, opened
 from engines.files.registry import Loaded, reader, writer
 from engines.files.settings import restored, settings_of
 

@@ -15,6 +15,7 @@ import numpy as np
 from engines.core import Param, Params
 from engines.data import GridField
 from engines.files import guard
+from engines.files.hdf5_file import opened
 from engines.files.registry import Loaded, reader, writer
 from engines.files.voxels import GZIP_RATIO
 
@@ -25,12 +26,7 @@ class HdfWriteOptions(Params):
 
 @reader(key="vtkhdf", title="HDF5 field", extensions=(".vtkhdf",), gives=(GridField,))
 def read_vtkhdf(path: Path, options: Params) -> Loaded:
-    import h5py
-
-    with path.open("rb") as file:
-        if file.read(8) != b"\x89HDF\r\n\x1a\n":
-            raise guard.refuse(path, "is not an HDF5 file.", "Its signature is missing.")
-    with guard.foreign(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
+    with opened(path) as file:
         group = _own(path, file, "VTKHDF")
         if group is None or _attribute(group, "Type") != "ImageData":
             raise guard.refuse(path, "holds no field.", "It has no group 'VTKHDF' of type ImageData.")

@@ -18,7 +18,8 @@ import numpy as np
 from engines.core import UserError
 from engines.data import Mesh, MeshField, SampledField
 from engines.files import guard
-from engines.files.hdf5 import Hdf5WriteOptions, opened, own_field, put_field, read_dataset
+from engines.files.hdf5 import Hdf5WriteOptions, own_field, put_field, read_dataset
+from engines.files.hdf5_file import opened
 from engines.files.mesh_cells import Cells, MeshOptions, mesh_from
 from engines.files.mesh_hdf5 import own_mesh_field, put_mesh_field
 from engines.files.pvd import MOST_TIMES, joined

@@ -261,6 +261,15 @@ def test_hdf5_that_leads_elsewhere(tmp_path):
     refused(tmp_path / "e.h5", "elsewhere")
 
 
+def test_a_heap_in_which_libhdf5_would_turn_for_ever(tmp_path):
+    write(made.flow(), tmp_path / "h.h5")
+    raw = bytearray((tmp_path / "h.h5").read_bytes())
+    at = raw.index(b"GCOL")
+    raw[at + 16 : at + 32] = bytes(16)
+    (tmp_path / "h.h5").write_bytes(raw)
+    refused(tmp_path / "h.h5", "heap of texts and references is damaged")
+
+
 def test_a_large_array_stays_in_its_file(tmp_path, monkeypatch):
     """From a size on, which is made small here, the values are those on the disk."""
     monkeypatch.setattr("engines.files.mapped.MAP_FROM", 1000)
