@@ -10,6 +10,7 @@ With a stream function psi that vanishes at the walls, u = psi_y and v = -psi_x 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def flow_of(initial: SampledField | None, scene: Scene) -> Flow:
         )
     low, high = (float(initial.x[0]), float(initial.y[0])), (float(initial.x[-1]), float(initial.y[-1]))
     picture = torch.tensor(_refined(initial, values).transpose(0, 2, 1)[None].copy(), dtype=torch.float32)
-    return Flow(initial.name or "Flow", low, high, lambda points: _read(picture, low, high, points), False)
+    on = functools.cache(lambda device, dtype: picture.to(device, dtype))
+    read = lambda points: _read(on(points.device, points.dtype), low, high, points)  # noqa: E731
+    return Flow(initial.name or "Flow", low, high, read, False)
 
 
 def _curl(scene: Scene, points: Tensor) -> Tensor:
@@ -97,7 +100,6 @@ def _refined(initial: SampledField, values: np.ndarray) -> np.ndarray:
 
 def _read(picture: Tensor, low: tuple[float, float], high: tuple[float, float], points: Tensor) -> Tensor:
     """(P, 2) of a picture (1, 2, Y, X)."""
-    picture = picture.to(points)
     columns = [2 * (c - a) / (b - a) - 1 for c, a, b in zip(points.unbind(1), low, high, strict=True)]
     found = torch.nn.functional.grid_sample(
         picture, torch.stack(columns, -1)[None, None], padding_mode="border", align_corners=True

@@ -192,7 +192,10 @@ def _on_gpu(
     start: Tensor, problem: SubProblem, rule: StopRule, run: Run, share: float, each: Each, ready: Callable[[], None]
 ) -> Fitted | None:
     state = OnDevice(start, problem, rule)
-    iterate = state.recorded(run.generator) or state.iterate
+    iterate = state.recorded(run.generator)
+    if iterate is None:
+        run.note(f"{problem.label}: the GPU cannot replay this, so each of its kernels waits for the host.")
+        iterate = state.iterate
     for chunk in run.steps(math.ceil(rule.iterations / CHUNK), problem.label, share=share):
         if chunk == 0:
             ready()
