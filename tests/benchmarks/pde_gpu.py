@@ -25,7 +25,12 @@ PLANE = {"solution": "sums of waves", "length": math.pi}
 CASES = {
     "pig-helmholtz": ("pig", ("helmholtz", {}), "paper", {}),
     "pig-helmholtz-32": ("pig", ("helmholtz", {}), "paper", {"single": True}),
-    "pig-helmholtz-own": ("pig", ("helmholtz", {}), "large", {"gaussians": 800, "redraw_every": 400}),
+    "pig-helmholtz-own": (
+        "pig",
+        ("helmholtz", {}),
+        "large",
+        {"gaussians": 800, "redraw_every": 1000, "steps": 40_000, "interior": 10_000, "face": 1000},
+    ),
     "pig-mixing": ("pig", ("flow-mixing", {}), "paper, in time", {"single": True}),
     "gp-hm-plane": ("gp-hm", ("rapid-plane", PLANE), None, {"nodes": "100,100"}),
     "insr-advection": ("insr", ("advection", {}), "paper", {}),
@@ -39,14 +44,17 @@ class Ear:
 
     def __init__(self, limit: float) -> None:
         self.limit, self.control, self.began = limit, Control(), time.monotonic()
-        self.said, self.last, self.count = -1e9, "", 0
+        self.said, self.last = -1e9, ""
+        self.errors: dict[str, tuple[float, float]] = {}
 
     def emit(self, event) -> None:
         spent = time.monotonic() - self.began
         if isinstance(event, Noted):
             print(f"    {spent:6.1f} s  {event.level}: {event.text}", flush=True)
         if isinstance(event, Logged):
-            self.count += 1
+            for name, value in event.values.items():
+                if "error" in name.lower():
+                    self.errors[name] = (value, min(value, self.errors.get(name, (math.inf, math.inf))[1]))
             values = ", ".join(f"{k} {v:.4g}" for k, v in event.values.items())
             self.last = f"step {event.step}: {values}"
             if spent - self.said > self.limit / 8:
@@ -98,6 +106,8 @@ def main() -> None:
         spent = time.monotonic() - ear.began
         peak = torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else 0.0
         print(f"  {name}: {spent:.1f} s, {'finished' if outputs else 'stopped'}, {peak:.2f} GB; {ear.last}", flush=True)
+        for error, (end, best) in ear.errors.items():
+            print(f"    {error}: {end:.4g} at the end, {best:.4g} at best", flush=True)
         for part, artifact in outputs.items():
             columns = getattr(artifact, "columns", None)
             print(f"    {part}: {columns if columns else artifact.summary()}", flush=True)
