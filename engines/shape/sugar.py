@@ -28,8 +28,9 @@ from engines.blocks.views import Views, held_out
 from engines.core import Artifact, Example, Paper, Run, UserError, method
 from engines.data import BoundGaussians, Curve, GaussianCloud, GridField, Image, Mesh, Photos, PointCloud, Table
 from engines.shape.bake_texture import BakeTextureParams, textured
-from engines.shape.gaussian_splatting import few_photos, side_by_side, start, to_cloud
+from engines.shape.gaussian_splatting import few_photos, start
 from engines.shape.gaussian_splatting import memory as splatting_memory
+from engines.shape.splatting_results import side_by_side, to_cloud
 from engines.shape.sugar_coarse import CoarseTrainer, flatness, from_cloud
 from engines.shape.sugar_mesh import (
     RAYS,

@@ -158,12 +158,13 @@ def test_pause_halts_it_and_resume_goes_on(method):
         job = start(queue, method)
         job.wait(0.3)
         job.pause()
-        job.wait(0.7)
+        until, before = time.monotonic() + 1.0, -1
+        while before != len(heard) and time.monotonic() < until:
+            before = len(heard)
+            job.wait(0.3)
         if job.ended:
             assert job.status == "finished", job.error
             return
-        before = len(heard)
-        job.wait(0.3)
         assert len(heard) == before, "it went on while paused"
         job.resume()
         until = time.monotonic() + 20
