@@ -56,20 +56,22 @@ def picture(cloud: dict[str, np.ndarray], camera, degree: int):
     seen = splats(cloud, camera, degree)
     image, clear = np.zeros((camera.height, camera.width, 3)), np.ones((camera.height, camera.width))
     unsure = np.zeros(clear.shape, bool)
+    centres, conics = np.array([s[1] for s in seen]), np.array([s[2] for s in seen])
+    opacities, colours = np.array([s[3] for s in seen]), np.array([s[4] for s in seen])
     for row in range(camera.height):
         for column in range(camera.width):
-            T = 1.0
-            for _, centre, conic, opacity, colour in seen:
-                d = centre - [column + 0.5, row + 0.5]
-                alpha = min(0.99, opacity * math.exp(-0.5 * d @ conic @ d))
-                unsure[row, column] |= abs(alpha - 1 / 255) < 1e-5
-                if alpha < 1 / 255:
-                    continue
-                after = T * (1 - alpha)
+            d = centres - [column + 0.5, row + 0.5]
+            alphas = np.minimum(0.99, opacities * np.exp(-0.5 * np.einsum("ni,nij,nj->n", d, conics, d)))
+            near = np.abs(alphas - 1 / 255) < 1e-5
+            T, last = 1.0, len(seen)
+            for i in np.flatnonzero(alphas >= 1 / 255):
+                after = T * (1 - alphas[i])
                 unsure[row, column] |= abs(after - 1e-4) < 1e-5
                 if after < 1e-4:
+                    last = i
                     break
-                image[row, column] += T * alpha * colour
+                image[row, column] += T * alphas[i] * colours[i]
                 T = after
+            unsure[row, column] |= near[: last + 1].any()
             clear[row, column] = T
     return image, clear, unsure

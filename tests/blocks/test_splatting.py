@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -38,11 +39,17 @@ def cloud(values: dict[str, np.ndarray], dtype=torch.float32) -> Gaussians:
     return Gaussians(*(torch.tensor(values[name], dtype=dtype, requires_grad=True) for name in NAMES))
 
 
+@functools.cache
+def by_pixel(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = arrays(seed)
+    return picture({name: values[name].astype(np.float32).astype(float) for name in NAMES}, view(), 3)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_picture_against_a_loop_over_pixels(seed, dtype):
     values, camera = arrays(seed), view()
-    image, clear, unsure = picture({name: values[name].astype(np.float32).astype(float) for name in NAMES}, camera, 3)
+    image, clear, unsure = by_pixel(seed)
     with torch.no_grad():
         found = render(cloud(values, dtype), camera)
     off = np.abs(found.image.permute(1, 2, 0).numpy() - image).max(2)
