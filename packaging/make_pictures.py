@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 FOLDER = ROOT / "assets" / "pictures"
 SIZE = (1440, 900)
+RING = (-0.9, -0.9, -0.22, 0.9, 0.9, 0.32)
+"""Around the ring of the photos' sample, above its table: lowest x, y and z, then the highest."""
 
 
 def live(seconds: float) -> None:
@@ -153,16 +155,85 @@ def shoot_splats(at: Photographer) -> None:
     at.bench.replace(Project.new())
     live(1)
     at.window.file_acts.open_sample("photos", run=True)
-    wait(lambda: at.ended(1), 200)
+    wait(lambda: any(job.progress and job.progress.fraction > 0.25 for job in at.bench.queue.jobs), 400)
+    at.take("splats-training")
+    wait(lambda: at.ended(1), 400)
     live(8)
     at.take("splats")
 
 
-def shoot_path(at: Photographer) -> None:
-    """An orbit about the splats of the shot before this one."""
+def photos_and_splats(at: Photographer) -> tuple[str, str]:
+    """Their ids, from the shot of splats."""
     if not any(entry.type == "GaussianCloud" for entry in at.bench.project.entries.values()):
         shoot_splats(at)
-    photos = next(e.id for e in at.bench.project.entries.values() if e.type == "Photos")
+    first = {entry.type: entry.id for entry in reversed(at.bench.project.entries.values())}
+    return first["Photos"], first["GaussianCloud"]
+
+
+def shoot_box(at: Photographer) -> None:
+    """The box in SuGaR's form, about the ring."""
+    from PySide6.QtWidgets import QPushButton, QScrollArea
+
+    photos, cloud = photos_and_splats(at)
+    at.window.show_panel("method")
+    page = at.window.method_panel.open_method("sugar")
+    page.inputs.set_ids({"photos": photos, "cloud": cloud})
+    pick = next(b for b in page.findChildren(QPushButton) if b.accessibleName() == "Pick Foreground box in view")
+    pick.click()
+    wait(lambda: at.window.views.current.viewers() and at.window.views.current.viewers()[0].box.is_active)
+    view = at.window.views.current.viewers()[0]
+    live(4)
+    view.set_shown(photos, False)
+    page.form.set_value("box", RING)
+    field = page.form.editor("box")
+    area = field.parentWidget()
+    while not isinstance(area, QScrollArea):
+        area = area.parentWidget()
+    area.ensureWidgetVisible(field, 0, 200)
+    view.set_pose(view.pose.orbited(0.4, -0.1).zoomed(0.68))
+    live(6)
+    at.take("box")
+    pick.click()
+
+
+def shoot_sugar(at: Photographer) -> None:
+    """SuGaR's mesh with its splats, and the ring of it moved with its Gaussians."""
+    photos, cloud = photos_and_splats(at)
+    at.run("sugar", {"photos": photos, "cloud": cloud}, "quick")
+    wait(lambda: any(e.type == "BoundGaussians" for e in at.bench.project.entries.values()), 900)
+    live(8)
+    at.take("sugar")
+
+
+def shoot_edit(at: Photographer) -> None:
+    """The ring of SuGaR's mesh on its way, with its Gaussians."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    if not any(entry.type == "BoundGaussians" for entry in at.bench.project.entries.values()):
+        shoot_sugar(at)
+    bound = next(e.id for e in at.bench.project.entries.values() if e.type == "BoundGaussians")
+    at.window.view_acts.show_artifacts([bound])
+    wait(lambda: bool(at.window.views.current.viewers()))
+    view = at.window.views.current.viewers()[0]
+    view.start_editing()
+    editor = view.editing.editor
+    wait(lambda: editor.topology is not None)
+    x, y, z = at.bench.project.artifact(bound).vertices.T
+    editor.choose((np.hypot(x, y) < 0.84) & (z > -0.16))
+    editor.set_kind("move")
+    editor.set_placement(replace(editor.state.placement, move=np.array([0.0, 0.0, 0.35])))
+    view.set_pose(view.pose.orbited(0.3, -0.1))
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(8)
+    at.take("edit")
+
+
+def shoot_path(at: Photographer) -> None:
+    """An orbit about the splats of the shot before this one."""
+    photos, _ = photos_and_splats(at)
     at.run("orbit-path", {"photos": photos})
     wait(lambda: any(e.type == "CameraPath" for e in at.bench.project.entries.values()))
     path = next(e.id for e in at.bench.project.entries.values() if e.type == "CameraPath")
@@ -180,7 +251,10 @@ def shoot_path(at: Photographer) -> None:
     at.take("path")
 
 
-SHOTS = {"home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path}
+SHOTS = {
+    "home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path,
+    "box": shoot_box, "sugar": shoot_sugar, "edit": shoot_edit,
+}  # fmt: skip
 
 
 if __name__ == "__main__":
