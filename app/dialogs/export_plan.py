@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.dialogs.field_sizes import field_estimate
 from engines.core import Artifact, Params, UserError
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ PREFERRED = {
     "Photos": ".json",
     "CameraPath": ".camera_path.json",
     "Video": ".mp4",
+    "SampledField": ".h5",
+    "MeshField": ".vtu",
+    "ElasticBody": ".vtu",
+    "Solution": ".npz",
+    "Trajectory": ".npz",
 }
 """What most tools read, until the user has chosen something else."""
 PREFERRED_TEXTURED = ".glb"
@@ -159,6 +165,8 @@ def estimate(target: Target, project: Project) -> tuple[int, bool]:
     entry, extension, options = target.entry, target.extension, target.params.model_dump()
     kind = Artifact.registry[entry.type]
     shape = written_as(kind, target.writer) or kind
+    if (known := field_estimate(target, kind, shape, project)) is not None:
+        return known
     packed = bool(options.get("compress")) and not target.whole_name().lower().endswith(".nii")
     number = options.get("digits", 17) + 4  # sign, point, exponent or blank
     if shape.__name__ != "Mesh":

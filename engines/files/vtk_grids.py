@@ -42,10 +42,10 @@ def grid_field(document: Document, kind: str) -> Loaded:
     shape = [extent[2 * i + 1] - extent[2 * i] + 1 for i in range(3)]
     if min(shape) < 1:
         raise guard.refuse(path, "has an empty extent.", f"It is {extent}.")
-    nodes = _even_nodes(document, whole, extent) if kind == "ImageData" else _nodes(document, pieces[0], shape)
     found = point_values(document, whole, pieces[0], shape[0] * shape[1] * shape[2])
     if not found.components:
         raise no_values(document)
+    nodes = _even_nodes(document, whole, extent) if kind == "ImageData" else _nodes(document, pieces[0], shape)
     if found.settings.get("type") == "SampledField":
         return Loaded((_own(document, found, nodes, shape),), found.problems)
     parts = {k: v.reshape(shape, order="F") for k, v in found.components.items()}
@@ -73,7 +73,6 @@ def _even_nodes(document: Document, image: ElementTree.Element, extent: list[int
     origin = reals(document, image.get("Origin", "0 0 0"), 3, "origin")
     if (spacing <= 0).any():
         raise guard.refuse(document.path, "has a spacing that is not positive.", f"It is {spacing.tolist()}.")
-    guard.room(document.path, 8 * sum(extent[1::2]) - 8 * sum(extent[::2]))
     return [origin[i] + spacing[i] * np.arange(extent[2 * i], extent[2 * i + 1] + 1) for i in range(3)]
 
 

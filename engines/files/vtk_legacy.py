@@ -6,6 +6,7 @@ are given by offsets and corners, before that by a count and the corners of each
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -254,13 +255,14 @@ def _grid(
     shape = [int(n) for n in found.get("dimensions", ())]
     if len(shape) != 3 or min(shape) < 1 or not values:
         raise stream.broken("It has no values at its points.")
+    if any(v.size != prod(shape) for v in values.values()):
+        raise stream.broken("Grid and values do not fit together.")
     if "x" in found:
         nodes = [found.get(a, np.zeros(0)).astype(np.float64) for a in "xyz"]
     else:
-        guard.room(stream.path, 8 * sum(shape))
         origin, spacing = found.get("origin", np.zeros(3)), found.get("spacing", np.ones(3))
         nodes = [o + s * np.arange(n) for o, s, n in zip(origin, spacing, shape, strict=True)]
-    if [len(n) for n in nodes] != shape or any(v.size != np.prod([float(n) for n in shape]) for v in values.values()):
+    if [len(n) for n in nodes] != shape:
         raise stream.broken("Grid and values do not fit together.")
     last = max((i for i in range(3) if shape[i] > 1), default=0) + 1
     axes = [Axis(a, shape[i], nodes[i]) for i, a in enumerate("xyz"[:last])]

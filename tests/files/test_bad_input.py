@@ -143,6 +143,33 @@ def test_absurd_counts(tmp_path):
         "a.vtp": b'<VTKFile type="PolyData"><PolyData><Piece NumberOfPoints="99999999999" NumberOfPolys="0"><Points>'
         b'<DataArray type="Float32" NumberOfComponents="3" format="binary">AAAA</DataArray></Points></Piece>'
         b"</PolyData></VTKFile>",
+        "a.mesh": b"MeshVersionFormatted 1\nDimension 3\nVertices\n99999999999\n0 0 0 1\n",
+        "a.msh": b"$MeshFormat\n4.1 0 8\n$EndMeshFormat\n$Nodes\n1 99999999999 1 1\n3 1 0 99999999999\n$EndNodes\n"
+        b"$Elements\n0 0 0 0\n$EndElements\n",
+        "b.msh": b"$MeshFormat\n2.2 1 8\n\1\0\0\0\n$EndMeshFormat\n$Nodes\n99999999999\nxx\n$EndNodes\n$Elements\n0\n"
+        b"$EndElements\n",
+        "a.vtk": b"# vtk DataFile Version 3.0\nx\nBINARY\nDATASET UNSTRUCTURED_GRID\nPOINTS 999999999 double\nxx",
+        "b.vtk": b"# vtk DataFile Version 3.0\nx\nASCII\nDATASET STRUCTURED_POINTS\nDIMENSIONS 9999999 9999999 9\n"
+        b"POINT_DATA 1\nSCALARS a float\nLOOKUP_TABLE default\n1\n",
+        "a.vtr": b'<VTKFile type="RectilinearGrid"><RectilinearGrid WholeExtent="0 99999999 0 0 0 0"><Piece><PointData>'
+        b'</PointData><Coordinates><DataArray type="Float64" format="ascii">1</DataArray></Coordinates></Piece>'
+        b"</RectilinearGrid></VTKFile>",
+        "c.vti": b'<VTKFile type="ImageData"><ImageData WholeExtent="0 99999999999 0 0 0 0" Spacing="1 1 1"><FieldData>'
+        b'<DataArray Name="settings" type="UInt8" format="ascii">123 125</DataArray></FieldData><Piece>'
+        b"</Piece></ImageData></VTKFile>",
+        "a.vtu": b'<VTKFile type="UnstructuredGrid"><UnstructuredGrid>'
+        b'<Piece NumberOfPoints="99999999999" NumberOfCells="0"><Points>'
+        b'<DataArray type="Float32" NumberOfComponents="3" format="binary">AAAA</DataArray></Points></Piece>'
+        b"</UnstructuredGrid></VTKFile>",
+        "d.vti": b'<VTKFile type="ImageData"><ImageData WholeExtent="0 9999999 0 9999999 0 9" Spacing="1 1 1"><Piece>'
+        b'<PointData><DataArray Name="v" NumberOfComponents="3" type="UInt8" format="ascii">1</DataArray></PointData>'
+        b"</Piece></ImageData></VTKFile>",
+        "a.mat": b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + struct.pack("<II", 14, 4_000_000_000) + bytes(64),
+        "b.mat": b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + struct.pack("<II", 15, 22)
+        + zlib.compress(struct.pack("<II", 14, 4_000_000_000) + bytes(8)),
+        "a.xdmf": b'<Xdmf><Domain><Grid><Topology TopologyType="Triangle"><DataItem Dimensions="9999999999 3">1 2 3'
+        b'</DataItem></Topology><Geometry><DataItem Dimensions="9999999999 3">0</DataItem></Geometry></Grid></Domain>'
+        b"</Xdmf>",
     }  # fmt: skip
     for name, data in cases.items():
         (tmp_path / name).write_bytes(data)
@@ -201,6 +228,19 @@ def test_decompression_bombs(tmp_path):
     at = data.rindex(b"PK\x01\x02")  # the directory says less than there is
     (tmp_path / "b.npz").write_bytes(data[: at + 24] + struct.pack("<I", 100) + data[at + 28 :])
     refused(tmp_path / "b.npz", "b.npz")
+
+
+def test_packed_matrices_of_zeros(tmp_path):
+    """A MATLAB file that unpacks to more than it says is read no further than it says."""
+    import scipy.io
+
+    scipy.io.savemat(tmp_path / "z.mat", {"u": np.zeros((100, 100)), "x": np.arange(100.0)}, do_compression=True)
+    whole = (tmp_path / "z.mat").read_bytes()
+    assert read(tmp_path / "z.mat").artifacts
+    inside = zlib.decompress(whole[136 : 136 + struct.unpack("<I", whole[132:136])[0]])
+    bomb = zlib.compress(inside + bytes(200_000_000))
+    (tmp_path / "z.mat").write_bytes(whole[:128] + struct.pack("<II", 15, len(bomb)) + bomb)
+    assert read(tmp_path / "z.mat").artifacts[0].values.size == 10_000
 
 
 def test_image_bombs(tmp_path):
