@@ -175,21 +175,14 @@ class FieldView(QWidget):
         self.redraw()
 
     def _fill_choices(self) -> None:
-        self.fields.clear()
-        self.fields.addItem("All fields", "")
-        for source in self.sources:
-            self.fields.addItem(source.name, source.id)
-        self.fields.setCurrentIndex(max(0, self.fields.findData(self.chosen)))
+        _refill(self.fields, [("", "All fields"), *((source.id, source.name) for source in self.sources)], self.chosen)
         self.bar.set_shown(self.fields.parentWidget(), len(self.sources) > 1)
-        self.names.clear()
         titles: dict[str, str] = {}
         for source in self.shown_sources:
             titles |= {q.key: q.title for q in source.quantities if q.key not in titles}
-        for key, title in titles.items():
-            self.names.addItem(title, key)
         if self.key not in titles:
             self.key = next(iter(titles), "")
-        self.names.setCurrentIndex(max(0, self.names.findData(self.key)))
+        _refill(self.names, list(titles.items()), self.key)
         self.bar.set_shown(self.names.parentWidget(), len(titles) > 1)
 
     def _make_panes(self) -> None:
@@ -432,3 +425,12 @@ class FieldView(QWidget):
         for source in self.sources:
             source.stop()
         super().closeEvent(event)
+
+
+def _refill(box: QComboBox, entries: list[tuple[str, str]], chosen: str) -> None:
+    """Keys and titles to choose from. Left alone while they are the same: a preview must not shut an open list."""
+    if entries != [(box.itemData(k), box.itemText(k)) for k in range(box.count())]:
+        box.clear()
+        for key, title in entries:
+            box.addItem(title, key)
+    box.setCurrentIndex(max(0, box.findData(chosen)))
