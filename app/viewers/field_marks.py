@@ -101,7 +101,7 @@ class Marks:
         histories = self._history_traces() if view.strip.has_times else []
         profiles = self._profile_traces()
         if view.plots.set_shown(bool(histories), bool(profiles)):
-            view.share_room()
+            view.graphics.share_room()
         if histories:
             self._show_histories(histories)
         if profiles:

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QImage
+from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import (
     QComboBox,
-    QGridLayout,
     QLineEdit,
-    QSplitter,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -25,8 +23,8 @@ from app.viewers.empty_state import EmptyState
 from app.viewers.field_colours import FieldColours
 from app.viewers.field_drawing import Drawing
 from app.viewers.field_pane import FieldPane
-from app.viewers.field_plots import FieldPlots
 from app.viewers.field_sources import FieldSource, source_of
+from app.viewers.field_stage import FieldStage
 from app.viewers.field_time import TimeStrip
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
@@ -72,7 +70,6 @@ class FieldView(QWidget):
         self.places: dict[int, float] = {}
         """Of the cut across each axis of a field in three dimensions."""
         self.colours, self.difference_colours, self.speeds = FieldColours(), FieldColours(), FieldColours()
-        self.panes: list[FieldPane] = []
         self.drawing = Drawing(self)
         self.marks = field_marks.Marks(self)
         column = QVBoxLayout(self)
@@ -92,19 +89,8 @@ class FieldView(QWidget):
             "No field to look at",
             "Choose a field in the project, or solve a problem to get one.",
         )
-        self.graphics = QSplitter(Qt.Orientation.Vertical, body)
-        self.graphics.setChildrenCollapsible(False)
-        self.graphics.setHandleWidth(5)
-        self._maps = QWidget(self.graphics)
-        self._maps.setAutoFillBackground(True)
-        self._grid = QGridLayout(self._maps)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(1)
-        self.plots = FieldPlots(self.graphics)
-        self.graphics.addWidget(self._maps)
-        self.graphics.addWidget(self.plots)
-        self.graphics.setStretchFactor(0, 3)
-        self.graphics.setStretchFactor(1, 1)
+        self.graphics = FieldStage(body, self._connect)
+        self.plots = self.graphics.plots
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self.graphics)
         self.facts = field_facts.Facts(body)
@@ -169,7 +155,7 @@ class FieldView(QWidget):
         if not sources:
             return
         self._make_panes()
-        self._set_pens(self.devicePixelRatioF())
+        self.graphics.set_pens(self.devicePixelRatioF())
         self._set_slider()
         self.facts.show_facts([source.artifact for source in sources])
         self.redraw()
@@ -185,33 +171,15 @@ class FieldView(QWidget):
         _refill(self.names, list(titles.items()), self.key)
         self.bar.set_shown(self.names.parentWidget(), len(titles) > 1)
 
-    def _make_panes(self) -> None:
-        """A map for each field, and one for each difference."""
-        sources = self.shown_sources
-        differences = len(sources) - 1 if self.difference_action.isChecked() and len(sources) > 1 else 0
-        count = 0 if self.is_single_curve else len(sources) + differences
-        self._maps.setVisible(count > 0)
-        if count == len(self.panes):
-            return
-        while len(self.panes) > count:
-            pane = self.panes.pop()
-            self._grid.removeWidget(pane)
-            pane.hide()
-            pane.deleteLater()
-        while len(self.panes) < count:
-            pane = FieldPane(self._maps, f"Map {len(self.panes) + 1}")
-            self._connect(pane)
-            self.panes.append(pane)
-        columns = count if count <= 3 else -(-count // 2)
-        for k, pane in enumerate(self.panes):
-            self._grid.addWidget(pane, k // columns, k % columns)
-            pane.map.set_pens(self.devicePixelRatioF())
+    @property
+    def panes(self) -> list[FieldPane]:
+        """The maps on show: one for each field, then one for each difference."""
+        return self.graphics.panes
 
-    def share_room(self) -> None:
-        """Curves that come into view take a third of it; later it is as the user wants it."""
-        if self.plots.isVisibleTo(self.graphics) and self._maps.isVisibleTo(self.graphics):
-            height = self.graphics.height()
-            self.graphics.setSizes([round(0.66 * height), height - round(0.66 * height)])
+    def _make_panes(self) -> None:
+        count = len(self.shown_sources)
+        differences = count - 1 if self.difference_action.isChecked() and count > 1 else 0
+        self.graphics.set_count(0 if self.is_single_curve else count + differences)
 
     def _connect(self, pane: FieldPane) -> None:
         pane.map.hovered.connect(partial(self._hover, pane))
@@ -376,16 +344,11 @@ class FieldView(QWidget):
             pane.map.fit()
 
     def _theme_changed(self) -> None:
-        palette = self._maps.palette()
-        palette.setColor(palette.ColorRole.Window, QColor(theme.colors().plot))
-        self._maps.setPalette(palette)
-        for pane in self.panes:
-            pane.map.dress()
-        self.plots.dress()
+        self.graphics.dress()
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
-            self._set_pens(self.devicePixelRatioF())
+            self.graphics.set_pens(self.devicePixelRatioF())
         super().changeEvent(event)
 
     def resizeEvent(self, event) -> None:
@@ -401,15 +364,10 @@ class FieldView(QWidget):
     def picture(self, width: int, height: int) -> QImage:
         """The maps and the curves below them."""
         scale = plotting.scale_of(width)
-        self._set_pens(scale)
+        self.graphics.set_pens(scale)
         image = plotting.grab(self.graphics, width, height, scale)
-        self._set_pens(self.devicePixelRatioF())
+        self.graphics.set_pens(self.devicePixelRatioF())
         return image
-
-    def _set_pens(self, scale: float) -> None:
-        for pane in self.panes:
-            pane.map.set_pens(scale)
-        self.plots.set_pens(scale)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
