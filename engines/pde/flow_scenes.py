@@ -10,7 +10,6 @@ With a stream function psi that vanishes at the walls, u = psi_y and v = -psi_x 
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.interpolate import RectBivariateSpline
 from torch import Tensor
 
+from engines.blocks.pde.grid_reading import reader
 from engines.core import UserError
 from engines.data import SampledField
 
@@ -59,12 +58,12 @@ def flow_of(initial: SampledField | None, scene: Scene) -> Flow:
     """The flow of a scene on [-1, 1]^2, or of a field. Raises :class:`UserError` for a field that is no velocity."""
     if initial is None:
         return Flow(scene, (-1.0, -1.0), (1.0, 1.0), lambda points: _curl(scene, points), scene == "Taylor-Green")
-    if initial.dimensions != 2 or not initial.is_even or min(initial.shape) < 4:
+    if initial.dimensions != 2 or min(initial.shape) < 4:
         nodes = "×".join(map(str, initial.shape))
         raise UserError(
             f"The initial field has {nodes} nodes.",
-            "A flow in two dimensions starts from evenly spaced nodes, four or more along each axis.",
-            "Choose another field, or sample it on an even grid.",
+            "A flow in two dimensions starts from four nodes or more along each of two axes.",
+            "Choose another field.",
         )
     names = next((v[1:] for v in initial.vectors if len(v) == 3), initial.components[:2])
     if len(names) != 2:
@@ -79,10 +78,7 @@ def flow_of(initial: SampledField | None, scene: Scene) -> Flow:
             "The initial velocity is zero everywhere, or not finite.", mend="Choose a field that moves, without gaps."
         )
     low, high = (float(initial.x[0]), float(initial.y[0])), (float(initial.x[-1]), float(initial.y[-1]))
-    picture = torch.tensor(_refined(initial, values).transpose(0, 2, 1)[None].copy(), dtype=torch.float32)
-    on = functools.cache(lambda device, dtype: picture.to(device, dtype))
-    read = lambda points: _read(on(points.device, points.dtype), low, high, points)  # noqa: E731
-    return Flow(initial.name or "Flow", low, high, read, False)
+    return Flow(initial.name or "Flow", low, high, reader(values, initial.axes), False)
 
 
 def _curl(scene: Scene, points: Tensor) -> Tensor:
@@ -90,21 +86,6 @@ def _curl(scene: Scene, points: Tensor) -> Tensor:
         x, y = (c.detach().clone().requires_grad_() for c in points.unbind(1))
         dx, dy = torch.autograd.grad(stream(scene, x, y).sum(), (x, y))
     return torch.stack([dy, -dx], 1)
-
-
-def _refined(initial: SampledField, values: np.ndarray) -> np.ndarray:
-    """(2, X, Y) on nodes so near that reading between them linearly does no harm: by bicubic splines."""
-    axes = [np.linspace(a[0], a[-1], min(8 * (len(a) - 1) + 1, max(len(a), 2049))) for a in (initial.x, initial.y)]
-    return np.stack([RectBivariateSpline(initial.x, initial.y, v)(*axes) for v in values.astype(float)])
-
-
-def _read(picture: Tensor, low: tuple[float, float], high: tuple[float, float], points: Tensor) -> Tensor:
-    """(P, 2) of a picture (1, 2, Y, X)."""
-    columns = [2 * (c - a) / (b - a) - 1 for c, a, b in zip(points.unbind(1), low, high, strict=True)]
-    found = torch.nn.functional.grid_sample(
-        picture, torch.stack(columns, -1)[None, None], padding_mode="border", align_corners=True
-    )
-    return found[0, :, 0].T
 
 
 __all__ = ["Flow", "Scene", "flow_of", "stream"]

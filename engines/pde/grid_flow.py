@@ -121,7 +121,7 @@ def _line() -> dict[str, SampledField]:
     tags=("Euler equations", "incompressible flow", "stable fluids", "semi-Lagrangian", "vortex"),
 )
 def grid_flow(
-    initial: Annotated[SampledField | None, "velocity to start from, on an even grid; its box is the domain"],
+    initial: Annotated[SampledField | None, "velocity to start from; its box is the domain"],
     params: GridFlowParams,
     run: Run,
 ) -> GridFlowed:

@@ -182,15 +182,19 @@ def memory(samples: int, width: int, layers: int, streams: int) -> int:
 )  # fmt: skip
 def insr(
     problem: Annotated[Problem, "first order in time, on a box, with an initial value for each unknown"],
+    initial: Annotated[SampledField | None, "measured values to start from, in the place of the problem's"],
     params: InsrParams,
     run: Run,
 ) -> Marched:
     """One set of weights for each time; see the module for what is minimised."""
     compiled = compile_problem(problem)
-    evolution = Evolution(compiled, params.integrator == "midpoint")
+    evolution = Evolution(compiled, params.integrator == "midpoint", initial)
     steps = time_steps(compiled, params)
-    for text in compiled.jumps(1e-3):
+    for text in compiled.jumps(1e-3) if initial is None else ():
         run.warn(text)
+    if problem.estimated:
+        known = ", ".join(f"{name} = {value:g}" for name, value in problem.estimated.items())
+        run.warn(f"Coefficients that are to be found from measurements are taken as first guessed: {known}.")
     shape = SirenShape(
         len(evolution.space), len(compiled.unknowns), params.width, params.layers,
         tuple(evolution.lower.tolist()), tuple(evolution.upper.tolist()), first_frequency=params.frequency,
@@ -224,7 +228,7 @@ def insr(
     history = stepper.march(start, advance, measure)
     for _ in run.steps(1, "Sampling the fields"):
         field = sampled(evolution, history, times, params.resolution)
-        wrong = error_of(evolution, field) if compiled.has_exact else None
+        wrong = error_of(evolution, field) if evolution.knows_exact else None
     trajectory = Trajectory(
         times=times, form="siren", lower=evolution.lower, upper=evolution.upper, weights=history.weights("network"),
         config=json.dumps(shape.config() | {"scale": evolution.scales}), components=compiled.unknowns,
@@ -233,7 +237,7 @@ def insr(
     figures = [k for k in history.rows[-1] if not k.startswith(("loss", "iterations"))]
     return Marched(
         field, trajectory, wrong,
-        history.curve(times, figures, "figures", y_log=compiled.has_exact, title="Figures over time"),
+        history.curve(times, figures, "figures", y_log=evolution.knows_exact, title="Figures over time"),
         effort(history, times),
     )  # fmt: skip
 

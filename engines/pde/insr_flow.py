@@ -255,7 +255,7 @@ SMOKE = {
     tags=("time-dependent", "neural representation", "SIREN", "Euler equations", "incompressible flow", "vortex"),
 )  # fmt: skip
 def insr_flow(
-    initial: Annotated[SampledField | None, "velocity to start from, on an even grid; its box is the domain"],
+    initial: Annotated[SampledField | None, "velocity to start from; its box is the domain"],
     params: InsrFlowParams,
     run: Run,
 ) -> FlowMarched:

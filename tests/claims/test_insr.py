@@ -42,7 +42,7 @@ def last(curve, numbers: int) -> dict[str, float]:
 
 
 def by_network(seed: int) -> dict[str, float]:
-    made = insr(advection(), params=insr.params.parse({"steps": STEPS}), run=Run(seed=seed))
+    made = insr(advection(), None, params=insr.params.parse({"steps": STEPS}), run=Run(seed=seed))
     return last(made.accuracy, made.trajectory.size) | {
         "first mean error": float(made.accuracy.series["mean error"][0])
     }

@@ -10,10 +10,11 @@ from engines.blocks.pde.equations import compile_problem
 from engines.blocks.pde.evolution import Evolution
 from engines.blocks.pde.fitting import OnDevice, Plateau, StopRule, SubProblem, fit
 from engines.blocks.pde.forms import evaluator
+from engines.blocks.pde.grid_reading import reader
 from engines.blocks.pde.siren import SirenShape, values
 from engines.blocks.pde.siren_taylor import JetPlan, taylor
-from engines.core import Noted, Run, UserError
-from engines.data import Problem
+from engines.core import Noted, Run, UserError, catalog
+from engines.data import Problem, SampledField
 from engines.pde.insr import advection, heat, insr
 
 
@@ -161,7 +162,7 @@ def test_heat_in_a_rod_follows_its_exact_solution():
         "time_step": 0.025, "width": 16, "layers": 1, "samples": 128, "frequency": 4.0, "first_iterations": 1500,
         "iterations": 250, "learning_rate": 2e-3,
     })  # fmt: skip
-    made = insr(heat(), params=params, run=Run(seed=0))
+    made = insr(heat(), None, params=params, run=Run(seed=0))
     assert len(made.field.times) == 5
     assert float(made.accuracy.series["mean error"][-1]) < 5e-3
     assert float(made.error.values.max()) < 2e-2
@@ -185,7 +186,7 @@ def test_two_unknowns_of_unlike_sizes_swing_as_they_should():
         "time_step": 0.005, "width": 16, "layers": 1, "samples": 64, "frequency": 3.0, "first_iterations": 1200,
         "iterations": 300, "learning_rate": 2e-3,
     })  # fmt: skip
-    made = insr(problem, params=params, run=Run(seed=0))
+    made = insr(problem, None, params=params, run=Run(seed=0))
     u, v = made.error.values[-1].reshape(2, -1).max(1)
     assert u < 0.01
     assert v < 0.1
@@ -226,3 +227,69 @@ def test_the_exact_solution_has_no_residual_but_for_the_time_error():
     assert float(main) == pytest.approx(float(residual.square().mean()), rel=1e-2)
     ends = values(shape, new, torch.tensor([[-2.0], [2.0]]))
     assert float(rest) == pytest.approx(2 * float(ends.square().sum()), rel=1e-4)
+
+
+def test_a_field_on_a_grid_is_read_between_its_nodes_in_any_dimension():
+    generator = torch.Generator().manual_seed(0)
+    axes = [np.linspace(0, 1, 11) ** 1.2, np.linspace(-1, 2, 13), np.linspace(0, 3, 9)]
+    for d in (1, 2, 3):
+        grid = np.meshgrid(*axes[:d], indexing="ij")
+        values = np.stack([sum(g**2 for g in grid), np.sin(sum(grid))])
+        low, high = torch.tensor([a[0] for a in axes[:d]]), torch.tensor([a[-1] for a in axes[:d]])
+        points = low + (high - low) * torch.rand(50, d, generator=generator, dtype=torch.float64)
+        found = reader(values, axes[:d])(points)
+        exact = torch.stack([points.square().sum(1), points.sum(1).sin()], 1)
+        assert float((found - exact).abs().max()) < 5e-3
+        corner = torch.tensor(values.reshape(2, -1)[:, 0])
+        torch.testing.assert_close(reader(values, axes[:d])(low[None] - 1)[0], corner)
+
+
+def sine(low: float = 0.0, unknown: str = "u") -> SampledField:
+    x = np.linspace(low, 1, 41)
+    return SampledField.of(np.sin(np.pi * x), x, components=(unknown,))
+
+
+def test_a_march_may_start_from_measured_values():
+    compiled = compile_problem(heat())
+    for initial in (sine(), sine(-0.5), sine(unknown="temperature")):
+        evolution = Evolution(compiled, True, initial)
+        evolution.place(SirenShape(1, 1, 8, 1, (0.0,), (1.0,)), torch.device("cpu"), torch.Generator())
+        points = torch.linspace(0, 1, 30)[:, None]
+        torch.testing.assert_close(evolution.first_values(points), (np.pi * points).sin(), atol=1e-4, rtol=0)
+        assert not evolution.knows_exact
+    with pytest.raises(UserError, match="does not cover"):
+        Evolution(compiled, True, sine(0.2))
+    with pytest.raises(UserError, match="gaps"):
+        Evolution(compiled, True, sine().replace(values=np.full((1, 1, 41, 1, 1), np.nan)))
+
+
+def test_problems_of_the_gallery_march_or_are_refused_in_words():
+    marched = 0
+    for source in catalog():
+        if source.role != "source" or all(out.type is not Problem for out in source.outputs):
+            continue
+        (problem,) = (a for a in source.run({}, source.params(), Run()).values() if isinstance(a, Problem))
+        try:
+            evolution = Evolution(compile_problem(problem), True)
+        except UserError:
+            continue
+        box = tuple(evolution.lower.tolist()), tuple(evolution.upper.tolist())
+        shape, generator = SirenShape(len(box[0]), len(problem.unknowns), 6, 1, *box), torch.Generator().manual_seed(0)
+        evolution.place(shape, torch.device("cpu"), generator)
+        flat = shape.initialised(generator).requires_grad_()
+        inside, faces = evolution.draw(20), evolution.draw_faces(10)
+        main, rest = evolution.step_loss(flat.detach(), evolution.start_time, 0.01, 1.0)(flat, inside, *faces)
+        assert bool(torch.autograd.grad(main + rest, flat)[0].isfinite().all()), source.key
+        marched += 1
+    assert marched >= 4
+
+
+def test_coefficients_that_are_to_be_found_are_taken_as_guessed():
+    problem = heat().replace(definitions={}, estimated={"nu": 0.5}, exact={})
+    params = insr.params.parse({
+        "time_step": 0.01, "steps": 1, "width": 6, "layers": 1, "samples": 32, "first_iterations": 5, "iterations": 5,
+        "largest_fit_error": 10,
+    })  # fmt: skip
+    ear = Ear()
+    insr(problem, None, params=params, run=Run(listener=ear))
+    assert any("nu = 0.5" in e.text for e in ear.events if isinstance(e, Noted))

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from engines.blocks.pde.equations import Compiled, Condition
+from engines.blocks.pde.grid_reading import reader
 from engines.blocks.pde.siren import SirenShape, values
 from engines.blocks.pde.siren_taylor import JetPlan
 from engines.core import UserError
+from engines.data import SampledField
 
 Index = tuple[int, ...]
 
@@ -25,8 +27,8 @@ class Evolution:
     Raises :class:`UserError` for what cannot be written so, and where an initial value is missing.
     """
 
-    def __init__(self, compiled: Compiled, midpoint: bool) -> None:
-        self.compiled, self.midpoint = compiled, midpoint
+    def __init__(self, compiled: Compiled, midpoint: bool, initial: SampledField | None = None) -> None:
+        self.compiled, self.midpoint, self.given = compiled, midpoint, None
         if compiled.time is None:
             raise UserError(
                 "The problem has no time.",
@@ -43,10 +45,13 @@ class Evolution:
             raise UserError(
                 "The equations cannot be written as u_t = …, one for each unknown.",
                 "Marching in time needs the first time derivative of every unknown, and no other.",
-                "Write a second time derivative as two equations: u_t = v and v_t = …",
+                "Write a second time derivative as two equations: u_t = v and v_t = …; for incompressible flow use "
+                "INSR-PDE: flow.",
             )
         self.rates = rates
-        self.initial = self._initial()
+        if initial is not None:
+            self.given = self._given(initial)
+        self.initial = {} if initial is not None else self._initial()
         self.faces = [c for c in compiled.conditions if c.axis != self.time]
         self.plan = JetPlan.of(self._in_space([key for f in rates.values() for key in f.needs]))
         self.face_plan = JetPlan.of(self._in_space([key for c in self.faces for key in c.needs]) + self._across())
@@ -54,6 +59,8 @@ class Evolution:
     def place(self, shape: SirenShape, device: torch.device, generator: torch.Generator) -> None:
         """Where to work, and with which network."""
         self.shape, self.device, self.generator = shape, device, generator
+        guesses = self.compiled.problem.estimated
+        self.coefficients = {k: torch.tensor(v, dtype=torch.float32, device=device) for k, v in guesses.items()}
         self.low = torch.tensor(self.lower, dtype=torch.float32, device=device)
         self.extent = torch.tensor(self.upper - self.lower, dtype=torch.float32, device=device)
         found = self.first_values(self.grid(int(20_000 ** (1 / len(self.space))))).abs().amax(0).tolist()
@@ -80,6 +87,28 @@ class Evolution:
             )
         return found
 
+    def _given(self, initial: SampledField) -> Callable[[Tensor], Tensor]:
+        """Initial values by their components, read between the nodes."""
+        names = self.compiled.unknowns
+        missing = [u for u in names if u not in initial.components]
+        if missing and len(names) == len(initial.components):
+            missing, names = [], initial.components  # in their order, whatever they are called
+        low = [a[0] for a in initial.axes]
+        high = [a[-1] for a in initial.axes]
+        slack = 1e-6 * (self.upper - self.lower)
+        fits = initial.dimensions == len(self.space) and min(initial.shape) > 1
+        if not fits or (low > self.lower + slack).any() or (high < self.upper - slack).any() or missing:
+            box = " × ".join(f"[{a:g}, {b:g}]" for a, b in zip(low, high, strict=True))
+            raise UserError(
+                f"The initial field ({', '.join(initial.components)} on {box}) does not cover the problem.",
+                f"Needed are {', '.join(self.compiled.unknowns)} wherever {', '.join(self.names)} can be.",
+                "Choose another field, or change the box of the problem.",
+            )
+        values = np.stack([initial.component(n) for n in names])
+        if not np.isfinite(values).all():
+            raise UserError("The initial field has gaps.", "Some of its values are not finite.", "Fill them first.")
+        return reader(values, initial.axes)
+
     def _in_space(self, keys: list[tuple[str, Index]]) -> list[Index]:
         late = [u for u, index in keys if index[self.time]]
         if late:
@@ -94,6 +123,11 @@ class Evolution:
         """First derivatives that have to agree across periodic faces."""
         axes = [self.space.index(c.axis) for c in self.faces if c.kind == "periodic"]
         return [tuple(int(i == a) for i in range(len(self.space))) for a in axes]
+
+    @property
+    def knows_exact(self) -> bool:
+        """Whether the problem's exact solution is that of what is marched: from its own start, with known numbers."""
+        return self.compiled.has_exact and self.given is None and not self.compiled.problem.estimated
 
     def axes(self, nodes: int) -> list[np.ndarray]:
         return [np.linspace(a, b, nodes) for a, b in zip(self.lower, self.upper, strict=True)]
@@ -138,12 +172,14 @@ class Evolution:
 
     def first_values(self, points: Tensor) -> Tensor:
         """(P, C) initial values."""
+        if self.given is not None:
+            return self.given(points)
         where = self.at(points, self.start_time)
         columns = []
         for unknown in self.compiled.unknowns:
             formula = self.initial[unknown].value
             assert formula is not None
-            columns.append(formula(where)[:, 0].expand(len(points)))
+            columns.append(formula(where, None, self.coefficients)[:, 0].expand(len(points)))
         return torch.stack(columns, 1)
 
     def first_loss(self, flat: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,7 +204,7 @@ class Evolution:
             where, named = self.at(inside, middle), self._named(between)
             main = speed.new_zeros(())
             for k, unknown in enumerate(self.compiled.unknowns):
-                residual = (speed[:, k] - self.rates[unknown](where, named)[:, 0]) / self.scale[k]
+                residual = (speed[:, k] - self.rates[unknown](where, named, self.coefficients)[:, 0]) / self.scale[k]
                 main = main + residual.square().mean()
             return main, weight * self._face_loss(flat, faces, time + dt)
 
@@ -188,7 +224,7 @@ class Evolution:
                 continue
             assert condition.residual is not None
             scale = self.scales[self.compiled.unknowns.index(condition.unknown)]
-            residual = condition.residual(self.at(points, time), self._named(jets))
+            residual = condition.residual(self.at(points, time), self._named(jets), self.coefficients)
             total = total + (residual / scale).square().mean()
         return total
 
@@ -203,7 +239,7 @@ class Evolution:
         found = self.values(flat, points)
         tops = zip(self.compiled.unknowns, found.amax(0).tolist(), strict=True)
         figures = {f"largest {unknown}": top for unknown, top in tops}
-        if self.compiled.has_exact:
+        if self.knows_exact:
             apart = (found - self.exact(points, time)).abs()
             figures |= {"mean error": float(apart.mean()), "largest error": float(apart.amax())}
         return figures
