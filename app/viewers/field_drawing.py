@@ -9,7 +9,8 @@ import numpy as np
 import pyqtgraph as pg
 
 from app.viewers import field_ellipses, field_flow, field_values
-from app.viewers.field_pane import FieldPane, in_words
+from app.viewers.field_head import in_words
+from app.viewers.field_pane import FieldPane
 from app.viewers.field_values import Plane, Quantity
 from app.viewers.overlay import ColourBar, number
 

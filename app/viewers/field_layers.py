@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from vtkmodules.vtkRenderingCore import vtkProp3D
 
-from app import theme
-from app.viewers import colour_maps, field_colours, field_values, layers, surfaces
-from app.viewers.field_meshes import arrow_lines, boundary, moving_normals, squares
+from app.viewers import field_colours, field_values, layers, surfaces
+from app.viewers.field_meshes import arrow_lines, boundary, dress_arrows, moving_normals, squares
 from app.viewers.field_space import SpaceLayer
 from app.viewers.field_values import Quantity
 from app.viewers.layer import Drawn, Style
@@ -249,10 +248,7 @@ class MeshFieldLayer(_Timed):
 
     def apply(self) -> None:
         super().apply()
-        look = self.flow.actor.GetProperty()
-        look.SetColor(*colour_maps.rgb(theme.colors().text))
-        look.SetLineWidth(1.5 * self.pixel_scale)
-        look.LightingOff()
+        dress_arrows(self.flow, self.pixel_scale)
 
     def pick_points(self) -> np.ndarray | None:
         return None

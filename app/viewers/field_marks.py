@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.viewers.field_head import in_words
 from app.viewers.field_plots import Trace
-from app.viewers.field_values import IN_PLANE, Plane
+from app.viewers.field_values import IN_PLANE, Plane, difference, measures
 from app.viewers.overlay import number
 
 if TYPE_CHECKING:
@@ -100,8 +101,14 @@ class Marks:
             pane.map.set_line(self.line)
         histories = self._history_traces() if view.strip.has_times else []
         profiles = self._profile_traces()
-        if view.plots.set_shown(bool(histories), bool(profiles)):
+        single = view.is_single_curve
+        away = self._differences() if single and view.difference_action.isChecked() else []
+        if view.plots.set_shown(bool(histories), bool(profiles), head=single, differences=bool(away)):
             view.graphics.share_room()
+        if single:
+            self._say_measures()
+        if away:
+            view.plots.differences.show_traces(away, self._along(), "difference", None)
         if histories:
             self._show_histories(histories)
         if profiles:
@@ -149,13 +156,41 @@ class Marks:
                 found.append(Trace(at * length, shown.at(points[:, 0], points[:, 1]), source.name, j, 0))
         return found
 
-    def _show_profiles(self, traces: list[Trace]) -> None:
-        view, source = self._view, self._view.shown_sources[0]
+    def _differences(self) -> list[Trace]:
+        """Of curves: each other minus the first, on its nodes."""
+        view = self._view
+        first, *others = view.drawing.planes
+        if first is None:
+            return []
+        named = list(zip(view.shown_sources[1:], others, strict=True))
+        return [
+            Trace(
+                first.right, difference(first, other).values[:, 0], f"{source.name} − {view.shown_sources[0].name}", k
+            )
+            for k, (source, other) in enumerate(named, 1)
+            if other is not None
+        ]
+
+    def _say_measures(self) -> None:
+        """In the head of the curves: they have no map with a head of its own."""
+        view = self._view
+        known = [(s.name, p) for s, p in zip(view.shown_sources, view.drawing.planes, strict=True) if p is not None]
+        if len(known) == 1:
+            view.plots.head.say(known[0][1].title, in_words(measures(known[0][1])))
+        elif known:
+            words = [f"{name}: {', '.join(in_words(measures(plane))[:4])}" for name, plane in known]
+            view.plots.head.say(known[0][1].title, words)
+
+    def _along(self) -> str:
+        source = self._view.shown_sources[0]
         name = source.coordinates[0] if source.dimensions == 1 else "distance along the line"
-        bottom = f"{name} ({source.length_unit})" if source.length_unit else name
+        return f"{name} ({source.length_unit})" if source.length_unit else name
+
+    def _show_profiles(self, traces: list[Trace]) -> None:
+        view = self._view
         _, low, high = view.drawing.colours
         fixed = (low, high) if view.strip.has_times and view.panes else None
-        view.plots.profile.show_traces(traces, bottom, self._value_title(), fixed)
+        view.plots.profile.show_traces(traces, self._along(), self._value_title(), fixed)
 
     def _value_title(self) -> str:
         shown = next((plane for plane in self._view.drawing.planes if plane is not None), None)

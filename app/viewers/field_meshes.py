@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from app import theme
+from app.viewers import colour_maps
+from app.viewers.layer import Drawn
 from app.viewers.surfaces import vertex_normals
 
 MOST_ARROWS = 600
@@ -40,12 +43,20 @@ def moving_normals(points: np.ndarray, faces: np.ndarray, flat: bool) -> np.ndar
     return normals
 
 
-def arrow_lines(points: np.ndarray, flow: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def dress_arrows(drawn: Drawn, scale: float) -> None:
+    """In the colour of the text, without light and shade."""
+    look = drawn.actor.GetProperty()
+    look.SetColor(*colour_maps.rgb(theme.colors().text))
+    look.SetLineWidth(1.5 * scale)
+    look.LightingOff()
+
+
+def arrow_lines(points: np.ndarray, flow: np.ndarray | None, most: int = MOST_ARROWS) -> tuple[np.ndarray, np.ndarray]:
     """Points (4 N, 3) and lines (3 N, 2) of arrows from some of the points; the longest a ninth of the extent."""
     nothing = np.zeros((0, 3)), np.zeros((0, 2), np.int32)
     if flow is None or not len(points):
         return nothing
-    step = max(1, len(points) // MOST_ARROWS)
+    step = max(1, len(points) // most)
     at, along = points[::step].astype(float), flow[::step].astype(float)
     speed = np.linalg.norm(along, axis=1)
     longest = float(np.nanmax(speed, initial=0.0))

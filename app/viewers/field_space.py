@@ -9,7 +9,7 @@ from vtkmodules.vtkCommonDataModel import vtkPlane
 from vtkmodules.vtkRenderingCore import vtkProp3D
 
 from app.viewers import field_colours, field_values, surfaces
-from app.viewers.field_meshes import squares
+from app.viewers.field_meshes import arrow_lines, dress_arrows, squares
 from app.viewers.field_values import Quantity
 from app.viewers.layer import Drawn, Style
 from app.viewers.layers import IsosurfaceLayer
@@ -19,6 +19,10 @@ from engines.data import GridField, SampledField
 
 SPACE_NODES, HASTY_NODES = 128**3, 64**3
 """Of more nodes some are left out: when it stands still, and while time goes on without a graphics card."""
+
+
+ARROWS = 11
+"""Along each side of the field, at most."""
 
 
 class SpaceLayer(IsosurfaceLayer):
@@ -32,6 +36,7 @@ class SpaceLayer(IsosurfaceLayer):
         self._span: tuple[str, float, float] | None = None
         self.slabs = Drawn()
         self._is_hasty = False
+        self.flow = Drawn()
         field: SampledField = item.artifact
         self.field = field
         self.style = Style()
@@ -47,7 +52,8 @@ class SpaceLayer(IsosurfaceLayer):
         found = ["quantity", *super().uses]
         if self.style.planes:
             found = ["quantity", "opacity"]
-        return (*found, "planes", *(("cuts",) if self.style.planes else ()))
+        arrows = ("arrows",) if self.field.vectors or field_values.vectors_of(self.field.components, 3) else ()
+        return (*found, *arrows, "planes", *(("cuts",) if self.style.planes else ()))
 
     @property
     def quantity(self) -> Quantity:
@@ -76,6 +82,7 @@ class SpaceLayer(IsosurfaceLayer):
         """Draw the quantity and the time that are chosen now."""
         self._is_hasty = self.moving and self.software
         self.artifact = self._frame(self.time, HASTY_NODES if self._is_hasty else SPACE_NODES)
+        self._draw_arrows()
         if self.style.planes:
             self._make_slabs()
             self.apply()
@@ -92,7 +99,7 @@ class SpaceLayer(IsosurfaceLayer):
 
     def set_style(self, style: Style) -> None:
         def counts(of: Style) -> tuple[object, ...]:
-            return (of.quantity, of.planes, of.volume, of.level, of.cut_x, of.cut_y, of.cut_z)
+            return (of.quantity, of.arrows, of.planes, of.volume, of.level, of.cut_x, of.cut_y, of.cut_z)
 
         old, self.style = self.style, style
         if old.quantity != style.quantity:
@@ -169,7 +176,22 @@ class SpaceLayer(IsosurfaceLayer):
 
     @property
     def actors(self) -> list[vtkProp3D]:
-        return [*super().actors, self.slabs.actor]
+        return [*super().actors, self.slabs.actor, self.flow.actor]
+
+    def _draw_arrows(self) -> None:
+        """From an even choice of nodes, along the first vector of the field."""
+        field = self.field
+        vectors = field.vectors or field_values.vectors_of(field.components, 3)
+        if not self.style.arrows or not vectors or len(vectors[0]) != 4:
+            self.flow.give(surfaces.poly_data(np.zeros((0, 3))), {})
+            return
+        some = [np.unique(np.linspace(0, n - 1, min(n, ARROWS)).astype(int)) for n in field.shape]
+        cut = np.ix_(*some)
+        parts = [field.values[self.time, field.components.index(part)][cut] for part in vectors[0][1:]]
+        nodes = np.meshgrid(*(n[k] for n, k in zip(field.axes, some, strict=True)), indexing="ij")
+        points = np.stack(nodes, -1).reshape(-1, 3)
+        ends, lines = arrow_lines(points, np.stack(parts, -1).reshape(-1, 3).astype(float), len(points))
+        self.flow.give(surfaces.poly_data(ends, lines=lines), {})
 
     def _make_slabs(self) -> None:
         """Three planes across the grid as one surface."""
@@ -192,6 +214,7 @@ class SpaceLayer(IsosurfaceLayer):
 
     def apply(self) -> None:
         super().apply()
+        dress_arrows(self.flow, self.pixel_scale)
         if self.style.planes:
             self._apply_to(self.slabs)
             look = self.slabs.actor.GetProperty()
@@ -207,6 +230,7 @@ class SpaceLayer(IsosurfaceLayer):
 
     def _show(self) -> None:
         super()._show()
+        self.flow.actor.SetVisibility(self.style.visible and self.style.arrows)
         self.slabs.actor.SetVisibility(self.style.visible and self.style.planes)
         if self.style.planes:
             self.fine.actor.VisibilityOff()

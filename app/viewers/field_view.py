@@ -98,6 +98,8 @@ class FieldView(QWidget):
         self.foot = Foot(self)
         self.slider, self.position_text, self.readout = self.foot.slider, self.foot.position, self.foot.readout
         self.slider.valueChanged.connect(self._cut_moved)
+        for plot in self.plots.all:
+            plot.hovered.connect(self.foot.say)
         column.addWidget(self.foot)
         column.addWidget(self.strip)
         self.setFocusProxy(self.strip.timeline)

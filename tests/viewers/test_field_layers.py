@@ -113,6 +113,24 @@ def test_a_fine_field_in_space_is_drawn_coarsely_while_time_goes_on(show):
     assert layer.artifact.values.shape == (80, 80, 80)
 
 
+def test_flow_in_space_has_arrows(show):
+    view = show("scene", 300, 200)
+    x = np.linspace(0, 1, 20)
+    X, _, Z = np.meshgrid(x, x, x, indexing="ij")
+    field = SampledField.of(np.stack([0 * X, 0 * X, 1 + Z]), x, x, x, components=("u", "v", "w"))
+    view.show_artifacts([Shown("f", "Flow", field)])
+    layer = view.layers["f"]
+    assert "arrows" in layer.uses
+    view.set_style("f", replace(layer.style, arrows=True))
+    points = points_of(layer.flow)
+    assert len(points) == 4 * 11**3
+    along = points[1::4] - points[::4]
+    assert np.allclose(along[:, :2], 0, atol=1e-6)
+    assert along[:, 2].max() == pytest.approx(2 * along[:, 2].min(), rel=1e-4)
+    view.set_style("f", replace(layer.style, arrows=False))
+    assert not layer.flow.actor.GetVisibility()
+
+
 def test_uneven_nodes_in_space_are_drawn_where_they_are(show):
     view = show("scene", 300, 200)
     field = linear(15, 1)

@@ -128,6 +128,16 @@ def test_one_dimension_is_a_strip_in_time_with_the_curve_of_now(show):
     view.show_artifacts([Shown("s", "Still", still)])
     assert view.panes == []
     assert view.plots.profile.isVisible()
+    assert "L² norm" in view.plots.head.accessibleName()
+    assert view.plots.profile.describe(0.0) == "x (m) = 0   u = 0.99502"
+    assert view.plots.profile.describe(9.0) == ""
+    other = still.replace(values=2 * still.values)
+    view.show_artifacts([Shown("s", "Still", still), Shown("o", "Other", other)])
+    assert not view.plots.differences.isVisible()
+    view.difference_action.trigger()
+    (away,) = view.plots.differences.traces
+    assert away.name == "Other − Still"
+    assert away.y == pytest.approx(still.component("u"))
     assert not view.strip.isVisible()
 
 
