@@ -26,7 +26,7 @@ def field_estimate(
     if not issubclass(kind, (SampledField, MeshField, Solution, Trajectory)):
         return None
     entry, options = target.entry, target.params.model_dump()
-    if target.writer.key == "field-picture":
+    if target.writer.key in ("field-picture", "mesh-picture"):
         return 3 * int(options["pixels"]) ** 2 + HEAD, True
     if issubclass(shape, Mesh):
         return _surface(target, project)

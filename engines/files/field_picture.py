@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from engines.core import Param, Params, UserError
-from engines.data import SampledField
+from engines.data import MeshField, SampledField
 from engines.files.registry import writer
 from engines.files.vtk_points import time_number
 
@@ -53,14 +53,55 @@ def write_picture(field: SampledField, path: Path, options: PictureOptions) -> N
     path.write_bytes(out.getvalue())
 
 
+@writer(
+    key="mesh-picture", title="PNG picture of a field", extensions=(".png",), takes=(MeshField,),
+    options=PictureOptions,
+)  # fmt: skip
+def write_mesh_picture(field: MeshField, path: Path, options: PictureOptions) -> None:
+    """Linear within the cells; of tetrahedra the plane in the middle of z, and where it has moved to."""
+    write_picture(on_pixels(field, options), path, options.model_copy(update={"component": "", "time": -1}))
+
+
+def on_pixels(field: MeshField, options: PictureOptions) -> SampledField:
+    """One component at one time on a grid with a node for each pixel; NaN outside of the mesh."""
+    import pyvista
+
+    time, index = time_number(field, options.time), _component(field, options.component)
+    points = field.positions(time).astype(np.float64)
+    if field.cells.shape[1] == 3 and np.ptp(points[:, 2]) > 0:
+        raise UserError(
+            "The field lies on a surface in space.",
+            "Pictures are made of fields in a plane, and of planes through bodies.",
+            "Take a picture of its view, or write it as a mesh.",
+        )
+    low, high = points.min(0), points.max(0)
+    step = float((high - low)[:2].max()) / options.pixels or 1.0
+    counts = np.maximum(1, np.rint((high - low)[:2] / step).astype(int))
+    plane = (low[2] + high[2]) / 2
+    image = pyvista.ImageData(
+        dimensions=(*counts.tolist(), 1),
+        spacing=(*((high - low)[:2] / counts).tolist(), 1.0),
+        origin=(*(low[:2] + (high - low)[:2] / counts / 2).tolist(), plane),
+    )
+    kind = pyvista.CellType.TRIANGLE if field.cells.shape[1] == 3 else pyvista.CellType.TETRA
+    mesh = pyvista.UnstructuredGrid({kind: field.cells.astype(np.int64)}, points)
+    mesh.point_data["value"] = field.values[time, index].astype(np.float64)
+    found = image.sample(mesh)
+    inside = np.asarray(found.point_data["vtkValidPointMask"], bool)
+    values = np.where(inside, np.asarray(found.point_data["value"]), np.nan).reshape(*counts, order="F")
+    axes = [image.origin[i] + image.spacing[i] * np.arange(counts[i]) for i in range(2)]
+    return SampledField.of(values, *axes, name=field.name, components=(field.components[index],), unit=field.unit)
+
+
+def _component(field: SampledField | MeshField, name: str) -> int:
+    if name and name not in field.components:
+        raise UserError(f"The field has no component '{name}'.", mend=f"Use one of: {', '.join(field.components)}.")
+    return field.components.index(name) if name else 0
+
+
 def picture(field: SampledField, options: PictureOptions) -> np.ndarray:
     """(H, W, 3) uint8, the first row the upper one."""
-    if options.component and options.component not in field.components:
-        raise UserError(
-            f"The field has no component '{options.component}'.",
-            mend=f"Use one of: {', '.join(field.components)}.",
-        )
-    values, across, up = _plane(field, options.component or field.components[0], options.time)
+    values, across, up = _plane(field, field.components[_component(field, options.component)], options.time)
     wide, high = float(np.ptp(across)), float(np.ptp(up))
     if field.dimensions == 1 or min(wide, high) <= 0:
         wide = high = 1.0  # place and time have no common measure

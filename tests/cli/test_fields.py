@@ -38,3 +38,19 @@ def test_problems_and_meshes_go_through_a_project(fieldwright, tmp_path):
     assert made.differences(made.problem(), read(tmp_path / "q.problem").artifacts[0]) == []
     code, _, err = fieldwright("info", str(tmp_path / "gone.problem"))
     assert (code, "There is no file" in err) == (3, True)
+
+
+def test_folders_and_files_with_others_beside_them_are_linked(fieldwright, tmp_path):
+    (tmp_path / "heat").mkdir()
+    grids.frames(tmp_path / "heat")
+    write(made.flow(), tmp_path / "series.pvd")
+    write(made.body(), tmp_path / "body.xdmf")
+    project = str(tmp_path / "p.fieldwright")
+    for what in ("heat", "series.pvd", "body.xdmf"):
+        assert fieldwright("import", str(tmp_path / what), "--project", project, "--link")[0] == 0, what
+    for name, again in (("series", "s.npz"), ("body", "b.npz"), ("heat", "h.npz")):
+        assert fieldwright("export", project, name, str(tmp_path / again))[0] == 0, name
+    assert made.differences(made.body(), read(tmp_path / "b.npz").artifacts[0]) == []
+    np.save(tmp_path / "heat" / "heat_0.30.npy", np.zeros((4, 5)))
+    code, _, err = fieldwright("export", project, "heat", str(tmp_path / "h2.npz"))
+    assert (code, "heat_0.30.npy" in err) == (3, True)

@@ -53,6 +53,27 @@ def test_pictures_of_all_kinds_of_fields(tmp_path):
     assert (picture(ramp().replace(values=holes), PictureOptions(pixels=100))[:, 0] == 128).all()
 
 
+def test_pictures_of_fields_on_meshes(tmp_path):
+    """x + 2 y on a square of triangles, and on a plane through a cube."""
+    pytest.importorskip("pyvista")
+    flat = made.plate()
+    flat = flat.replace(values=(flat.points[:, 0] + 2 * flat.points[:, 1])[None, None])
+    write(flat, tmp_path / "m.png", PictureOptions(pixels=64, colours="grey"))
+    pixels = read(tmp_path / "m.png").artifacts[0].pixels
+    assert pixels.shape[:2] == (64, 64)
+    i, j = np.meshgrid(np.arange(64), np.arange(64), indexing="ij")
+    wanted = 255 * (j + 2 * (63 - i)) / (3 * 63)
+    assert np.abs(pixels[..., 0] - wanted).max() <= 2
+    body = made.body()
+    body = body.replace(displacements=None, times=[0.0], values=np.tile(body.points[:, 0], (1, 4, 1)))
+    write(body, tmp_path / "b.png", PictureOptions(pixels=40, component="v", colours="grey"))
+    pixels = read(tmp_path / "b.png").artifacts[0].pixels
+    assert (np.diff(pixels[20, :, 0].astype(int)) > 0).all()
+    curved = flat.replace(points=flat.points + [0, 0, 1] * flat.points[:, :1])
+    with pytest.raises(UserError, match="surface in space"):
+        write(curved, tmp_path / "c.png")
+
+
 @pytest.fixture
 def plane():
     """A form whose solution is a linear function of the coordinates."""

@@ -83,7 +83,12 @@ def test_every_writer_is_covered_and_every_type_can_be_written():
     covered = {(e, type(made.MAKERS[m]()).__name__) for m, e, _ in CASES}
     others = {("npy", "Volume"), ("csv", "Curve")}  # below
     others |= {("xdmf", "SampledField"), ("xdmf", "MeshField")}  # in test_mesh_files: its name takes no blanks
-    others |= {("field-picture", "SampledField"), ("vti-field", "SampledField"), ("vtr", "SampledField")}
+    others |= {
+        ("mesh-picture", "MeshField"),
+        ("field-picture", "SampledField"),
+        ("vti-field", "SampledField"),
+        ("vtr", "SampledField"),
+    }
     others |= {("npy-field", "SampledField"), ("csv-field", "SampledField")}  # in test_grid_files
     others |= {("mp4", "Video"), ("gif", "Video"), ("frames", "Video"), ("depth-frames", "DepthVideo")}  # one way only
     for key, writer in WRITERS.items():
