@@ -18,16 +18,20 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engines.blocks.analytic_shapes import Torus, TwoHoles, solid_mesh, torus_mesh  # noqa: E402
+from engines.blocks.pde.equations import compile_problem  # noqa: E402
 from engines.blocks.ray_tracing import paint, table_paint  # noqa: E402
 from engines.blocks.views import camera_of  # noqa: E402
 from engines.core import Run  # noqa: E402
-from engines.data import Mesh, Photos, Slices, Volume  # noqa: E402
+from engines.data import Mesh, Photos, Problem, Slices, Volume  # noqa: E402
 from engines.files import WRITERS, write  # noqa: E402
+from engines.pde.evolving_problems import advection  # noqa: E402
+from engines.pde.steady_problems import helmholtz, rapid_line  # noqa: E402
 from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
 from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
@@ -121,6 +125,39 @@ SAMPLES = [
         "licence": "MIT",
         "source": "packaging/make_samples.py, a formula",
     },
+    {
+        "key": "waves",
+        "title": "Waves on a square",
+        "description": "A Helmholtz equation with its exact solution",
+        "files": [{"input": "problem", "path": "waves/helmholtz.problem", "name": "Waves on a square"}],
+        "method": "pig",
+        "preset": "quick",
+        "picture": "waves/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+    {
+        "key": "pulse",
+        "title": "Travelling pulse",
+        "description": "Advection of a narrow pulse, with its exact solution",
+        "files": [{"input": "problem", "path": "pulse/advection.problem", "name": "Travelling pulse"}],
+        "method": "insr",
+        "preset": "quick",
+        "picture": "pulse/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
+    {
+        "key": "oscillations",
+        "title": "Rapid oscillations",
+        "description": "u″ = f, with a solution of 16 waves that is to be learned",
+        "files": [{"input": "problem", "path": "oscillations/poisson.problem", "name": "Rapid oscillations"}],
+        "method": "gp-hm",
+        "preset": "quick",
+        "picture": "oscillations/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
 ]
 
 
@@ -135,6 +172,8 @@ def make_data(wheel: Path) -> None:
     _keep("two-holes", made["slices"], solid_mesh(TwoHoles(), 72))
     write(avocado(), FOLDER / "avocado" / "avocado.nii.gz")
     write(ring_photos()["photos"], FOLDER / "photos" / "transforms.json")
+    for path, problem in problems().items():
+        write(problem, FOLDER / path)
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -158,6 +197,16 @@ def _cortex(wheel: Path) -> None:
     reference = Mesh(vertices=vertices, faces=faces, name="Left cortex", unit="mm")
     params = slice_mesh.params(arrangement="y", count=CORTEX_PLANES)
     _keep("cortex", slice_mesh.run({"mesh": reference}, params, Run())["slices"], reference)
+
+
+def problems() -> dict[str, Problem]:
+    """By the file that holds each."""
+    made = {
+        "waves/helmholtz.problem": helmholtz.run({}, helmholtz.params(), Run()),
+        "pulse/advection.problem": advection.run({}, advection.preset("quick"), Run()),
+        "oscillations/poisson.problem": rapid_line.run({}, rapid_line.preset("quick"), Run()),
+    }
+    return {path: outputs["problem"] for path, outputs in made.items()}
 
 
 def ring_photos() -> dict:
@@ -200,7 +249,10 @@ def make_pictures(keys: list[str]) -> None:
 
     for key in keys or [entry["key"] for entry in SAMPLES]:
         found = sample(key).load()
-        others = {"avocado": _avocado_scene, "photos": _photos_scene}
+        others = {
+            "avocado": _avocado_scene, "photos": _photos_scene, "waves": _waves_scene, "pulse": _pulse_scene,
+            "oscillations": _oscillations_scene,
+        }  # fmt: skip
         scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
         _save(scene, FOLDER / key)
 
@@ -314,6 +366,51 @@ def _photos_scene(photos: Photos):
     plotter.view_vector(direction, (0, 0, 1))
     plotter.camera.focal_point = (0, 0, 0.35)
     plotter.camera.zoom(1.6)
+    return plotter
+
+
+def _height(problem: Problem, shape: tuple[int, int], size: tuple[float, float, float], cmap: str, limits=None):
+    """The exact solution as a surface over the first two coordinates of a problem."""
+    import pyvista
+
+    axes = [np.linspace(a, b, n) for a, b, n in zip(problem.lower, problem.upper, shape, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    values = compile_problem(problem).exact(torch.from_numpy(points)).numpy().reshape(shape)
+    x, y = np.meshgrid(*(np.linspace(-s / 2, s / 2, n) for s, n in zip(size, shape, strict=False)), indexing="ij")
+    surface = pyvista.StructuredGrid(x, y, size[2] * values)
+    surface["u"] = values.reshape(-1, order="F")
+    plotter = _plotter()
+    plotter.add_mesh(surface, scalars="u", cmap=cmap, clim=limits, show_scalar_bar=False, **SURFACE_LOOK)
+    return plotter
+
+
+def _waves_scene(problem: Problem):
+    plotter = _height(problem, (161, 321), (2.0, 3.0, 0.26), "RdBu_r", (-1.15, 1.15))
+    plotter.view_vector((1.0, -0.75, 0.85), (0, 0, 1))
+    plotter.camera.zoom(1.45)
+    return plotter
+
+
+def _pulse_scene(problem: Problem):
+    """Time goes to the back."""
+    longer = problem.replace(upper=[problem.upper[0], 12.0])
+    plotter = _height(longer, (401, 161), (3.4, 2.2, 0.75), "viridis")
+    plotter.view_vector((-0.35, -1.0, 0.85), (0, 0, 1))
+    plotter.camera.zoom(1.32)
+    return plotter
+
+
+def _oscillations_scene(problem: Problem):
+    import pyvista
+
+    x = np.linspace(problem.lower[0], problem.upper[0], 1600)
+    u = compile_problem(problem).exact(torch.from_numpy(x[:, None])).numpy()[:, 0]
+    plotter = _plotter()
+    curve = pyvista.lines_from_points(np.stack([3.4 * x, 0 * x, 0.75 * u], 1)).tube(radius=0.022, n_sides=12)
+    curve["u"] = np.asarray(curve.points)[:, 2]
+    plotter.add_mesh(curve, scalars="u", cmap="viridis", show_scalar_bar=False, ambient=0.35, diffuse=0.75)
+    plotter.view_vector((0.15, -1.0, 0.2), (0, 0, 1))
+    plotter.camera.zoom(1.42)
     return plotter
 
 
