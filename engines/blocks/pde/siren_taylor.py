@@ -16,6 +16,7 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,17 +81,26 @@ def _of_order(
     rows = mixing[[indices.index(i) for i in wanted]]
     used = np.flatnonzero(np.abs(rows).max(0) > 1e-12)
     along = torch.stack([taylor(shape, flat, points, directions[n], order)[order] for n in used])
-    mix = torch.tensor(rows[:, used] * math.factorial(order), dtype=flat.dtype, device=flat.device)
+    table = tuple(map(tuple, (rows[:, used] * math.factorial(order)).tolist()))
+    mix = _constant(table, flat.dtype, flat.device)
     return dict(zip(wanted, torch.einsum("wn,npc->wpc", mix, along), strict=True))
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(values: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Kept on the device, for a CUDA graph cannot copy it from the host."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def taylor(shape: SirenShape, flat: Tensor, points: Tensor, direction: np.ndarray, order: int) -> list[Tensor]:
     """Coefficients (P, C) of u(x + h v) in powers of h, 0 .. ``order``."""
     half = (np.array(shape.upper) - shape.lower) / 2
     middle = (np.array(shape.upper) + shape.lower) / 2
-    like = {"dtype": flat.dtype, "device": flat.device}
-    h = [(points - torch.tensor(middle, **like)) / torch.tensor(half, **like)]
-    h.append(torch.tensor(np.asarray(direction) / half, **like).expand_as(h[0]))
+    fixed = [
+        _constant(tuple(a.tolist()), flat.dtype, flat.device) for a in (middle, half, np.asarray(direction) / half)
+    ]
+    h = [(points - fixed[0]) / fixed[1]]
+    h.append(fixed[2].expand_as(h[0]))
     layers = shape.split(flat)
     for k, (weight, bias) in enumerate(layers[:-1]):
         w = shape.first_frequency if k == 0 else shape.frequency
