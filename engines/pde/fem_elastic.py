@@ -23,7 +23,7 @@ from engines.blocks.pde.moving_bodies import Potential, obstacle_mesh
 from engines.blocks.tetrahedra import measures, shape_matrices
 from engines.core import Example, Param, Params, Run, method
 from engines.data import Curve, ElasticBody, Mesh, MeshField
-from engines.pde.insr_elastic import ENERGIES, SHAPES, _within, check_body, falling
+from engines.pde.insr_elastic import ENERGIES, SHAPES, check_body, falling, within_obstacle
 
 
 class FemElasticParams(Params):
@@ -76,7 +76,7 @@ class Elements:
             q[free] = inner
             value = self.value(q, before, velocity, dt, time)
             (slope,) = torch.autograd.grad(value, inner)
-            return float(value), slope.numpy().reshape(-1)
+            return float(value.detach()), slope.numpy().reshape(-1)
 
         found = minimize(
             objective, start[free].numpy().reshape(-1), jac=True, method="L-BFGS-B",
@@ -106,7 +106,7 @@ class Elements:
     presets={"quick": {"steps": 8}},
     sample=Example(lambda: falling(8), {"steps": 8}, "A square that falls on a plane"),
     smoke=Example(lambda: falling(2), {"steps": 3}, "A square that falls on a plane"),
-    degenerate=(Example(_within, title="The obstacle is within the body"),),
+    degenerate=(Example(within_obstacle, title="The obstacle is within the body"),),
     memory=lambda inputs, params: int(1e8) + 2000 * inputs["body"].cells.shape[0],
     tags=("elasticity", "contact", "finite elements", "deformation"),
 )

@@ -209,7 +209,7 @@ def insr(
         first = shape.initialised(run.generator, run.device)
         draw = lambda: (evolution.draw(params.samples),)  # noqa: E731
         flat = fit(first, SubProblem("fitting the initial field", draw, evolution.first_loss))
-        check_first_fit(evolution.first_error(flat, grid), params.largest_fit_error, "the initial field")
+        check_first_fit(run, evolution.first_error(flat, grid), params.largest_fit_error, "the initial field")
         return {"network": flat}
 
     def advance(step: int, before: Sequence[Nets], fit: Fit) -> Nets:

@@ -163,7 +163,8 @@ def falling(cells: int, **more: object) -> dict[str, ElasticBody]:
     return {"body": dropped_body(params=params, run=Run())}
 
 
-def _within() -> dict[str, ElasticBody]:
+def within_obstacle() -> dict[str, ElasticBody]:
+    """A square that cannot be moved, for examples."""
     body = falling(2)["body"]
     return {"body": body.replace(planes=np.array([[0.0, 0, 0, 0, 1, 0]]))}
 
@@ -189,7 +190,7 @@ SMOKE = {"steps": 3, "width": 12, "layers": 1, "samples": 32, "vertices": 9, "it
         "A square that falls on a plane",
     ),
     smoke=Example(lambda: falling(2), SMOKE, "A square that falls on a plane"),
-    degenerate=(Example(_within, SMOKE, "The obstacle is within the body"),),
+    degenerate=(Example(within_obstacle, SMOKE, "The obstacle is within the body"),),
     memory=lambda inputs, params: memory(params.samples + params.vertices, params.width, params.layers, 4),
     lighter=("samples", "vertices", "width"),
     tags=("time-dependent", "neural representation", "SIREN", "elasticity", "contact", "deformation"),
@@ -254,4 +255,4 @@ def _trajectory(stepping: Stepping, history: History, times: np.ndarray) -> Traj
     )  # fmt: skip
 
 
-__all__ = ["InsrElasticParams", "Stepping", "check_body", "falling", "insr_elastic"]
+__all__ = ["InsrElasticParams", "Stepping", "check_body", "falling", "insr_elastic", "within_obstacle"]

@@ -273,7 +273,9 @@ def insr_flow(
         pressure = splitting.pressure.initialised(run.generator, run.device)
         velocity = fit(first, splitting.first())
         apart = values(splitting.velocity, velocity, points) - flow.velocity(points) / splitting.scale
-        check_first_fit(float(apart.square().sum(1).mean().sqrt()), params.largest_fit_error, "the initial velocity")
+        check_first_fit(
+            run, float(apart.square().sum(1).mean().sqrt()), params.largest_fit_error, "the initial velocity"
+        )
         return {"velocity": velocity, "pressure": pressure}
 
     before_projection: dict[str, float] = {}

@@ -162,8 +162,9 @@ class TimeStepper:
         self._row |= {f"loss of {label}": found.loss, f"iterations of {label}": float(found.iterations)}
 
 
-def check_first_fit(error: float, largest: float, what: str) -> None:
-    """Refuse to march from an initial field that the network does not hold. ``error`` is relative."""
+def check_first_fit(run: Run, error: float, largest: float, what: str) -> None:
+    """Tell the error of the initial fit, and refuse to march from an initial field that the network does not hold. ``error`` is relative."""
+    run.note(f"The network holds {what} with an error of {100 * error:.3g} % of its largest value.")
     if not error <= largest:
         raise UserError(
             f"The network holds {what} with an error of {100 * error:.3g} %, more than {100 * largest:.3g} %.",
