@@ -163,7 +163,7 @@ class TimeStepper:
 
 
 def check_first_fit(run: Run, error: float, largest: float, what: str) -> None:
-    """Tell the error of the initial fit, and refuse to march from an initial field that the network does not hold. ``error`` is relative."""
+    """Tell the relative error of the initial fit, and refuse to march from a field that the network does not hold."""
     run.note(f"The network holds {what} with an error of {100 * error:.3g} % of its largest value.")
     if not error <= largest:
         raise UserError(
