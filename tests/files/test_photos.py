@@ -266,7 +266,7 @@ def test_readers_know_files_by_name_and_folders_by_what_is_in_them(tmp_path):
     assert read(tmp_path, format="transforms").artifacts[0].points is None
     photo_sets.llff(tmp_path)
     assert readers_for(tmp_path / "poses_bounds.npy")[0].key == "llff"
-    assert [r.key for r in readers_for(tmp_path / "poses_bounds.npy")] == ["llff", "npy"]
+    assert [r.key for r in readers_for(tmp_path / "poses_bounds.npy")] == ["llff", "npy", "npy-field"]
     (tmp_path / "empty").mkdir()
     assert readers_for(tmp_path / "empty") == []
     refused(tmp_path / "empty", "is not a file", "cameras.bin", "transforms.json")
