@@ -13,7 +13,7 @@ their largest initial value, so that losses and their stopping rule do not depen
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -141,6 +141,16 @@ def memory(samples: int, width: int, layers: int, streams: int) -> int:
     return int(2e8) + 4 * samples * width * (layers + 1) * (3 * streams + 6)
 
 
+def fields(inputs: Mapping[str, Artifact], params: InsrParams) -> int:
+    """Bytes of the fields that are given: values, and their distance from the exact ones, at all times."""
+    problem = inputs["problem"]
+    assert isinstance(problem, Problem)
+    nodes = min(params.resolution, 48 if len(problem.space) == 3 else params.resolution) ** len(problem.space)
+    spans = dict(zip(problem.coordinates, problem.upper - problem.lower, strict=True))
+    steps = params.steps or float(spans.get(problem.time, 0.0)) / params.time_step
+    return int(12 * nodes * len(problem.unknowns) * (steps + 1))
+
+
 @method(
     key="insr",
     title="INSR-PDE",
@@ -176,8 +186,8 @@ def memory(samples: int, width: int, layers: int, streams: int) -> int:
             lambda: {"problem": heat()}, {"first_iterations": 2, "iterations": 2, "samples": 64}, "A poor first fit",
         ),
     ),
-    memory=lambda inputs, params: memory(params.samples, params.width, params.layers, 4),
-    lighter=("samples", "width"),
+    memory=lambda inputs, params: memory(params.samples, params.width, params.layers, 4) + fields(inputs, params),
+    lighter=("samples", "width", "resolution"),
     tags=("time-dependent", "implicit neural representation", "SIREN", "advection", "diffusion", "Burgers"),
 )  # fmt: skip
 def insr(

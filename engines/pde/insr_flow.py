@@ -250,7 +250,9 @@ SMOKE = {
         Example(lambda: {"initial": _still()}, SMOKE, "Nothing moves"),
         Example(lambda: {}, SMOKE | {"largest_fit_error": 1e-9}, "A poor first fit"),
     ),
-    memory=lambda inputs, params: memory(params.samples, params.width, params.layers, 4),
+    memory=lambda inputs, params: (
+        memory(params.samples, params.width, params.layers, 4) + 40 * params.resolution**2 * (params.steps + 1)
+    ),
     lighter=("samples", "width", "resolution"),
     tags=("time-dependent", "neural representation", "SIREN", "Euler equations", "incompressible flow", "vortex"),
 )  # fmt: skip

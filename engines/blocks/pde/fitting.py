@@ -115,16 +115,22 @@ class OnDevice:
         kept = [t.detach().clone() for t in self._state()]
         random = generator.get_state()
         try:
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
+            device = self.parameters.device
+            side, graph = torch.cuda.Stream(device), torch.cuda.CUDAGraph()
+            side.wait_stream(torch.cuda.current_stream(device))
             with torch.cuda.stream(side):
                 for _ in range(3):  # libraries make their workspaces in the first calls
                     self.iterate()
-            torch.cuda.current_stream().wait_stream(side)
-            graph = torch.cuda.CUDAGraph()
-            graph.register_generator_state(generator)
-            with torch.cuda.graph(graph):
-                self.iterate()
+                side.synchronize()
+                graph.register_generator_state(generator)
+                # Other threads, such as live views, may use the device meanwhile. torch.cuda.graph() would
+                # collect garbage and empty the cache before each of the many short fits.
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    self.iterate()
+                finally:
+                    graph.capture_end()
+            torch.cuda.current_stream(device).wait_stream(side)
         except RuntimeError:
             return None
         finally:
