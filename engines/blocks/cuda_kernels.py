@@ -33,13 +33,22 @@ class Unavailable(Exception):  # noqa: N818 - a state of the machine, which the 
 
 
 class Kernels:
-    """The kernels of one source file. Compiled and loaded at their first use on a device."""
+    """The kernels of one source file. Compiled and loaded at their first use on a device.
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
+    ``sizes`` are constants that the source uses by these names.
+    """
+
+    def __init__(self, source: Path, **sizes: int) -> None:
+        self._source, self._sizes = source, sizes
         self._lock = threading.Lock()
         self._modules: dict[int, ctypes.c_void_p] = {}
         self._functions: dict[tuple[int, str], ctypes.c_void_p] = {}
+
+    @property
+    def text(self) -> str:
+        """The source with its sizes."""
+        sizes = "".join(f"#define {name} {size}\n" for name, size in self._sizes.items())
+        return sizes + self._source.read_text(encoding="utf-8")
 
     def ready(self, device: torch.device) -> None:
         """Compile and load them if that is not done yet. Raises :class:`Unavailable`."""
@@ -47,7 +56,7 @@ class Kernels:
         with self._lock:
             if index not in self._modules:
                 major, minor = torch.cuda.get_device_capability(index)
-                code = machine_code(self._source.read_text(encoding="utf-8"), 10 * major + minor)
+                code = machine_code(self.text, 10 * major + minor)
                 module = ctypes.c_void_p()
                 with torch.cuda.device(index):
                     _context()

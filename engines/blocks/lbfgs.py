@@ -34,12 +34,13 @@ class Lbfgs:
 
     def __init__(self, flat: Tensor, history: int = 100, learning_rate: float = 1.0) -> None:
         self.flat, self.history, self.learning_rate = flat, history, learning_rate
+        self.steps, self.changes = (flat.new_zeros(history, len(flat)) for _ in range(2))
         self.restart()
 
     def restart(self) -> None:
         """Forget all that was learnt, as when the function has changed."""
-        self.steps: list[Tensor] = []
-        self.changes: list[Tensor] = []
+        self.order: list[int] = []
+        """Rows of ``steps`` and ``changes`` that are in use, the oldest first."""
         self.products = np.zeros((0, 0))  # s_i . y_j
         self.squares = np.zeros((0, 0))  # y_i . y_j
         self.value: float | None = None
@@ -56,7 +57,7 @@ class Lbfgs:
             start, gradient = flat.detach().clone(), self.gradient
             direction = self._direction(gradient)
             slope = float(gradient @ direction)
-            if not slope < 0 and self.steps:  # rounding has spoilt the history
+            if not slope < 0 and self.order:  # rounding has spoilt the history
                 value, kept = self.value, gradient
                 self.restart()
                 self.value, self.gradient = value, kept
@@ -65,7 +66,7 @@ class Lbfgs:
                 self.stalled = True
                 return self.value
             first = self.learning_rate
-            if not self.steps:
+            if not self.order:
                 first *= min(1.0, 1.0 / float(gradient.abs().sum()))
 
             def trial(length: float) -> tuple[float, float, Tensor]:
@@ -87,46 +88,56 @@ class Lbfgs:
             return value
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        if not self.steps:
+        if not self.order:
             return -gradient
-        S, Y = torch.stack(self.steps), torch.stack(self.changes)
-        p, q = torch.stack([S @ gradient, Y @ gradient]).double().cpu().numpy()
+        S, Y = self.steps[: len(self.order)], self.changes[: len(self.order)]
+        p, q = torch.stack([S @ gradient, Y @ gradient]).double().cpu().numpy()[:, self.order]
         gamma = self.products[-1, -1] / self.squares[-1, -1]
         R = np.triu(self.products)
         a = solve_triangular(R, p, check_finite=False)
         right = np.diag(self.products) * a + gamma * (self.squares @ a - q)
-        b = solve_triangular(R, right, trans="T", check_finite=False)
-        both = torch.as_tensor(np.stack([b, gamma * a]), dtype=gradient.dtype, device=gradient.device)
-        return -(gamma * gradient + S.T @ both[0] - Y.T @ both[1])
+        both = np.empty((2, len(self.order)))
+        both[0, self.order] = solve_triangular(R, right, trans="T", check_finite=False)
+        both[1, self.order] = gamma * a
+        b, c = torch.as_tensor(both, dtype=gradient.dtype, device=gradient.device)
+        return -(gamma * gradient + b @ S - c @ Y)
 
     def _remember(self, step: Tensor, change: Tensor) -> None:
-        if not float(step @ change) > 1e-10 * float(change @ change) ** 0.5 * float(step @ step) ** 0.5:
+        S, Y = self.steps[: len(self.order)], self.changes[: len(self.order)]
+        dots = torch.stack([step @ change, change @ change, step @ step])
+        told = torch.cat([dots, S @ change, Y @ change, Y @ step]).double().cpu().numpy()
+        (along, square, length), (column, squares, row) = told[:3], told[3:].reshape(3, -1)
+        if not along > 1e-10 * math.sqrt(square * length):
             return
-        if len(self.steps) == self.history:
-            del self.steps[0], self.changes[0]
+        order = self.order
+        column, squares, row = column[order], squares[order], row[order]
+        if len(order) == self.history:
+            place = order.pop(0)
             self.products, self.squares = self.products[1:, 1:], self.squares[1:, 1:]
-        self.steps.append(step)
-        self.changes.append(change)
-        S, Y = torch.stack(self.steps), torch.stack(self.changes)
-        column, square = torch.stack([S @ change, Y @ change]).double().cpu().numpy()
-        row = (Y @ step).double().cpu().numpy()
-        self.products = _bordered(self.products, row, column)
-        self.squares = _bordered(self.squares, square, square)
+            column, squares, row = column[1:], squares[1:], row[1:]
+        else:
+            place = len(order)
+        order.append(place)
+        self.steps[place], self.changes[place] = step, change
+        self.products = _bordered(self.products, [*row, along], [*column, along])
+        self.squares = _bordered(self.squares, [*squares, square], [*squares, square])
 
     def state(self) -> dict[str, Any]:
-        """What it takes to go on; nothing in it is changed by later iterations."""
+        """What it takes to go on; its pairs are not copied, so it holds until the next iteration has ended."""
+        used = len(self.order)
         return {
-            "steps": list(self.steps), "changes": list(self.changes), "products": self.products,
-            "squares": self.squares, "value": self.value, "gradient": self.gradient,
+            "steps": self.steps[:used], "changes": self.changes[:used], "order": list(self.order),
+            "products": self.products, "squares": self.squares, "value": self.value, "gradient": self.gradient,
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.steps, self.changes = list(state["steps"]), list(state["changes"])
+        self.order = list(state["order"])
+        self.steps[: len(self.order)], self.changes[: len(self.order)] = state["steps"], state["changes"]
         self.products, self.squares = state["products"], state["squares"]
         self.value, self.gradient = state["value"], state["gradient"]
 
 
-def _bordered(square: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+def _bordered(square: np.ndarray, row: list[float], column: list[float]) -> np.ndarray:
     size = len(square)
     found = np.empty((size + 1, size + 1))
     found[:size, :size] = square

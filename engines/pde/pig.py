@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.blocks.pde import gaussian_features
+from engines.blocks.pde import gaussian_sums
 from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.equations import Compiled, compile_problem
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
@@ -142,7 +142,7 @@ def memory(inputs: Mapping[str, Artifact], params: PigParams) -> int:
     points = params.interior + 2 * dimensions * params.face
     parameters = params.channels * params.gaussians * (2 * dimensions + 1)
     jets = points * (params.channels + params.width) * 8 * (2 * dimensions + 1) * 12
-    return gaussian_features.memory(points, params.channels, params.gaussians) + jets + 200 * 8 * parameters
+    return gaussian_sums.memory(points, params.channels * params.gaussians) + jets + 200 * 8 * parameters
 
 
 def _check(compiled: Compiled, params: PigParams, run: Run, measurements: Table | None) -> None:

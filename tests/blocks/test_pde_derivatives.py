@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from engines.blocks.pde import derivatives, gaussian_features, mlp
+from engines.blocks.pde import derivatives, gaussian_features, gaussian_sums, mlp
 from engines.core import UserError
 
 F64 = torch.float64
@@ -57,9 +57,9 @@ def test_gradients_with_respect_to_all_that_is_trained(dimensions, turned, monke
         return list(torch.autograd.grad(loss, leaves))
 
     expected = gradients(gaussian_features.direct)
-    for kept in (gaussian_features.KEPT, 0):
-        monkeypatch.setattr(gaussian_features, "KEPT", kept)
-        monkeypatch.setattr(gaussian_features, "CACHED", 1000)  # several blocks of points
+    for kept in (gaussian_sums.KEPT, 0):
+        monkeypatch.setattr(gaussian_sums, "KEPT", kept)
+        monkeypatch.setattr(gaussian_sums, "CACHED", 1000)  # several blocks of points
         for one, other in zip(gradients(gaussian_features.jets), expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * float(other.abs().max()))
 

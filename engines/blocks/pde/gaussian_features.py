@@ -16,22 +16,15 @@ subtracts first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from engines.blocks.pde import gaussian_sums
 from engines.blocks.pde.derivatives import Index, Jets, order, plus
 
 Polynomial = dict[Index, Tensor]
 """Exponents of the coordinates to coefficients (C, G)."""
-
-CACHED = 1 << 17
-"""Exponentials of one block on a CPU: what stays in its second-level cache."""
-KEPT = 48 * 2**20
-"""Bytes of exponentials that are kept for the backward pass on a CPU; more are computed again."""
-LARGEST = 450 * 2**20
-"""Bytes of exponentials that are ever held at once."""
 
 
 def precision(sigmas: Tensor, turns: Tensor | None = None) -> Tensor:
@@ -131,51 +124,6 @@ def _monomials(points: Tensor, exponents: Iterable[Index]) -> Tensor:
     return torch.stack(columns, 1)
 
 
-# ---- the sums --------------------------------------------------------------------------------------------------------
-
-
-class _Sums(torch.autograd.Function):
-    """exp(M C) V for monomials M (P, Q), coefficients C (c, Q, G) and columns V (c, G, K): (c, P, K).
-
-    The exponentials are taken block by block of points, and again in the backward pass where they would take too
-    much memory.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, monomials: Tensor, coefficients: Tensor, columns: Tensor) -> Tensor:
-        channels, _, count = coefficients.shape
-        rows, keep = _blocks(monomials, channels * count)
-        sums = monomials.new_empty(channels, len(monomials), columns.shape[2])
-        kept = []
-        for some, into in zip(monomials.split(rows), sums.split(rows, 1), strict=True):
-            exponentials = torch.matmul(some, coefficients).exp_()
-            into.copy_(exponentials @ columns)
-            if keep:
-                kept.append(exponentials)
-        ctx.rows = rows
-        ctx.save_for_backward(monomials, coefficients, columns, *kept)
-        return sums
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
-        monomials, coefficients, columns, *kept = ctx.saved_tensors
-        of_coefficients, of_columns = torch.zeros_like(coefficients), torch.zeros_like(columns)
-        for block, (some, upper) in enumerate(zip(monomials.split(ctx.rows), gradient.split(ctx.rows, 1), strict=True)):
-            exponentials = kept[block] if kept else torch.matmul(some, coefficients).exp_()
-            of_columns.baddbmm_(exponentials.mT, upper)
-            inner = torch.matmul(upper, columns.mT).mul_(exponentials)
-            of_coefficients.baddbmm_(some.T.expand(len(inner), -1, -1), inner)
-        return None, of_coefficients, of_columns
-
-
-def _blocks(monomials: Tensor, width: int) -> tuple[int, bool]:
-    """Points in a block, and whether its exponentials are kept."""
-    size = monomials.element_size() * width * len(monomials)
-    if monomials.is_cuda:
-        return max(1, LARGEST // (monomials.element_size() * width)), size <= LARGEST
-    return max(16, CACHED // width), size <= KEPT
-
-
 def jets(points: Tensor, means: Tensor, A: Tensor, weights: Tensor, indices: Iterable[Index]) -> Jets:
     """Derivatives of the features at ``points`` (P, D): (P, C) for each multi-index, of any order.
 
@@ -191,7 +139,7 @@ def jets(points: Tensor, means: Tensor, A: Tensor, weights: Tensor, indices: Ite
     terms = [(index, exponents) for index in indices for exponents in found[index]]
     coefficients = torch.stack(list(powers.values()), 1)
     columns = torch.stack([found[index][exponents] for index, exponents in terms], 2)
-    sums = _Sums.apply(_monomials(points, powers), coefficients, columns)
+    sums = gaussian_sums.sums(_monomials(points, powers), coefficients, columns)
     factors = _monomials(points, [exponents for _, exponents in terms])
     selected = torch.zeros(len(terms), len(indices), dtype=points.dtype)
     for row, (index, _) in enumerate(terms):
@@ -227,9 +175,4 @@ def direct(points: Tensor, means: Tensor, A: Tensor, weights: Tensor, indices: I
     return {index: of(index) for index in indices}
 
 
-def memory(points: int, channels: int, gaussians: int, itemsize: int = 8) -> int:
-    """Bytes that :func:`jets` holds of exponentials at once, forward and backward."""
-    return 2 * min(LARGEST, points * channels * gaussians * itemsize)
-
-
-__all__ = ["direct", "jets", "memory", "no_turn", "precision", "rotations"]
+__all__ = ["direct", "jets", "no_turn", "precision", "rotations"]

@@ -166,7 +166,7 @@ class Trainer:
         return True
 
     def _state(self) -> dict[str, Any]:
-        """A copy that later steps do not change."""
+        """What later steps do not change before they are done; the history of L-BFGS is not copied."""
         optimiser = self.optimiser.state()
         if isinstance(self.optimiser, Adam):
             optimiser = {k: v.clone() if isinstance(v, Tensor) else v for k, v in optimiser.items()}
