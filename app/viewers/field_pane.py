@@ -19,7 +19,7 @@ class FieldPane(QWidget):
     def __init__(self, parent: QWidget, title: str) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setMinimumSize(120, 120)
+        self.setMinimumSize(90, 90)
         self.head = Head(self)
         self.map = FieldMap(self, title)
         self.bar = ScaleBar(self)

@@ -21,7 +21,7 @@ SPACE_NODES, HASTY_NODES = 128**3, 64**3
 """Of more nodes some are left out: when it stands still, and while time goes on without a graphics card."""
 
 
-ARROWS = 11
+ARROWS = 8
 """Along each side of the field, at most."""
 
 

@@ -11,6 +11,8 @@ from app.viewers.overlay import number
 from app.viewers.timeline import Clock, Timeline
 
 FRAMES_A_SECOND = 30
+NARROW = 330
+"""Below this width the time is told, but not its number."""
 SHORTEST = 3.0
 """Seconds that playing takes at least; few times are shown the longer."""
 
@@ -107,7 +109,15 @@ class TimeStrip(QWidget):
         step = float(np.diff(self.times).min()) if self.has_times else 1.0
         places = int(np.clip(np.ceil(-np.log10(step) + 0.2), 0, 6)) if step > 0 else 4
         text = f"{self.time:.{places}f}".replace("-", "−") if "×" not in last else number(self.time, 4)
-        self.label.setText(f"{self._name} = {text} {self._unit}".rstrip() + f"   {self.index + 1} of {len(self.times)}")
+        brief = f"{self._name} = {text} {self._unit}".rstrip()
+        self.label.setText(brief if self.width() < NARROW else f"{brief}   {self.index + 1} of {len(self.times)}")
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(140, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event) -> None:
+        if (event.size().width() < NARROW) != (event.oldSize().width() < NARROW):
+            self._say()
 
     # ---- playing ---
     @property

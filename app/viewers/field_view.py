@@ -153,6 +153,8 @@ class FieldView(QWidget):
         self.contour_action.setVisible(dimensions > 1 or self.strip.has_times)
         self.difference_action.setVisible(len(sources) > 1)
         self.line_action.setVisible(dimensions > 1)
+        self.smooth_action.setVisible(not self.is_single_curve)
+        self.bar.set_shown(self.cmaps.parentWidget(), not self.is_single_curve)
         self.gaussian_action.setVisible(bool(self.overlays))
         if not sources:
             return

@@ -123,7 +123,7 @@ def test_flow_in_space_has_arrows(show):
     assert "arrows" in layer.uses
     view.set_style("f", replace(layer.style, arrows=True))
     points = points_of(layer.flow)
-    assert len(points) == 4 * 11**3
+    assert len(points) == 4 * 8**3
     along = points[1::4] - points[::4]
     assert np.allclose(along[:, :2], 0, atol=1e-6)
     assert along[:, 2].max() == pytest.approx(2 * along[:, 2].min(), rel=1e-4)

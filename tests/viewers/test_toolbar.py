@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
 from app.viewers.registry import Shown
 from tests.viewers.conftest import ball, ball_field, curve, picture, rings, scores, two_labels
+from tests.viewers.fields import taylor_green
 
 CONTENT = {
     "slice": lambda: [Shown("f", "Field", ball_field(9)), Shown("g", "Other", ball_field(9)), Shown("s", "S", rings())],
@@ -13,6 +14,7 @@ CONTENT = {
     "image": lambda: [Shown("i", "Image", picture()), Shown("j", "Other image", picture())],
     "table": lambda: [Shown("t", "Scores", scores()), Shown("u", "More scores", scores())],
     "scene": lambda: [Shown("m", "Ball", ball())],
+    "field": lambda: [Shown("f", "Flow", taylor_green(9)), Shown("g", "Other flow", taylor_green(9))],
 }
 
 
