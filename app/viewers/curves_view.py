@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPen
-from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import curve_looks, curve_output, plotting
@@ -127,10 +127,7 @@ class CurvesView(QWidget):
 
     def _show_clock(self, on: bool) -> None:
         """Offer the change between steps and seconds, where it is known when they were logged."""
-        self.against_time.setEnabled(on)
-        button = self.bar.findChild(QToolButton, "against-time-button")
-        if button is not None:
-            self.bar.set_shown(button, on)
+        self.against_time.setVisible(on)  # its button follows
 
     def _set_clock(self, run: str, steps: np.ndarray, seconds: np.ndarray) -> None:
         """When each step of a run was logged: its series can be shown against that."""
