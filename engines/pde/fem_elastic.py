@@ -80,7 +80,7 @@ class Elements:
 
         found = minimize(
             objective, start[free].numpy().reshape(-1), jac=True, method="L-BFGS-B",
-            options={"maxiter": iterations, "maxcor": 20, "ftol": 1e-12, "gtol": 1e-7},
+            options={"maxiter": iterations, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-6},
         )  # fmt: skip
         q = start.clone()
         q[free] = torch.tensor(found.x.reshape(shape))
