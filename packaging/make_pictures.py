@@ -251,9 +251,101 @@ def shoot_path(at: Photographer) -> None:
     at.take("path")
 
 
+def shoot_problem(at: Photographer) -> None:
+    """A problem that is typed, and how it looks as mathematics."""
+    from app.dialogs.new_dataset import NewDatasetDialog
+    from app.project import Project
+
+    at.bench.replace(Project.new())
+    at.window.show_workspace()
+    live(1)
+    dialog = NewDatasetDialog(at.bench.project, at.window, source="typed-problem")
+    dialog.resize(1200, 760)
+    dialog.open()
+    wait(dialog.add_button_.isEnabled)
+    dialog.form.set_preset("in time")
+    live(0.5)
+    wait(dialog.add_button_.isEnabled)
+    live(3)
+    at.take("problem")
+    dialog.reject()
+    live(1)
+
+
+def solve(at: Photographer, key: str, inputs: dict[str, str], preset: str = "standard", *, shot: str = "") -> str:
+    """Run a method to its end, with a picture in the middle; the id of the run."""
+    before = set(at.bench.project.runs)
+    at.run(key, inputs, preset)
+    wait(lambda: set(at.bench.project.runs) - before)
+    (run,) = set(at.bench.project.runs) - before
+    if shot:
+        wait(lambda: any(job.progress and job.progress.fraction > 0.5 for job in at.bench.queue.jobs), 600)
+        live(2)
+        at.take(shot)
+    wait(lambda: at.bench.project.runs[run].status in ("finished", "failed", "cancelled"), 900)
+    live(4)
+    return run
+
+
+def shoot_waves(at: Photographer) -> None:
+    """PIG at work on waves, and beside what solves them otherwise."""
+    from app.project import Project
+
+    at.bench.replace(Project.new())
+    live(1)
+    problem = at.add_sample("waves")
+    at.window.show_workspace()
+    at.window.show_panel("method")
+    runs = [solve(at, "pig", problem, shot="equation")]
+    runs += [solve(at, key, problem) for key in ("pinn", "finite-differences", "chebyshev")]
+    at.window.run_acts.compare(runs)
+    live(8)
+    at.window.views.current.viewers()[0].show_maps("errors")
+    live(4)
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(1)
+    at.take("fields")
+
+
+def shoot_flow(at: Photographer) -> None:
+    """Vortices by INSR-PDE, with streamlines."""
+    solve(at, "insr-flow", {}, "quick")
+    view = at.window.views.current.viewers()[0]
+    view.choose_quantity("vorticity") if "vorticity" in [q.key for q in view.sources[0].quantities] else None
+    view.stream_action.setChecked(True)
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(4)
+    at.take("flow")
+
+
+def shoot_spectrum(at: Photographer) -> None:
+    """What GP-HM learns of rapid oscillations."""
+    solve(at, "gp-hm", at.add_sample("oscillations"), "quick")
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(4)
+    at.take("spectrum")
+
+
+def shoot_body(at: Photographer) -> None:
+    """A body that has fallen on a plane."""
+    from engines.core import Run
+
+    source = at.bench.method("dropped-body")
+    body = next(iter(source.run({}, source.preset("sphere"), Run()).values()))
+    solve(at, "insr-elastic", {"body": at.bench.project.add(body).id}, "quick")
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    live(4)
+    at.take("body")
+
+
 SHOTS = {
     "home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path,
-    "box": shoot_box, "sugar": shoot_sugar, "edit": shoot_edit,
+    "box": shoot_box, "sugar": shoot_sugar, "edit": shoot_edit, "problem": shoot_problem, "waves": shoot_waves,
+    "flow": shoot_flow, "spectrum": shoot_spectrum, "body": shoot_body,
 }  # fmt: skip
 
 
