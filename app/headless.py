@@ -342,7 +342,7 @@ def _tell_end(job: Job, project: Project | None, written: Sequence[Path], termin
             "seed": job.spec.seed,
             "device": job.device,
             "seconds": round(job.seconds, 3),
-            "values": {name: finite(values[-1]) for name, (_, values) in job.curves.items() if len(values)},
+            "values": {name: finite(value) for name, value in job.newest.items()},
             "outputs": {
                 name: {
                     **artifact_facts(artifact),

@@ -151,7 +151,7 @@ def _machine_lines(job: Job, queue: JobQueue, terminal: Terminal) -> Iterator[No
         if told is not job:
             return
         if isinstance(event, Progressed):
-            values = {name: finite(values[-1]) for name, (_, values) in job.curves.items() if len(values)}
+            values = {name: finite(value) for name, value in job.newest.items()}
             terminal.json({"event": "progress", **vars(event), "values": values})
         elif isinstance(event, Noted):
             terminal.json({"event": event.level, "text": event.text, "seconds": event.seconds})
@@ -187,7 +187,7 @@ def _progress_bar(job: Job, queue: JobQueue, terminal: Terminal) -> Iterator[Non
         if not isinstance(event, Progressed):
             return
         left = left_text(event.seconds_left)
-        newest = {name: values[-1] for name, (_, values) in job.curves.items() if len(values)}
+        newest = job.newest
         values = "  ".join(f"{name} {value:.4g}" for name, value in list(newest.items())[:3])
         bar.update(task, completed=event.fraction, description=escape(event.label), left=left, values=escape(values))
         if not terminal.err.is_terminal and time.monotonic() - last > SECONDS_BETWEEN_LINES:

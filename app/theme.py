@@ -146,7 +146,7 @@ ICONS = {
     "Trajectory": "tree-structure",
     "contours": "fingerprint-simple", "arrows": "arrow-up-right", "streamlines": "wind", "difference": "minus",
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
-    "SpectrumTable": "waves",
+    "SpectrumTable": "waves", "ElasticBody": "cube",
     # states of a run
     "queued": "hourglass", "running": "play-circle", "paused": "pause-circle", "finished": "check-circle",
     "cancelled": "prohibit", "failed": "warning-circle", "interrupted": "lightning-slash",

@@ -157,6 +157,11 @@ class Job:
             return {name: series.snapshot() for name, series in self._series.items()}
 
     @property
+    def newest(self) -> dict[str, float]:
+        """The last value of each live curve; the clock is none."""
+        return {k: float(values[-1]) for k, (_, values) in self.curves.items() if len(values) and k != ELAPSED}
+
+    @property
     def log(self) -> list[Noted]:
         with self._data:
             return list(self._log)
