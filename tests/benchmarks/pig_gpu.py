@@ -30,13 +30,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "gaussians": 4000, "sigma": 0.1, "optimiser": "Adam", "steps": 100_000, "interior": 27_000, "face": 900,
         "sampling": "grid", "redraw_every": 100, "residual_weight": 10.0,
     },
+    "flow-mixing, L-BFGS": {
+        "gaussians": 1000, "sigma": 0.2, "optimiser": "L-BFGS", "steps": 40_020, "interior": 32_768, "face": 2048,
+        "sampling": "Sobol", "redraw_every": 200, "residual_weight": 1.0,
+    },
     "klein-gordon": {
         "gaussians": 100, "sigma": 0.5, "optimiser": "Adam", "steps": 100_000, "interior": 4096, "face": 256,
         "sampling": "grid", "redraw_every": 100, "residual_weight": 1.0,
     },
 }  # fmt: skip
-"""Of the paper (app. C), but for points of Helmholtz, which stay for ten of its outer steps of 20 iterations."""
-TARGETS = {"helmholtz": 1e-4, "flow-mixing": 1e-3, "klein-gordon": 5e-3}
+"""Of the paper (app. C), but for points of Helmholtz, which stay for ten of its outer steps of 20 iterations, and for
+flow mixing by L-BFGS, whose settings are ours."""
+TARGETS = {"helmholtz": 1e-4, "flow-mixing": 1e-3, "flow-mixing, L-BFGS": 1e-3, "klein-gordon": 5e-3}
 
 
 def tell(what: str, **figures: Any) -> None:
@@ -45,7 +50,7 @@ def tell(what: str, **figures: Any) -> None:
 
 
 def made(key: str) -> Problem:
-    source = catalog().get(key)
+    source = catalog().get(key.split(",")[0])
     return next(iter(source.run({}, source.params(), Run()).values()))
 
 
@@ -121,20 +126,23 @@ def training(key: str, device: str, seconds: float, seed: int, changes: dict[str
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("problems", nargs="*", default=["helmholtz", "flow-mixing"], choices=[*SETTINGS, []])
+    options.add_argument("problems", nargs="*", help=f"of {', '.join(SETTINGS)}; by default all but the last")
     options.add_argument("--seconds", type=float, default=200.0, help="budget of each training")
     options.add_argument("--seed", type=int, default=100)
     options.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
     options.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of PIG")
     options.add_argument("--no-evaluations", action="store_true", help="do not time single evaluations")
     given = options.parse_args()
+    problems = given.problems or list(SETTINGS)[:-1]
+    if unknown := set(problems) - set(SETTINGS):
+        options.error(f"unknown: {', '.join(sorted(unknown))}")
     on_gpu = given.device.startswith("cuda")
     tell(
         "machine", gpu=torch.cuda.get_device_name(0) if on_gpu else None, torch=torch.__version__,
         cuda=torch.version.cuda, cores=os.cpu_count(),
     )  # fmt: skip
     changes = dict(pair.split("=", 1) for pair in given.set)
-    for key in given.problems:
+    for key in problems:
         if not given.no_evaluations:
             one_evaluation(key, given.device, False)
             if on_gpu:
