@@ -27,8 +27,8 @@ STILL_MS = 180
 CHUNK = 8_192
 """Points computed between two looks at whether they are still wanted."""
 COMPUTING = "being computed"
-KEPT = 160
-"""Planes that are remembered."""
+KEPT = 96 * 2**20
+"""Bytes of planes that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -235,10 +235,18 @@ class LiveSource(FieldSource):
         elif wanted.kind == "history":
             self._histories[wanted.place] = field
         else:
-            self._planes = dict(list(self._planes.items())[-KEPT:])
+            self._planes.pop(wanted.place, None)
             self._planes[wanted.place] = (wanted.nodes, field)
             self._latest = field
+            self._forget_oldest()
         self.changed.emit()
+
+    def _forget_oldest(self) -> None:
+        held = sum(known.values.nbytes for _, known in self._planes.values())
+        for place in list(self._planes)[:-1]:
+            if held <= KEPT:
+                break
+            held -= self._planes.pop(place)[1].values.nbytes
 
     def _failed(self, wanted: Wanted, error: BaseException) -> None:
         self.note = str(error)
