@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.viewers.field_values import Plane
+from app.viewers.field_values import Plane, some_of
 
 LEVELS = 9
 CONTOUR_NODES = 192
@@ -32,13 +32,11 @@ def contours(shown: Plane, levels: np.ndarray, nodes: int = CONTOUR_NODES) -> np
     nothing = np.zeros((0, 2))
     if shown.is_curve or min(shown.values.shape) < 2 or not len(levels):
         return nothing
-    step = max(1, max(shown.values.shape) // nodes)
-    values = np.asarray(shown.values[::step, ::step], float)
+    i, j = (some_of(count, nodes) for count in shown.values.shape)
+    values = np.asarray(shown.values[np.ix_(i, j)], float)
     if not np.isfinite(values).all():
         values = np.ma.masked_invalid(values)
-    found = contour_generator(
-        x=shown.right[::step], y=shown.up[::step], z=values.T, line_type=LineType.ChunkCombinedNan
-    )
+    found = contour_generator(x=shown.right[i], y=shown.up[j], z=values.T, line_type=LineType.ChunkCombinedNan)
     parts = [points for level in levels for points in found.lines(float(level))[0] if points is not None]
     gap = np.full((1, 2), np.nan)
     return np.concatenate([p for part in parts for p in (part, gap)]) if parts else nothing

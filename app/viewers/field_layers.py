@@ -143,9 +143,9 @@ class HeightLayer(_Timed):
         return surface
 
     def _surface(self, plane: field_values.Plane, nodes: int) -> Surface:
-        step = max(1, -(-max(plane.values.shape) // nodes))
-        values = np.asarray(plane.values[::step, ::step], float)
-        right, up = plane.right[::step], plane.up[::step]
+        i, j = (field_values.some_of(count, nodes) for count in plane.values.shape)
+        values = np.asarray(plane.values[np.ix_(i, j)], float)
+        right, up = plane.right[i], plane.up[j]
         extent = max(float(np.ptp(right)), float(np.ptp(up)), 1e-300)
         _, low, high = self.span
         scale = self.style.height * RISE * extent / max(abs(low), abs(high), 1e-300)

@@ -276,7 +276,8 @@ class _Answers:
             times = domain.times if wanted.nodes == FINE else domain.times[:: max(1, len(domain.times) // COARSE)]
             return self._sampler.field([domain.axis(0, 2 * wanted.nodes)], times, stale)
         times = domain.times[wanted.place[0]][None]
-        axes = [domain.axis(k, wanted.nodes) for k in range(domain.dimensions)]
+        nodes = wanted.nodes * (8 if domain.dimensions == 1 else 1)  # a curve may oscillate, and costs little
+        axes = [domain.axis(k, nodes) for k in range(domain.dimensions)]
         if domain.dimensions == 3:
             _, axis, position = wanted.place
             axes[axis] = self._beside(axis, position, wanted.nodes)

@@ -106,6 +106,11 @@ def _place(nodes: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return i, np.clip((at - nodes[i]) / (nodes[i + 1] - nodes[i]), 0, 1), inside
 
 
+def some_of(count: int, most: int) -> np.ndarray:
+    """Indices of at most ``most`` of ``count`` nodes, evenly spread, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
 def nearest(nodes: np.ndarray, at: float) -> int:
     """Index of the node nearest to a place."""
     return int(np.abs(nodes - at).argmin())

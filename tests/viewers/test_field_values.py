@@ -144,6 +144,14 @@ def test_contours_of_a_cone_are_circles_in_the_field_s_own_places():
     assert np.nanmax(lines[:, 0]) <= 0
 
 
+def test_contours_reach_to_the_last_of_a_few_rows():
+    x, t = np.linspace(0, 1, 500), np.array([0.0, 0.1, 0.2, 0.35])
+    strip = fv.Plane(np.repeat(x[:, None], 4, 1), x, t, ("x", "t"), is_strip=True)
+    lines = field_flow.contours(strip, np.array([0.5]))
+    assert np.nanmax(lines[:, 1]) == pytest.approx(0.35)
+    assert np.nanmax(lines[:, 0]) == pytest.approx(0.5)
+
+
 def test_streamlines_of_a_rotation_are_circles_and_do_not_cross():
     x = np.linspace(-1, 1, 50)
     X, Y = np.meshgrid(x, x, indexing="ij")
