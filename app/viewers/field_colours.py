@@ -47,12 +47,17 @@ class FieldColours:
     def reset(self) -> None:
         self.low = self.high = None
 
-    def of(self, key: Any, values: Any) -> tuple[str, float, float]:
-        """Map, lowest and highest value; ``values()`` gives those that count, and is asked once for each ``key``."""
+    def of(self, key: Any, values: Any, *, chosen: bool = True) -> tuple[str, float, float]:
+        """Map, lowest and highest value; ``values()`` gives those that count, and is asked once for each ``key``.
+
+        Unless ``chosen`` it is the automatic one.
+        """
         if key not in self._auto:
             self._auto = dict(list(self._auto.items())[-16:])
             self._auto[key] = span(values())
         name, low, high = self._auto[key]
+        if not chosen:
+            return name, low, high if high > low else low + 1e-12 + abs(low) * 1e-6
         name = self.cmap or name
         if name in colour_maps.DIVERGING:
             edge = max(abs(low), abs(high))

@@ -24,6 +24,17 @@ HASTY_NODES = 96
 """Along each side, for contour lines meanwhile."""
 
 
+Kind = tuple[str, bool]
+
+
+def _kind(source: FieldSource, quantity: Quantity | None) -> Kind:
+    """What must agree for two fields to be compared by colour: the quantity, and whether they are errors.
+
+    An error has the name of its component, but beside the field itself it would be of one colour all over.
+    """
+    return quantity.key if quantity is not None else "", "error" in source.name.lower()
+
+
 class Drawing:
     def __init__(self, view: FieldView) -> None:
         self._view = view
@@ -40,15 +51,18 @@ class Drawing:
             source.plane(quantity, *place) if quantity is not None else None
             for source, quantity in zip(sources, asked, strict=True)
         ]
-        self.colours = self._colours(sources, asked)
-        levels = field_flow.levels_between(*self.colours[1:]) if view.contour_action.isChecked() else np.zeros(0)
+        kinds = [_kind(s, q) for s, q in zip(sources, asked, strict=True)]
+        scales = {kind: self._colours(sources, asked, kinds, kind) for kind in dict.fromkeys(kinds)}
+        self.colours = scales[kinds[0]]
         for k, (source, shown) in enumerate(zip(sources, self.planes, strict=True)):
+            colours = scales[kinds[k]]
+            levels = field_flow.levels_between(*colours[1:]) if view.contour_action.isChecked() else np.zeros(0)
             pane = view.panes[k]
             pane.set_known(shown is not None)
             if shown is None:
                 pane.head.say(source.name, [source.note])
                 continue
-            self._draw(pane, shown, self.colours, levels)
+            self._draw(pane, shown, colours, levels)
             self._flow(k, pane, source)
             pane.map.set_overlays(self._gaussians(shown))
             several = len(sources) > 1
@@ -60,15 +74,18 @@ class Drawing:
             )
         self._differences(sources, asked)
 
-    def _colours(self, sources: list[FieldSource], asked: list[Quantity | None]) -> tuple[str, float, float]:
-        pairs = [(s, q) for s, q in zip(sources, asked, strict=True) if q is not None]
+    def _colours(
+        self, sources: list[FieldSource], asked: list[Quantity | None], kinds: list[Kind], kind: Kind
+    ) -> tuple[str, float, float]:
+        """One scale for all fields of a kind. What the user chose is of the first."""
+        pairs = [(s, q) for s, q, own in zip(sources, asked, kinds, strict=True) if q is not None and own == kind]
         key = tuple((source.version, quantity.key) for source, quantity in pairs)
 
         def values() -> np.ndarray:
             parts = [source.some_values(quantity).ravel() for source, quantity in pairs]
             return np.concatenate(parts) if parts else np.zeros(0)
 
-        return self._view.colours.of(key, values)
+        return self._view.colours.of(key, values, chosen=kind == kinds[0])
 
     def _draw(
         self, pane: FieldPane, shown: Plane, colours: tuple[str, float, float], levels: np.ndarray

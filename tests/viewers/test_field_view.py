@@ -184,6 +184,20 @@ def test_two_fields_share_their_colours_and_show_their_difference(show):
     assert not view.difference_action.isVisible()
 
 
+def test_errors_and_other_quantities_have_scales_of_their_own(show):
+    view = show("field", 900, 400)
+    x = np.linspace(0, 1, 12)
+    X, _ = np.meshgrid(x, x, indexing="ij")
+    field, error = SampledField.of(10 * X, x, x), SampledField.of(0.01 * X, x, x)
+    other = SampledField.of(1000 * X, x, x, components=("p",))
+    view.show_artifacts([Shown("f", "Field", field), Shown("e", "Error of it", error), Shown("p", "Pressure", other)])
+    assert [pane.bar.bar.high for pane in view.panes] == pytest.approx([10, 0.01, 1000])
+    view.high.setText("5")
+    view.high.setModified(True)
+    view.range_edited()
+    assert [pane.bar.bar.high for pane in view.panes] == pytest.approx([5, 0.01, 1000])
+
+
 def test_times_of_linked_views_are_shared(show, qtbot):
     first, second = show("field", 400, 300), show("field", 400, 300)
     first.show_artifacts([Shown("f", "Flow", taylor_green(17, 11))])
