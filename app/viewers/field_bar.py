@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QComboBox, QLineEdit
 
-from app import theme
-from app.viewers import colour_maps
+from app.viewers import colour_row
 
 if TYPE_CHECKING:
     from app.viewers.field_view import FieldView
@@ -55,30 +53,9 @@ def fill(view: FieldView) -> None:
     act("earlier", "Earlier", "left", partial(view.strip.step, -1), ",", button=False)
     act("later", "Later", "right", partial(view.strip.step, 1), ".", button=False)
     bar.stretch()
-    _colours(view)
+    colour_row.fill(view)
     view.facts_action = lines("facts", "Facts about the field", "info", view.set_facts, "I", keep=28)
     act("screenshot", "Save a picture or a movie", "camera", view.save_picture, "S", keep=35)
-
-
-def _colours(view: FieldView) -> None:
-    row = view.bar.group("colours", "Colours", "palette", keep=40)
-    view.cmaps = QComboBox()
-    view.cmaps.setObjectName("cmap")
-    view.cmaps.setAccessibleName("Colour map")
-    view.cmaps.addItem("Automatic", "")
-    for key, title in colour_maps.MAPS.items():
-        view.cmaps.addItem(title, key)
-    view.cmaps.activated.connect(lambda _: view.choose_cmap(view.cmaps.currentData()))
-    row.addWidget(view.cmaps)
-    view.low, view.high = QLineEdit(), QLineEdit()
-    for edit, end in ((view.low, "Lowest"), (view.high, "Highest")):
-        edit.setFixedWidth(68)
-        edit.setObjectName(end.lower())
-        edit.setAccessibleName(f"{end} value of the colour map")
-        edit.setToolTip(f"{end} value shown; empty for automatic.")
-        edit.setFont(theme.tabular(edit.font()))
-        edit.editingFinished.connect(view.range_edited)
-        row.addWidget(edit)
 
 
 def _chosen(view: FieldView, axis: int, on: bool) -> None:

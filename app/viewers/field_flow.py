@@ -10,6 +10,9 @@ LEVELS = 9
 CONTOUR_NODES = 192
 """Along each side; finer planes are thinned out for contour lines, whose pixels are no finer."""
 
+NEAR = 8
+"""Steps that a streamline may stay near a cell before it counts as coming back."""
+
 
 def levels_between(low: float, high: float, count: int = LEVELS) -> np.ndarray:
     """Round values in a range: some ``count`` of them, zero among them where the range holds it."""
@@ -146,11 +149,26 @@ def _apart(lines: np.ndarray, seed: int, cells: np.ndarray) -> np.ndarray:
         bad = np.flatnonzero(~free)
         first = bad[bad < seed].max(initial=-1) + 1
         last = bad[bad > seed].min(initial=len(lines))
+        first, last = _once_round(i * taken.shape[1] + j, first, seed, last)
         if last - first < 16:
             continue
         taken[i[first:last], j[first:last]] = k
         parts += [lines[first:last, k], np.full((1, 2), np.nan)]
     return np.concatenate(parts) if parts else np.zeros((0, 2))
+
+
+def _once_round(cells: np.ndarray, first: int, seed: int, last: int) -> tuple[int, int]:
+    """Where a line through ``cells`` begins and ends if it does not come back to where it was: vortices are closed."""
+    last = seed + _until_again(cells[seed:last], cells[:0])
+    return seed + 1 - _until_again(cells[first : seed + 1][::-1], cells[seed + NEAR : last]), last
+
+
+def _until_again(cells: np.ndarray, others: np.ndarray) -> int:
+    """How many cells until one that was left more than ``NEAR`` steps ago, or that is one of the ``others``."""
+    _, seen, which = np.unique(cells, return_index=True, return_inverse=True)
+    steps = np.arange(len(cells))
+    again = (steps - seen[which] > NEAR) | ((steps > NEAR) & np.isin(cells, others))
+    return int(again.argmax()) if again.any() else len(cells)
 
 
 def heads(lines: np.ndarray, size: float) -> np.ndarray:

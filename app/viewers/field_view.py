@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
-from app.viewers import field_bar, field_facts, field_marks, field_state, plotting
+from app.viewers import colour_row, field_bar, field_facts, field_marks, field_state, plotting
 from app.viewers.empty_state import EmptyState
 from app.viewers.field_colours import FieldColours
 from app.viewers.field_drawing import Drawing
@@ -320,15 +320,7 @@ class FieldView(QWidget):
         self.redraw()
 
     def range_edited(self) -> None:
-        for edit, attribute in ((self.low, "low"), (self.high, "high")):
-            if edit.isModified():
-                try:
-                    value = float(edit.text().replace("−", "-").replace(",", "."))
-                except ValueError:
-                    value = float("nan")
-                setattr(self.colours, attribute, value if np.isfinite(value) else None)
-                edit.setModified(False)
-        self.redraw()
+        colour_row.take_range(self, self.colours, self.redraw)
 
     def set_line_mode(self, on: bool) -> None:
         for pane in self.panes:

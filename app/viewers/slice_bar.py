@@ -6,10 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QComboBox, QLineEdit
 
-from app import theme
-from app.viewers import colour_maps
+from app.viewers import colour_row
 
 if TYPE_CHECKING:
     from app.viewers.slice_view import SliceView
@@ -52,27 +50,7 @@ def fill(view: SliceView) -> None:
         checkable=True, checked=True, help="Off: each node or voxel is a block of its own.", keep=42,
     )  # fmt: skip
     bar.stretch()
-    row = bar.group("colours", "Colours", "palette", keep=40)
-    view.colours = row.parentWidget()
-    view.cmaps = QComboBox()
-    view.cmaps.setObjectName("cmap")
-    view.cmaps.setAccessibleName("Colour map")
-    view.cmaps.addItem("Automatic", "")
-    for key, title in colour_maps.MAPS.items():
-        view.cmaps.addItem(title, key)
-    view.cmaps.activated.connect(lambda _: view.choose_cmap(view.cmaps.currentData()))
-    row.addWidget(view.cmaps)
-    view.low, view.high = QLineEdit(), QLineEdit()
-    for edit, end in ((view.low, "Lowest"), (view.high, "Highest")):
-        edit.setFixedWidth(68)
-        edit.setObjectName(end.lower())
-        edit.setAccessibleName(f"{end} value of the colour map")
-        edit.setToolTip(
-            f"{end} value shown; empty for automatic. Drag with the right button on the image to change the window."
-        )
-        edit.setFont(theme.tabular(edit.font()))
-        edit.editingFinished.connect(view.range_edited)
-        row.addWidget(edit)
+    view.colours = colour_row.fill(view, "Drag with the right button on the image to change the window.")
     act("screenshot", "Save a picture", "camera", view.save_picture, "S", keep=35)
 
 

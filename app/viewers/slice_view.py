@@ -13,7 +13,7 @@ from PySide6.QtGui import QAction, QColor, QImage, QPainter
 from PySide6.QtWidgets import QComboBox, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import plotting, sections, slice_bar, slice_legend, slice_state, slice_words
+from app.viewers import colour_row, plotting, sections, slice_bar, slice_legend, slice_state, slice_words
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
@@ -308,15 +308,7 @@ class SliceView(QWidget):
         self.redraw()
 
     def range_edited(self) -> None:
-        for edit, attribute in ((self.low, "low"), (self.high, "high")):
-            if edit.isModified():
-                try:
-                    value = float(edit.text().replace("−", "-").replace(",", "."))
-                except ValueError:
-                    value = float("nan")
-                setattr(self.window_of_values, attribute, value if np.isfinite(value) else None)
-                edit.setModified(False)
-        self.redraw()
+        colour_row.take_range(self, self.window_of_values, self.redraw)
 
     def _dragged(self, event, axis=None) -> None:
         """Right drag sets window (across) and level (up), as radiologists know it; the rest pans."""

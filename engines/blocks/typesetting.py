@@ -148,7 +148,7 @@ class _Writer:
                 return rf"\left\{{ {texts[1]}\ \mathrm{{if}}\ {texts[0]};\ {otherwise} \right\}}", ATOM
         word = rf"\{name}" if name in _NAMED else rf"\mathrm{{{_ROMAN.get(name, name)}}}"
         inside = _argument(*given[0]) if len(given) == 1 else _bracketed(r",\ ".join(texts))
-        return f"{word} {inside}", PRODUCT
+        return rf"{word}\, {inside}" if word.startswith(r"\mathrm") else f"{word} {inside}", PRODUCT
 
 
 def _argument(text: str, strength: int) -> str:

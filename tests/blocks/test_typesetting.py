@@ -25,7 +25,7 @@ from engines.blocks.typesetting import latex, latex_condition, symbol
         ("exp(-x²)", "e^{-x^{2}}"),
         ("hills", r"\mathrm{hills}"),
         ("max(x, 1)", r"\max \left(x,\ 1\right)"),
-        ("sech(r)", r"\mathrm{sech} r"),
+        ("sech(r)", r"\mathrm{sech}\, r"),
         ("where(x < 0, 1, 2)", r"\left\{ 1\ \mathrm{if}\ x < 0;\ 2\ \mathrm{otherwise} \right\}"),
     ],
 )

@@ -176,3 +176,16 @@ def test_arrows_are_as_long_as_the_flow_is_fast():
     still = fv.Plane(np.zeros((20, 20)), x, x, ("x", "y"))
     assert len(field_flow.arrows(still, still, 1.0)) == 0
     assert len(field_flow.streamlines(still, still)) == 0
+
+
+def test_streamlines_of_a_vortex_go_round_once():
+    flow = taylor_green(97)
+    right, up = (fv.plane(flow, q, 0) for q in fv.quantities(("u", "v"), (), 2)[:2])
+    lines = field_flow.streamlines(right, up)
+    ends = np.flatnonzero(np.isnan(lines[:, 0]))
+    for part in np.split(lines, ends):
+        part = part[np.isfinite(part[:, 0])]
+        if len(part) < 3:
+            continue
+        turns = np.unwrap(np.arctan2(*np.diff(part, axis=0).T[::-1]))
+        assert abs(turns[-1] - turns[0]) < 2 * np.pi * 1.35
