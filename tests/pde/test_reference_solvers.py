@@ -10,6 +10,7 @@ from engines.core import Run, UserError
 from engines.data import Problem
 from engines.pde.reference_chebyshev import chebyshev_collocation
 from engines.pde.reference_differences import finite_difference_solution
+from engines.pde.reference_lines import method_of_lines
 from engines.pde.reference_newton import example
 
 
@@ -133,3 +134,70 @@ def test_large_systems_in_space_are_iterated_to_the_same_answer(monkeypatch):
     monkeypatch.setitem(reference_newton.DIRECT, 3, 10)
     iterated = finite_difference_solution.run(inputs, finite_difference_solution.params(nodes=(12,)), Run())
     np.testing.assert_allclose(iterated["field"].values, direct["field"].values, atol=1e-8)
+
+
+def ring(equation: str, exact: str, *, length: float = 2 * np.pi, end: float = 1.0, more: dict | None = None) -> dict:
+    made = Problem(
+        coordinates=("x", "t"), time="t", lower=[0, 0], upper=[length, end], equations=(equation,), exact={"u": exact},
+        definitions=more or {}, conditions=("u = exact at t = 0", "periodic in x"),
+    )  # fmt: skip
+    return {"problem": made}
+
+
+def test_heat_on_a_ring_is_exact_up_to_rounding():
+    inputs = ring("u_t - 0.3*u_xx + 2*u_x = 0", "exp(-0.3*9*t)*sin(3*(x - 2*t))")
+    assert error(method_of_lines, inputs, nodes=(32,), times=5, time_steps=4) < 1e-12
+
+
+def test_etdrk4_converges_to_fourth_order():
+    inputs = ring("u_t - 0.1*u_xx + u*u_x + u^3 = f", "sin(x - t)*exp(-t)", more={"f": "manufactured"})
+    coarse = error(method_of_lines, inputs, nodes=(32,), times=3, time_steps=10)
+    fine = error(method_of_lines, inputs, nodes=(32,), times=3, time_steps=20)
+    assert np.log2(coarse / fine) == pytest.approx(4, abs=0.4)
+
+
+def test_a_soliton_keeps_its_shape():
+    """Korteweg and de Vries: u_t + 6 u u_x + u_xxx = 0, u = 2 sech^2(x - 4 t)."""
+    inputs = ring("u_t + 6*u*u_x + u_xxx = 0", "2*sech(x - 12 - 4*t)^2", length=30.0, end=1.0)
+    assert error(method_of_lines, inputs, nodes=(128,), times=3, time_steps=600) < 1e-4
+
+
+def test_two_unknowns_make_a_wave_on_a_ring():
+    made = Problem(
+        coordinates=("x", "t"), time="t", lower=[0, 0], upper=[2 * np.pi, 3.0], unknowns=("u", "v"),
+        equations=("u_t = v", "v_t = u_xx"), exact={"u": "sin(2*x)*cos(2*t)", "v": "-2*sin(2*x)*sin(2*t)"},
+        conditions=("u = exact at t = 0", "v = exact at t = 0", "periodic in x"),
+    )  # fmt: skip
+    params = method_of_lines.params(nodes=(16,), times=4, time_steps=400)
+    scores = method_of_lines.run({"problem": made}, params, Run())["scores"].columns
+    assert scores["Field"].tolist() == ["u", "v"]
+    assert scores["Relative L2 error"].max() < 1e-7
+
+
+@pytest.mark.parametrize("integrator", ["BDF", "Radau"])
+def test_lines_converge_to_second_order_in_space(integrator):
+    inputs = example("u_t - 0.2*u_xx + u*u_x = f", "sin(3*x)*exp(-t)", "x", "t", time="t")
+    errors = [
+        error(method_of_lines, inputs, nodes=(n,), times=3, integrator=integrator, tolerance=1e-8) for n in (21, 41)
+    ]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2, abs=0.25)
+
+
+def test_slopes_at_the_sides_of_a_plate_in_time():
+    made = Problem(
+        coordinates=("x", "y", "t"), time="t", lower=[0, 0, 0], upper=[1, 1, 0.2], equations=("u_t = lap(u)",),
+        exact={"u": "exp(-2*pi^2*t)*cos(pi*x)*cos(pi*y)"},
+        conditions=("u = exact at t = 0", "u_x = 0 at x = 0, x = 1", "u_y = 0 at y = 0, y = 1"),
+    )  # fmt: skip
+    errors = [error(method_of_lines, {"problem": made}, nodes=(n,), times=3, tolerance=1e-6) for n in (9, 17)]
+    assert errors[1] < 3e-3
+    assert np.log2(errors[0] / errors[1]) > 1.8  # at the coarse nodes the sides' own, third order shows
+
+
+def test_what_is_no_evolution_is_refused_and_a_solution_that_ends_is_said():
+    blow_up = ring("u_t - u^2 = 0", "1/(1 - t)", end=2.0)
+    with pytest.raises(UserError, match="without bound"):
+        method_of_lines.run(blow_up, method_of_lines.params(nodes=(8,), times=21, time_steps=200), Run())
+    sides = example("u_t - u_xx = f", "x*t", "x", "t", time="t")
+    with pytest.raises(UserError, match="ETDRK4 needs"):
+        method_of_lines.run(sides, method_of_lines.params(integrator="ETDRK4"), Run())
