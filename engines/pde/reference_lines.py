@@ -25,7 +25,7 @@ from engines.blocks.pde.equations import Compiled, Formula, Index, compile_probl
 from engines.blocks.pde.field_metrics import difference, score_table
 from engines.blocks.pde.tensor_grid import as_field, tensor_points
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
-from engines.data import Problem, Table
+from engines.data import Problem
 from engines.pde.reference_chebyshev import per_axis
 from engines.pde.reference_fourier import FourierFlow
 from engines.pde.reference_newton import ReferenceSolution, example
@@ -172,7 +172,7 @@ def _result(compiled: Compiled, values: np.ndarray, times: np.ndarray) -> Refere
     axes[compiled.time] = times
     field = as_field(compiled.problem, axes, values, "Solution")
     if not compiled.has_exact:
-        return ReferenceSolution(field, Table(name="Scores", columns={}), None)
+        return ReferenceSolution(field, None, None)
     truth = compiled.exact(tensor_points([torch.from_numpy(a) for a in axes]))
     assert truth is not None
     exact = as_field(compiled.problem, axes, truth.T.reshape(values.shape).numpy())

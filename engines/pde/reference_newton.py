@@ -38,7 +38,7 @@ DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
 @dataclass(frozen=True)
 class ReferenceSolution:
     field: SampledField
-    scores: Table
+    scores: Table | None
     error: SampledField | None
 
 
@@ -233,7 +233,7 @@ def reference(
     grid = TensorGrid(compiled, tuple(even))
     field, truth = grid.field(values, "Solution"), grid.exact()
     exact = None if truth is None else grid.field(truth)
-    scores = score_table(field, exact) if exact is not None else Table(name="Scores", columns={})
+    scores = None if exact is None else score_table(field, exact)
     return ReferenceSolution(field, scores, None if exact is None else difference(field, exact))
 
 
