@@ -34,7 +34,8 @@ def of_problem(problem: object) -> np.ndarray | None:
     field = exact_field(SampledField.of(blank, *axes, times=times, components=problem.unknowns), problem)
     if field is None:
         method = catalog().get(SOLVER)
-        field = next(iter(method.run({"problem": problem}, method.params(), Run()).values()))
+        params = method.params.parse({"nodes": (801,) if len(space) == 1 else (101,)})
+        field = method.run({"problem": problem}, params, Run())["field"]
     if field.dimensions == 1 and len(field.times) == 1:
         return curve(field.x, field.component(0))
     flow = field.values[-1]
