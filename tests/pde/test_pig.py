@@ -259,7 +259,7 @@ def test_a_coefficient_is_found_from_measurements():
     rng = np.random.default_rng(0)
     x, t = rng.uniform(0, 1, 150), rng.uniform(0, 0.5, 150)
     table = Table(columns={"x": x, "t": t, "u": np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x)})
-    found = solve(problem, more={"measurements": table}, steps=250, **SMALL)
+    found = solve(problem, more={"measurements": table}, steps=150, **(SMALL | {"interior": 64}))
     assert found["coefficients"].columns["estimate"][0] == pytest.approx(0.1, rel=0.03)
     assert found["coefficients"].columns["first guess"][0] == 0.0
     with pytest.raises(UserError, match="nothing was measured"):
