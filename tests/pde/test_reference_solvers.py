@@ -201,3 +201,14 @@ def test_what_is_no_evolution_is_refused_and_a_solution_that_ends_is_said():
     sides = example("u_t - u_xx = f", "x*t", "x", "t", time="t")
     with pytest.raises(UserError, match="ETDRK4 needs"):
         method_of_lines.run(sides, method_of_lines.params(integrator="ETDRK4"), Run())
+
+
+@pytest.mark.parametrize("equation", ["lap(u) - u = f", "(1 + x)*u_xx + (2 + y*x)*u_yy + 0.3*u_xy + u_x = f"])
+def test_quadratic_elements_converge_to_third_order(equation):
+    pytest.importorskip("skfem")
+    from engines.pde.reference_elements import finite_element_solution
+
+    inputs = example(equation, "sin(4*x)*cos(3*y)", "x", "y")
+    errors = [error(finite_element_solution, inputs, cells=(n,), samples=37) for n in (6, 12)]
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(3, abs=0.5)
+    assert errors[1] < 1e-3
