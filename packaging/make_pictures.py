@@ -310,7 +310,11 @@ def shoot_waves(at: Photographer) -> None:
 
 def shoot_flow(at: Photographer) -> None:
     """Vortices by INSR-PDE, with streamlines."""
-    solve(at, "insr-flow", {}, "quick")
+    from engines.core import Run
+
+    source = at.bench.method("taylor-green")
+    problem = next(iter(source.run({}, source.params(), Run()).values()))
+    solve(at, "insr-flow", {"problem": at.bench.project.add(problem).id}, "quick")
     view = at.window.views.current.viewers()[0]
     view.choose_quantity("vorticity") if "vorticity" in [q.key for q in view.sources[0].quantities] else None
     view.stream_action.setChecked(True)

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import sympy
 import torch
 from torch import Tensor
 
+from engines.blocks.pde.equations import Compiled, compile_problem
 from engines.blocks.pde.grid_reading import reader
 from engines.core import UserError
-from engines.data import SampledField
+from engines.data import Problem, SampledField
 
 Scene = Literal["Taylor-Green", "two scales", "vortex pair"]
 
@@ -52,6 +54,60 @@ class Flow:
     upper: tuple[float, float]
     velocity: Callable[[Tensor], Tensor]
     steady: bool
+
+
+EULER = ("{u}_{t} + {u}*{u}_{x} + {v}*{u}_{y} + {p}_{x} = 0", "{v}_{t} + {u}*{v}_{x} + {v}*{v}_{y} + {p}_{y} = 0",
+         "{u}_{x} + {v}_{y} = 0")  # fmt: skip
+
+
+def flow_of_problem(problem: Problem) -> Flow:
+    """The flow that a problem begins with: Euler's equations in a box, with the velocity at the start.
+
+    Raises :class:`UserError` where its equations are others, or where the velocity at the start is not given.
+    """
+    compiled = compile_problem(problem)
+    names = dict(zip("xy", problem.space, strict=False)) | {"t": problem.time}
+    names |= dict(zip("uvp", problem.unknowns, strict=False))
+    fits = len(problem.space) == 2 and len(problem.unknowns) == 3 and bool(problem.time)
+    if not fits or not _same_equations(compiled, tuple(text.format(**names) for text in EULER)):
+        raise UserError(
+            "The equations of the problem are not those of an incompressible fluid without viscosity.",
+            "Wanted are u_t + u u_x + v u_y + p_x = 0, the same for v, and u_x + v_y = 0, with unknowns u, v, p in "
+            "this order, over two coordinates and time.",
+            "Choose such a problem, or INSR-PDE for equations that give each unknown's rate.",
+        )
+    start = {c.unknown: c.value for c in compiled.conditions if c.is_initial and c.value is not None}
+    u, v = (start.get(name) for name in problem.unknowns[:2])
+    if u is None or v is None:
+        raise UserError(
+            "The problem does not say the velocity at its start.", mend="Add conditions for both components at t = 0."
+        )
+    space = [problem.coordinates.index(name) for name in problem.space]
+    when = compiled.time
+    assert when is not None
+
+    def velocity(points: Tensor) -> Tensor:
+        whole = points.new_full((len(points), 3), float(problem.lower[when]), dtype=torch.float64)
+        whole[:, space] = points.double()
+        return torch.cat([u(whole), v(whole)], 1).to(points.dtype)
+
+    low, high = (tuple(map(float, ends[space])) for ends in (problem.lower, problem.upper))
+    moves = any(e.has(compiled.symbols.names[problem.time]) for e in compiled.exact_expressions.values())
+    steady = compiled.has_exact and not moves
+    return Flow(problem.name or "Flow", low, high, velocity, steady)  # type: ignore[arg-type]
+
+
+def _same_equations(compiled: Compiled, wanted: tuple[str, ...]) -> bool:
+    """Whether the equations are the wanted ones, in any order and with any factor in front."""
+    plain = Problem(
+        coordinates=compiled.coordinates, lower=compiled.lower, upper=compiled.upper, time=compiled.problem.time,
+        unknowns=compiled.unknowns, equations=wanted,
+    )  # fmt: skip
+    mine = [sympy.expand(e) for e in compiled.residual.expressions]
+    theirs = [sympy.expand(e) for e in compile_problem(plain).residual.expressions]
+    return len(mine) == len(theirs) and all(
+        any((ratio := sympy.cancel(one / other)).is_number and ratio != 0 for one in mine) for other in theirs
+    )
 
 
 def flow_of(initial: SampledField | None, scene: Scene) -> Flow:
@@ -88,4 +144,4 @@ def _curl(scene: Scene, points: Tensor) -> Tensor:
     return torch.stack([dy, -dx], 1)
 
 
-__all__ = ["Flow", "Scene", "flow_of", "stream"]
+__all__ = ["Flow", "Scene", "flow_of", "flow_of_problem", "stream"]

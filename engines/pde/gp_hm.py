@@ -322,7 +322,7 @@ def _report(training: Training, terms: Terms, truth: Tensor | None, run: Run) ->
     if truth is not None:
         error = relative_l2(training.nodes(), truth)
         training.lowest = min(training.lowest, error)
-        values["relative error at the nodes"] = error
+        values["Relative L2 error"] = error
     run.log(**values)
 
 

@@ -26,8 +26,8 @@ from engines.blocks.pde.fitting import StopRule, SubProblem
 from engines.blocks.pde.siren import SirenShape, jets, laplacian, values
 from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper, check_first_fit
 from engines.core import Artifact, Example, Param, Params, Run, method
-from engines.data import Curve, SampledField, Trajectory
-from engines.pde.flow_scenes import Flow, Scene, flow_of
+from engines.data import Curve, Problem, SampledField, Trajectory
+from engines.pde.flow_scenes import Flow, Scene, flow_of, flow_of_problem
 from engines.pde.insr import INSR, effort, memory
 
 MEASURED = 96
@@ -36,7 +36,11 @@ FIGURES = ["kinetic energy", "divergence before projection", "divergence", "mean
 
 
 class InsrFlowParams(Params):
-    scene: Scene = Param("Taylor-Green", help="Flow to start from, where no field is given", source="paper, sec. 4.2")
+    scene: Scene = Param(
+        "Taylor-Green",
+        help="Flow to start from, where neither a problem nor a field is given",
+        source="paper, sec. 4.2",
+    )
     time_step: float = Param(0.05, gt=0, le=1e6, help="Time step", source="reference, fluid script")
     steps: int = Param(20, ge=1, le=100_000, help="Time steps", source="own choice: paper 100")
     width: int = Param(32, ge=2, le=1024, help="Width of the hidden layers", source="reference, fluid script")
@@ -207,6 +211,12 @@ def error_of(flow: Flow, field: SampledField) -> SampledField:
     return field.replace(values=apart, components=("error",), vectors=(), name=f"{field.name}, error")
 
 
+def _heat() -> Problem:
+    return Problem(
+        coordinates=("x", "t"), time="t", lower=np.zeros(2), upper=np.ones(2), equations=("u_t = u_xx",),
+    )  # fmt: skip
+
+
 def _one_component() -> SampledField:
     return SampledField.of(np.ones((8, 8)), np.linspace(0, 1, 8), np.linspace(0, 1, 8))
 
@@ -246,6 +256,7 @@ SMOKE = {
     smoke=Example(lambda: {}, SMOKE, "Taylor-Green vortices"),
     degenerate=(
         Example(lambda: {"initial": _one_component()}, SMOKE, "A field with one component"),
+        Example(lambda: {"problem": _heat()}, SMOKE, "Another equation"),
         Example(lambda: {"initial": _line()}, SMOKE, "A field on a line"),
         Example(lambda: {"initial": _still()}, SMOKE, "Nothing moves"),
         Example(lambda: {}, SMOKE | {"largest_fit_error": 1e-9}, "A poor first fit"),
@@ -257,12 +268,13 @@ SMOKE = {
     tags=("time-dependent", "neural representation", "SIREN", "Euler equations", "incompressible flow", "vortex"),
 )  # fmt: skip
 def insr_flow(
-    initial: Annotated[SampledField | None, "velocity to start from; its box is the domain"],
+    problem: Annotated[Problem | None, "a flow without viscosity: its box, and its velocity at the start"],
+    initial: Annotated[SampledField | None, "velocity to start from, where there is no problem; its box is the domain"],
     params: InsrFlowParams,
     run: Run,
 ) -> FlowMarched:
     """Advection, pressure, projection: three small fits in each step; see the module."""
-    flow = flow_of(initial, params.scene)
+    flow = flow_of(initial, params.scene) if problem is None else flow_of_problem(problem)
     splitting = Splitting(flow, params, run)
     side = min(b - a for a, b in zip(flow.lower, flow.upper, strict=True))
     if params.time_step * splitting.scale > 0.25 * side:

@@ -32,7 +32,7 @@ from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.equations import Compiled, compile_problem
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
 from engines.blocks.pde.residual_loss import COEFFICIENTS, LossSettings, ResidualLoss, residual_scale
-from engines.blocks.pde.sampled_solution import Truth, difference, grid, sampled, truth
+from engines.blocks.pde.sampled_solution import Truth, difference, grid, sampled, titled, truth
 from engines.blocks.pde.training import Optimiser, Schedule
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import GaussianFeatures, Problem, SampledField, Solution, Table
@@ -280,19 +280,24 @@ def _result(
     weights = network.layout.arrays(flat)
     cloud, form = None, "separable-gaussian-features"
     if isinstance(network, PigNetwork):
-        cloud, form = network.cloud(parts, compiled.problem, "gaussians"), "gaussian-features"
+        cloud = network.cloud(parts, compiled.problem, titled(compiled.problem, "Gaussians"))
+        form = "gaussian-features"
         _tell_of_collapsed(parts, run)
         if network.fixed is not None:
             weights["fixed means"] = network.fixed.cpu().numpy()
     solution = Solution(
-        problem=compiled.problem, form=form, weights=weights, config=json.dumps(asdict(network.shape)), name="solution"
+        problem=compiled.problem,
+        form=form,
+        weights=weights,
+        config=json.dumps(asdict(network.shape)),
+        name=titled(compiled.problem, "solution"),
     )
     found = weights.get(COEFFICIENTS)
     return PigSolution(
         solution=solution,
-        field=sampled(evaluate, compiled, axes, flat.new_zeros(0), "field"),
+        field=sampled(evaluate, compiled, axes, flat.new_zeros(0), titled(compiled.problem, "field")),
         gaussians=cloud,
-        error=None if known is None else difference(evaluate, known, compiled, "error"),
+        error=None if known is None else difference(evaluate, known, compiled, titled(compiled.problem, "error")),
         coefficients=None if found is None else estimates(compiled, found),
         scores=scores(progress, len(flat)),
     )
@@ -307,7 +312,7 @@ def estimates(compiled: Compiled, found: np.ndarray) -> Table:
             "first guess": np.array(list(estimated.values()), float),
             "estimate": found.astype(float),
         },
-        name="coefficients",
+        name=titled(compiled.problem, "coefficients"),
     )
 
 

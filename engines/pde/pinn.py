@@ -24,7 +24,7 @@ from engines.blocks.pde.forms import Evaluate, form
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
 from engines.blocks.pde.residual_loss import COEFFICIENTS, LossSettings, ResidualLoss, residual_scale
-from engines.blocks.pde.sampled_solution import difference, grid, sampled, truth
+from engines.blocks.pde.sampled_solution import difference, grid, sampled, titled, truth
 from engines.blocks.pde.training import Optimiser, Schedule
 from engines.core import Artifact, Example, Paper, Param, Params, Run, method
 from engines.data import Problem, SampledField, Solution, Table
@@ -211,10 +211,14 @@ def pinn(
     found = weights.get(COEFFICIENTS)
     return PinnSolution(
         solution=Solution(
-            problem=problem, form="mlp", weights=weights, config=json.dumps(asdict(shape)), name="solution"
+            problem=problem,
+            form="mlp",
+            weights=weights,
+            config=json.dumps(asdict(shape)),
+            name=titled(problem, "solution"),
         ),
-        field=sampled(evaluate, compiled, grid(compiled, params.nodes, params.times), like, "field"),
-        error=None if known is None else difference(evaluate, known, compiled, "error"),
+        field=sampled(evaluate, compiled, grid(compiled, params.nodes, params.times), like, titled(problem, "field")),
+        error=None if known is None else difference(evaluate, known, compiled, titled(problem, "error")),
         coefficients=None if found is None else estimates(compiled, found),
         scores=scores(progress, len(flat)),
     )

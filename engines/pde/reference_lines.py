@@ -31,12 +31,15 @@ from engines.pde.reference_fourier import FourierFlow
 from engines.pde.reference_newton import ReferenceSolution, example
 
 WHO = "The method of lines"
+MANY = {1: 801, 2: 128, 3: 33}
+"""Nodes along each axis, by the number of axes in space, where none are asked for."""
 
 
 class MethodOfLinesParams(Params):
     nodes: tuple[int, ...] = Param(
-        (128,), ge=5, le=4096, source="own choice", help="Nodes along each axis of space: one number, or one for each"
-    )
+        (), ge=5, le=4096, source="own choice", empty="801 on a line, 128 on a plane, 33 in space",
+        help="Nodes along each axis of space: one number, or one for each. Sharp fronts need many",
+    )  # fmt: skip
     integrator: Literal["automatic", "ETDRK4", "BDF", "Radau"] = Param(
         "automatic", source="own choice",
         help="ETDRK4 where all of space is periodic, otherwise BDF; Radau for oscillations that do not fade",
@@ -111,7 +114,7 @@ def method_of_lines(
     compiled = compile_problem(problem)
     rates = checked(compiled)
     space = [i for i in range(len(compiled.coordinates)) if i != compiled.time]
-    counts = per_axis(params.nodes, len(space))
+    counts = per_axis(params.nodes or (MANY.get(len(space), 33),), len(space))
     ring = all(compiled.periodic[i] for i in space)
     if params.integrator == "ETDRK4" and not ring:
         raise UserError(
@@ -329,6 +332,7 @@ def _memory(inputs: Mapping[str, Any], params: MethodOfLinesParams) -> int:
     """Bytes: the field at all times, and a few dozen fields and a sparse factor on the way."""
     problem = inputs.get("problem")
     axes = max(1, len(problem.coordinates) - 1) if problem is not None else 1
-    nodes = float(np.prod(params.nodes * axes if len(params.nodes) == 1 else params.nodes))
+    asked = params.nodes or (MANY.get(axes, 33),)
+    nodes = float(np.prod(asked * axes if len(asked) == 1 else asked))
     unknowns = len(problem.unknowns) if problem is not None else 1
     return int(8 * nodes * unknowns * (3 * params.times + 60 + 40 * np.log2(max(2.0, nodes)))) + 50_000_000

@@ -119,7 +119,7 @@ def test_a_steady_flow_keeps_its_energy_and_projection_lowers_the_divergence(cla
     row = claim("insr-flow", "Energy within 2 %, divergence lower after projection", "Taylor-Green, 3 steps", seed)
 
     def mine() -> dict[str, float]:
-        made = insr_flow(None, params=insr_flow.params.parse({"steps": 3}), run=Run(seed=seed))
+        made = insr_flow(None, None, params=insr_flow.params.parse({"steps": 3}), run=Run(seed=seed))
         return flow_figures(made, made.trajectory.size)
 
     found = row.measure(mine)

@@ -149,7 +149,7 @@ def flow(device: str, seconds: float) -> None:
         "steps": 100, "samples": 128**2, "first_iterations": 6000, "iterations": 1200, "patience": 150,
     })  # fmt: skip
     try:
-        insr_flow(None, params=params, run=Run(seed=0, device=device, control=clock.control, listener=clock))
+        insr_flow(None, None, params=params, run=Run(seed=0, device=device, control=clock.control, listener=clock))
     except Cancelled:
         print("  time is over")
     if len(clock.rows) < 2:

@@ -93,7 +93,7 @@ def test_losses_are_what_the_splitting_says():
 
 def test_three_steps_of_a_steady_flow_keep_it():
     params = {"steps": 2, "samples": 256, "first_iterations": 700, "iterations": 80, "width": 24, "layers": 2}
-    made = insr_flow(None, params=insr_flow.params.parse(params), run=Run(seed=0))
+    made = insr_flow(None, None, params=insr_flow.params.parse(params), run=Run(seed=0))
     energy = made.figures.series["kinetic energy"]
     assert energy[0] == pytest.approx(1 / (4 * math.pi**2), rel=0.02)
     assert energy[-1] == pytest.approx(energy[0], rel=0.02)
@@ -103,3 +103,26 @@ def test_three_steps_of_a_steady_flow_keep_it():
     x, y = np.meshgrid(made.flow.x, made.flow.y, indexing="ij")
     expected = 2 * np.sin((x + 1) * math.pi) * np.sin((y + 1) * math.pi)
     assert np.abs(vorticity - expected).mean() < 0.1
+
+
+def test_a_problem_of_euler_gives_its_box_and_its_velocity():
+    import torch
+
+    from engines.core import Run, UserError, catalog
+    from engines.pde.flow_scenes import flow_of_problem
+
+    source = catalog().get("taylor-green")
+    problem = source.run({}, source.params(), Run())["problem"]
+    flow = flow_of_problem(problem)
+    points = torch.rand(50, 2) * 2 - 1
+    x, y = (torch.pi * points).unbind(1)
+    expected = torch.stack([torch.sin(x) * torch.cos(y), -torch.cos(x) * torch.sin(y)], 1)
+    torch.testing.assert_close(flow.velocity(points), expected, atol=1e-6, rtol=1e-5)
+    assert (flow.lower, flow.upper, flow.steady) == ((-1.0, -1.0), (1.0, 1.0), True)
+    viscous = source.run({}, source.preset("viscous"), Run())["problem"]
+    with pytest.raises(UserError, match="without viscosity"):
+        flow_of_problem(viscous)
+    turned = problem.replace(equations=("-2*v_y - 2*u_x = 0", *problem.equations[:2]))
+    assert flow_of_problem(turned).steady
+    with pytest.raises(UserError, match="velocity at its start"):
+        flow_of_problem(problem.replace(conditions=problem.conditions[:3]))

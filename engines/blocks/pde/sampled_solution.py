@@ -13,7 +13,7 @@ from engines.blocks.pde.collocation import tensor_points
 from engines.blocks.pde.equations import Compiled
 from engines.blocks.pde.forms import Evaluate, in_chunks
 from engines.core import UserError
-from engines.data import SampledField
+from engines.data import Problem, SampledField
 
 CHUNK = 8192
 
@@ -41,6 +41,11 @@ def sampled(
     points = torch.as_tensor(tensor_points(axes)).to(like)
     values = torch.cat(list(in_chunks(evaluate, points, CHUNK))).double().cpu().numpy()
     return field_of(values, compiled, axes, name)
+
+
+def titled(problem: Problem, what: str) -> str:
+    """What a result for a problem is called: ``"Burgers, error"``."""
+    return f"{problem.name}, {what}" if problem.name else what.capitalize()
 
 
 def field_of(values: np.ndarray, compiled: Compiled, axes: Sequence[np.ndarray], name: str = "") -> SampledField:
@@ -131,4 +136,4 @@ def difference(evaluate: Evaluate, known: Truth, compiled: Compiled, name: str) 
     return field_of(apart, compiled, known.axes, name)
 
 
-__all__ = ["Truth", "difference", "field_of", "grid", "sampled", "truth"]
+__all__ = ["Truth", "difference", "field_of", "grid", "sampled", "titled", "truth"]
