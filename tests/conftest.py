@@ -18,6 +18,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "leaks: may leave threads or widgets behind")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _settled():
+    """What modules hold lives to the end: neither the collector nor the search for leaks need walk it each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def _places(tmp_path_factory):
     return tmp_path_factory.mktemp("places"), itertools.count()
@@ -114,17 +121,31 @@ def _leaked_qt(before: set[int]) -> list[str]:
 def _leaked_threads_and_timers() -> list[str]:
     from PySide6.QtCore import QThread, QTimer
 
+    kinds = {*_kinds(QThread), *_kinds(QTimer)}
     found = []
-    for thing in gc.get_objects():
-        kind = type(thing)  # isinstance would wake lazy proxies
+    for thing in [one for one in gc.get_objects() if type(one) in kinds]:  # isinstance would wake lazy proxies
         try:
-            if issubclass(kind, QThread) and thing.isRunning() and thing is not QThread.currentThread():
+            if isinstance(thing, QThread) and thing.isRunning() and thing is not QThread.currentThread():
                 found.append(f"QThread {thing.objectName()}")
-            elif issubclass(kind, QTimer) and thing.isActive() and thing.parent() is None:
+            elif isinstance(thing, QTimer) and thing.isActive() and thing.parent() is None:
                 found.append(f"QTimer every {thing.interval()} ms")
         except RuntimeError:  # deleted on the C++ side
             continue
     return found
+
+
+def _kinds(base: type) -> list[type]:
+    return [base, *itertools.chain.from_iterable(map(_kinds, type.__subclasses__(base)))]
+
+
+@pytest.fixture
+def light(qapp):
+    """The application in the light theme. A style sheet that is set again is worked out again, so it is not."""
+    from app import theme
+
+    if theme.colors() is not theme.LIGHT or not qapp.styleSheet():
+        theme.apply(qapp, "light")
+    return qapp
 
 
 @pytest.fixture(scope="session")

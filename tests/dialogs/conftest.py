@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app import theme
 from app.background import wait_for_all
 from app.project.project import Project
 
 
 @pytest.fixture
-def app(qapp) -> QApplication:
-    theme.apply(qapp, "light")
-    yield qapp
+def app(light) -> QApplication:
+    yield light
     wait_for_all(20)
 
 

@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from app import theme
 from app.background import wait_for_all
 from engines.data import Curve, GridField, Image, Mesh, PointCloud, Slices, Table, Volume
 
 
 @pytest.fixture
-def app(qapp) -> QApplication:
-    theme.apply(qapp, "light")
-    yield qapp
+def app(light) -> QApplication:
+    yield light
     wait_for_all(20)
 
 

@@ -6,7 +6,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app import theme
 from app.background import wait_for_all
 
 
@@ -21,9 +20,8 @@ def find(root: QWidget, accessible: str, kind: type = QWidget):
 
 
 @pytest.fixture
-def themed(qapp):
-    theme.apply(qapp, "light")
-    yield qapp
+def themed(light):
+    yield light
     wait_for_all(5)
 
 
