@@ -114,7 +114,7 @@ class CurvePanel(QWidget):
         self.heading = Heading(self, name)
         column.addWidget(self.heading)
         axes = {side: FewTicks(side) for side in ("left", "bottom")}
-        self.graphics = _Plot(self, axisItems=axes)
+        self.graphics = _Plot(self, axisItems=axes, enableMenu=False)
         self.graphics.setAccessibleName(f"Plot of {name}" if name else "Plot of the curves")
         self.graphics.setObjectName("plot")
         self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
@@ -122,7 +122,6 @@ class CurvePanel(QWidget):
         column.addWidget(self.graphics, 1)
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.showGrid(x=True, y=True, alpha=0.14)
         self.plot.layout.setContentsMargins(0, 2, 6, 0)
         self.plot.getAxis("left").setWidth(Y_WIDTH)

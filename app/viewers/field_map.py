@@ -112,13 +112,12 @@ class FieldMap(pg.PlotWidget):
     """Ends (2, 2) of the line, and whether the mouse let go of it."""
 
     def __init__(self, parent: QWidget, title: str) -> None:
-        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")})
+        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")}, enableMenu=False)
         self.setObjectName("map")
         self.setAccessibleName(title)
         self.setFrameShape(self.Shape.NoFrame)
         self.plot: pg.PlotItem = self.getPlotItem()
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.layout.setContentsMargins(2, 8, 10, 2)
         self.plot.getAxis("left").setWidth(56)
         self.plot.getAxis("bottom").setHeight(38)

@@ -36,14 +36,13 @@ class TracePlot(pg.PlotWidget):
     """The values of the curves under the cursor; "" beside them."""
 
     def __init__(self, parent: QWidget, title: str) -> None:
-        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")})
+        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")}, enableMenu=False)
         self.setObjectName(title.lower().replace(" ", "-"))
         self.setAccessibleName(title)
         self.setFrameShape(self.Shape.NoFrame)
         self.setMinimumHeight(96)
         self.plot: pg.PlotItem = self.getPlotItem()
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.layout.setContentsMargins(4, 6, 10, 0)
         self.plot.getAxis("left").setWidth(58)
         self.legend = self.plot.addLegend(offset=(-8, 4))

@@ -141,12 +141,11 @@ class HistogramView(QWidget):
             "Choose something with values: a table, a field, a volume, or a mesh with scalars.",
         )
         self.shares_axis = _Suffixed("left")
-        self.graphics = pg.PlotWidget(self, axisItems={"left": self.shares_axis})
+        self.graphics = pg.PlotWidget(self, axisItems={"left": self.shares_axis}, enableMenu=False)
         self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
         self.graphics.setAccessibleName("Plot of the counts")
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.showGrid(y=True, alpha=0.18)
         self.plot.layout.setContentsMargins(8, 8, 16, 6)
         self._legend = pg.LabelItem(justify="left")

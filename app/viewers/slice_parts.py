@@ -27,14 +27,13 @@ class Viewport(pg.PlotWidget):
     wheeled = Signal(int)
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")})
+        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")}, enableMenu=False)
         self.setObjectName("section")
         self.setAccessibleName("Section")
         self.setFrameShape(self.Shape.NoFrame)
         plot: pg.PlotItem = self.getPlotItem()
         plot.setAspectLocked(True)
         plot.hideButtons()
-        plot.setMenuEnabled(False)
         plot.layout.setContentsMargins(4, 6, 10, 0)
         plot.getAxis("left").setWidth(40)
         plot.getAxis("bottom").setHeight(20)

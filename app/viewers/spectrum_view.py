@@ -100,13 +100,13 @@ class SpectrumView(QWidget):
         act("screenshot", "Save a picture", "camera", self._save_picture, "S")
 
     def _make_plot(self) -> None:
-        self.graphics = pg.PlotWidget(self.split, axisItems={side: FewTicks(side) for side in ("left", "bottom")})
+        axes = {side: FewTicks(side) for side in ("left", "bottom")}
+        self.graphics = pg.PlotWidget(self.split, axisItems=axes, enableMenu=False)
         self.graphics.setFrameShape(self.graphics.Shape.NoFrame)
         self.graphics.setAccessibleName("Weights over frequencies")
         self.graphics.setMinimumWidth(160)
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
         self.plot.hideButtons()
-        self.plot.setMenuEnabled(False)
         self.plot.showGrid(x=True, y=True, alpha=0.14)
         self.plot.layout.setContentsMargins(4, 8, 12, 4)
         self.plot.getAxis("left").setWidth(64)
