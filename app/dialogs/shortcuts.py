@@ -90,6 +90,7 @@ VIEW_KEYS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("Show everything", "F"),
         ("All in one plot, or each in its own", "T"),
         ("Logarithmic x or y axis", "H, G"),
+        ("Against seconds instead of steps", "I"),
         ("Save as CSV", "E"),
         ("Save a picture", "S"),
     ),
