@@ -67,25 +67,20 @@ class MeshDistance:
         near = self._tree.query(points, k=np.arange(1, first + 1))[1]
         self._improve(points, np.repeat(np.arange(len(points)), first), near.ravel(), best, face, foot)
         level = min(6, self._depth)
-        row = np.repeat(np.arange(len(points)), 1 << level)
-        node = np.tile(np.arange(1 << level), len(points))
-        while True:
-            low, high = self._boxes[level]
-            gap = np.maximum(np.maximum(low[node] - points[row], points[row] - high[node]), 0)
-            keep = (gap * gap).sum(1) < best[row] ** 2
-            row, node = row[keep], node[keep]
-            if level == self._depth:
-                break
+        low, high = self._boxes[level]
+        row, node = np.nonzero(_squared_gap(points[:, None], low, high) < best[:, None] ** 2)
+        for low, high in self._boxes[level + 1 :]:
             row, node = np.repeat(row, 2), np.stack([2 * node, 2 * node + 1], axis=1).ravel()
-            level += 1
+            keep = _squared_gap(points[row], low[node], high[node]) < best[row] ** 2
+            row, node = row[keep], node[keep]
         size = len(self._corners) >> self._depth
         for i in range(0, len(row), PAIRS // size):
             rows = np.repeat(row[i : i + PAIRS // size], size)
             faces = (node[i : i + PAIRS // size, None] * size + np.arange(size)).ravel()
             # A triangle lies in a disc about its centroid: a lower bound that is tight for faces seen head-on.
             away = points[rows] - self._centroids[faces]
-            height = (away * self._normals[faces]).sum(1)
-            aside = np.sqrt(np.maximum((away * away).sum(1) - height * height, 0)) - self._reach[faces]
+            height = _dot(away, self._normals[faces])
+            aside = np.sqrt(np.maximum(_dot(away, away) - height * height, 0)) - self._reach[faces]
             may = np.flatnonzero(height**2 + np.maximum(aside, 0) ** 2 < best[rows] ** 2)
             self._improve(points, rows[may], faces[may], best, face, foot)
         return Closest(best, self._order[face], foot)
@@ -110,6 +105,17 @@ class MeshDistance:
         best[rows[won]], face[rows[won]], foot[rows[won]] = distance[won], faces[won], nearest[won]
 
 
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar products of (..., 3) vectors; numpy's sum over so short an axis is several times slower."""
+    return np.einsum("...k,...k->...", a, b)
+
+
+def _squared_gap(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Squared distances of (..., 3) points from boxes; 0 inside."""
+    gap = np.maximum(np.maximum(low - points, points - high), 0)
+    return _dot(gap, gap)
+
+
 def _balanced_order(centers: np.ndarray, depth: int) -> np.ndarray:
     """Indices of the (F, 3) centers so that halves of halves of ... are compact; padded to a multiple of 2^depth."""
     order = np.arange(len(centers))
@@ -127,8 +133,8 @@ def nearest_on_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(N, 3) for each point the nearest point of its own triangle, given as ``corners`` (N, 3, 3)."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, points - a
-    d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
-    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
+    d00, d01, d11 = _dot(ab, ab), _dot(ab, ac), _dot(ac, ac)
+    d20, d21 = _dot(ap, ab), _dot(ap, ac)
     det = d00 * d11 - d01 * d01
     safe = np.where(det > 0, det, 1.0)
     v, w = (d11 * d20 - d01 * d21) / safe, (d00 * d21 - d01 * d20) / safe
@@ -139,10 +145,10 @@ def nearest_on_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
         best = np.full(len(p), np.inf)
         for k in range(3):
             start, along = tri[:, k], tri[:, (k + 1) % 3] - tri[:, k]
-            length = (along * along).sum(1)
-            t = np.clip(((p - start) * along).sum(1) / np.where(length > 0, length, 1.0), 0, 1)
+            length = _dot(along, along)
+            t = np.clip(_dot(p - start, along) / np.where(length > 0, length, 1.0), 0, 1)
             foot = start + t[:, None] * along
-            distance = ((foot - p) ** 2).sum(1)
+            distance = _dot(foot - p, foot - p)
             nearer = distance < best
             best = np.where(nearer, distance, best)
             nearest[outside[nearer]] = foot[nearer]
