@@ -47,7 +47,7 @@ def as_orex(params: PlainMlpParams) -> OrexParams:
     presets={"quick": {"steps": 1600, "batch": 1024, "resolution": 64}},
     sample=Example(lambda: torus_example(12, 160), {"steps": 1600, "batch": 1024, "resolution": 64}, "Torus slices"),
     smoke=Example(
-        lambda: torus_example(6, 40),
+        lambda: {"slices": torus_example(6, 40)["slices"]},
         {"steps": 80, "batch": 1024, "white_noise": 64, "hull_samples": 512, "resolution": 32, "width": 32, "depth": 2},
         "A very small torus",
     ),
