@@ -118,7 +118,7 @@ def test_it_begins_with_discs_in_their_triangles():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_rigid_motion_of_all_vertices_gives_the_same_picture_from_the_moved_camera(seed):
-    bound = bound_torus(seed=seed)
+    bound = bound_torus(3, seed)
     camera = Camera(look_at([1.4, -1.6, 1.1], [0, 0, 0]), 150.0, 150.0, 64.0, 64.0, 128, 128)
     rng = np.random.default_rng(seed)
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))

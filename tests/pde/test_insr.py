@@ -159,16 +159,16 @@ def test_a_lost_fit_begins_again_with_half_the_learning_rate():
 
 def test_heat_in_a_rod_follows_its_exact_solution():
     params = insr.params.parse({
-        "time_step": 0.025, "width": 16, "layers": 1, "samples": 128, "frequency": 4.0, "first_iterations": 1500,
-        "iterations": 250, "learning_rate": 2e-3,
+        "time_step": 0.05, "width": 16, "layers": 1, "samples": 128, "frequency": 4.0, "first_iterations": 800,
+        "iterations": 200, "learning_rate": 2e-3,
     })  # fmt: skip
     made = insr(heat(), None, params=params, run=Run(seed=0))
-    assert len(made.field.times) == 5
+    assert len(made.field.times) == 3
     assert float(made.accuracy.series["mean error"][-1]) < 5e-3
     assert float(made.error.values.max()) < 2e-2
     points = torch.tensor(made.field.x, dtype=torch.float32)[:, None]
-    again = evaluator(made.trajectory, step=4)(points)[:, 0].numpy()
-    np.testing.assert_allclose(again, made.field.component(0, 4), atol=1e-6)
+    again = evaluator(made.trajectory, step=2)(points)[:, 0].numpy()
+    np.testing.assert_allclose(again, made.field.component(0, 2), atol=1e-6)
 
 
 def test_two_unknowns_of_unlike_sizes_swing_as_they_should():
@@ -183,8 +183,8 @@ def test_two_unknowns_of_unlike_sizes_swing_as_they_should():
     evolution.place(SirenShape(1, 2, 8, 1, (0.0,), (1.0,)), torch.device("cpu"), torch.Generator().manual_seed(0))
     assert evolution.scales == pytest.approx([0.25, 1.0], rel=1e-3)
     params = insr.params.parse({
-        "time_step": 0.005, "width": 16, "layers": 1, "samples": 64, "frequency": 3.0, "first_iterations": 1200,
-        "iterations": 300, "learning_rate": 2e-3,
+        "time_step": 0.01, "width": 16, "layers": 1, "samples": 64, "frequency": 3.0, "first_iterations": 800,
+        "iterations": 250, "learning_rate": 2e-3,
     })  # fmt: skip
     made = insr(problem, None, params=params, run=Run(seed=0))
     u, v = made.error.values[-1].reshape(2, -1).max(1)

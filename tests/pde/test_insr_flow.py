@@ -92,7 +92,7 @@ def test_losses_are_what_the_splitting_says():
 
 
 def test_three_steps_of_a_steady_flow_keep_it():
-    params = {"steps": 2, "samples": 256, "first_iterations": 700, "iterations": 80, "width": 24, "layers": 2}
+    params = {"steps": 2, "samples": 256, "first_iterations": 400, "iterations": 60, "width": 24, "layers": 2}
     made = insr_flow(None, None, params=insr_flow.params.parse(params), run=Run(seed=0))
     energy = made.figures.series["kinetic energy"]
     assert energy[0] == pytest.approx(1 / (4 * math.pi**2), rel=0.02)

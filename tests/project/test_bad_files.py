@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,7 +29,12 @@ def path(tmp_path):
 
 def example(path: Path, *, large: bool = True, only: tuple[str, ...] = ()) -> None:
     """A project with some of everything."""
-    with Project.new() as project:
+    path.write_bytes(_example(large, only))
+
+
+@functools.cache
+def _example(large: bool, only: tuple[str, ...]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder, Project.new() as project:
         for name, artifact in samples().items():
             if "Odd" not in name and ("large" not in name or large) and (not only or name in only):
                 project.add(artifact, name=name)
@@ -37,7 +44,8 @@ def example(path: Path, *, large: bool = True, only: tuple[str, ...] = ()) -> No
             project.put_checkpoint(key, Checkpoint(4, {"0": np.arange(5000.0)}, "{}"))
             project.finish_run(project.runs[key].replace(status="failed"), {"curve": Curve(x=[1], series={})})
         project.set_view({"layout": "x" * 5000})
-        project.save(path)
+        project.save(Path(folder) / "p.fieldwright")
+        return (Path(folder) / "p.fieldwright").read_bytes()
 
 
 def read_all(path: Path) -> int:
