@@ -327,7 +327,7 @@ def test_islands_that_no_contour_speaks_for_are_left_out_of_the_mesh_only(monkey
     ears, found = {}, {}
     for drop in (True, False):
         ears[drop] = Ear()
-        settings = params(steps=120, drop_floating=drop, level_meshes=True, level_resolution=40)
+        settings = params(steps=300, drop_floating=drop, level_meshes=True, level_resolution=40)
         found[drop] = reconstruct.run({"slices": balls((0, 0, 0))}, settings, Run(seed=1, listener=ears[drop]))
     assert "Balls: 1 piece of the surface was left out" in ears[True].said()
     assert "left out" not in ears[False].said()
