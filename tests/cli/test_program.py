@@ -25,7 +25,7 @@ def finish(process) -> tuple[int, list[dict], str]:
 
 @pytest.mark.parametrize("isolated", [False, True])
 def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, machine, points, isolated):
-    words = ["run", "toy-walk", "-i", "points=@Start", "-s", "iterations=400", "-s", "pause=0.01", "-p", points]
+    words = ["run", "toy-walk", "-i", "points=@Start", "-s", "iterations=250", "-s", "pause=0.01", "-p", points]
     started = program(*words, "--json", *(["--isolated"] if isolated else []))
     wait_for(started, '"step": 1')
     began = time.monotonic()
@@ -47,12 +47,12 @@ def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, mac
     project = Project.open(points)
     (record,) = project.runs.values()
     assert record.status == "finished"
-    assert list(project.curves(record.id)["size"][0]) == list(range(400))
+    assert list(project.curves(record.id)["size"][0]) == list(range(250))
     project.close()
 
 
 def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
-    words = ["-i", "@Start", "-s", "iterations=800", "-s", "pause=0.01", "-p", points, "--json"]
+    words = ["-i", "@Start", "-s", "iterations=500", "-s", "pause=0.01", "-p", points, "--json"]
     started = program("run", "toy-walk", *words)
     wait_for(started, '"step": 20')
     started.send_signal(signal.SIGINT)  # leaves a checkpoint
@@ -70,7 +70,7 @@ def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
     project = Project.open(points)
     (record,) = project.runs.values()
     assert record.status == "finished"
-    assert list(project.curves(record.id)["size"][0]) == list(range(800))
+    assert list(project.curves(record.id)["size"][0]) == list(range(500))
     project.close()
 
 
