@@ -211,9 +211,8 @@ def finish(
 ) -> Reconstruction:
     """Mesh what was fitted and measure it."""
     meshes, fields, models, levels, ratios = [], [], [], [], []
-    share = 0.08 if reference and len(subjects) == 1 else None  # what is left is for the scores, if there will be any
     for _, (subject, flat) in zip(
-        run.steps(len(subjects), "Meshing", share=share), zip(subjects, state["fitted"], strict=True), strict=False
+        run.steps(len(subjects), "Meshing", share=0.08), zip(subjects, state["fitted"], strict=True), strict=False
     ):
         field = IterativeField(params.architecture, flat)
         seeds = points_on_contours(subject.planes, 0.02)

@@ -79,7 +79,7 @@ def _one_plane() -> dict[str, Slices]:
     role="baseline",
     presets={"quick": {"depth": 6, "resolution": 32}, "fine": {"depth": 8, "spacing": 0.005, "resolution": 128}},
     sample=Example(inputs=_torus, title="Torus, oblique slices"),
-    smoke=Example(inputs=_small, params={"depth": 5, "resolution": 24}),
+    smoke=Example(inputs=lambda: {"slices": _small()["slices"]}, params={"depth": 5, "resolution": 24}),
     degenerate=(Example(inputs=_one_plane, title="One plane"),),
     tags=("cross-sections", "contours", "poisson"),
 )

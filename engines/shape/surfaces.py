@@ -44,13 +44,14 @@ def labelled(slices: Slices, run: Run) -> list[tuple[str, Slices]]:
 
 def scored(meshes: Sequence[Mesh], reference: Mesh | None, run: Run) -> Table | None:
     """The score table of a single surface; several labels cannot be held against one reference."""
+    if reference is not None and len(meshes) > 1:
+        run.warn("The reference is one surface, but the slices have several labels: no scores were computed.")
+        reference = None
+    row: dict[str, float] = {}
+    for _ in run.steps(int(reference is not None), "Scoring"):  # none: only so that progress reaches its end
+        row = score_mesh(meshes[0], reference, run.rng, check=run.check)
     if reference is None:
         return None
-    if len(meshes) > 1:
-        run.warn("The reference is one surface, but the slices have several labels: no scores were computed.")
-        return None
-    for _ in run.steps(1, "Scoring"):
-        row = score_mesh(meshes[0], reference, run.rng, check=run.check)
     for name in ("IoU", "Chamfer distance", "Hausdorff distance", "Normal error"):
         run.note(f"{name}: {row[name]:.4g}")
     return score_table([row], [meshes[0].name or "Surface"], reference.unit)
