@@ -17,6 +17,7 @@ from app.window.frames import Frame
 from app.window.widgets import Busy, EmptyState, name
 from app.window.workbench import Workbench
 from engines.blocks.pde.comparison import exact_field
+from engines.blocks.pde.field_metrics import STORED
 from engines.core import Artifact, UserError
 from engines.data import Mesh, SampledField, Solution, Table, Trajectory
 
@@ -81,6 +82,10 @@ def _truth(project: Project, record: RunRecord, field: SampledField | None) -> S
 
 
 def _stored(outputs: Mapping[str, Artifact], field: SampledField | None) -> int:
+    """What a run says of it, else the size of what it learned, else that of the field it shows."""
+    scores = outputs.get("scores")
+    if isinstance(scores, Table) and STORED in scores.columns:
+        return int(scores.columns[STORED][0])
     for artifact in outputs.values():
         if isinstance(artifact, (Solution, Trajectory)):
             return artifact.size

@@ -54,8 +54,15 @@ def coverage(
     return float(np.mean(np.abs(a - b) <= width * s)) if a.size else 0.0
 
 
-def score_table(field: SampledField, truth: SampledField, name: str = "Scores") -> Table:
-    """Each metric of each component over all times and nodes."""
+STORED = "Numbers stored"
+
+
+def score_table(field: SampledField, truth: SampledField, name: str = "Scores", stored: int = 0) -> Table:
+    """Each metric of each component over all times and nodes.
+
+    ``stored`` numbers hold the solution, where that is not what the field shows of it.
+    """
+    kept = {STORED: np.full(len(field.components), stored)} if stored else {}
     rows = [(field.values[:, c], truth.values[:, c]) for c in range(len(field.components))]
     return Table(
         name=name,
@@ -64,6 +71,7 @@ def score_table(field: SampledField, truth: SampledField, name: str = "Scores") 
             "Relative L2 error": np.array([relative_l2(*row) for row in rows]),
             "Largest error": np.array([largest_error(*row) for row in rows]),
             "Mean squared error": np.array([mean_squared_error(*row) for row in rows]),
+            **kept,
         },
         units={"Largest error": field.unit, "Mean squared error": f"({field.unit})²" if field.unit else ""},
     )
@@ -75,6 +83,7 @@ def difference(field: SampledField, truth: SampledField) -> SampledField:
 
 
 __all__ = [
+    "STORED",
     "coverage",
     "difference",
     "largest_error",
