@@ -297,7 +297,8 @@ def shoot_waves(at: Photographer) -> None:
     at.window.show_workspace()
     at.window.show_panel("method")
     runs = [solve(at, "pig", problem, "quick", shot="equation")]
-    runs += [solve(at, key, problem, "quick") for key in ("pinn", "finite-differences", "chebyshev")]
+    runs.append(solve(at, "pinn", problem, "quick"))
+    runs += [solve(at, key, problem) for key in ("finite-differences", "chebyshev")]
     at.window.run_acts.compare(runs)
     live(8)
     at.window.views.current.viewers()[0].show_maps("errors")
