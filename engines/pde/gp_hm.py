@@ -15,6 +15,7 @@ quadratic in u for a linear equation, u can be eliminated in each step instead; 
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -226,6 +227,11 @@ def _short_source() -> dict[str, Any]:
     return _typed(("x",), "u_xx = 0", "u = 0 on boundary") | {"source": SampledField.of(np.sin(9 * x), x)}
 
 
+BROKEN = 1e3
+"""Squared errors this many times those of the first step mean that a factorisation has failed."""
+KEPT_EVERY = 10
+
+
 @method(
     key="gp-hm",
     title="GP-HM",
@@ -297,8 +303,20 @@ def learn(training: Training, run: Run, spectrum: tuple[np.ndarray, np.ndarray])
     saved = run.restored()
     start = training.restore(saved) if saved else 0
     truth = grid.exact()
+    first, kept = math.inf, [copy.deepcopy(training.stages[-1].state())] * 2
     for step in run.steps(params.steps, "Learning the spectrum", start=start):
         terms = training.step(step)
+        gap = float(terms.gap)
+        if not math.isfinite(gap) or not math.isfinite(float(terms.objective.detach())) or gap > BROKEN * first:
+            training.stages[-1].restore(kept[0])
+            run.warn(
+                f"At step {step:,} the squared errors rose to {gap:.3g}: the kernel has become singular. "
+                "What was learned some steps before is kept; a larger jitter or a lower learning rate goes on longer."
+            )
+            break
+        first = gap if first == math.inf else first
+        if step % KEPT_EVERY == 0 or step == training.change:  # the parameters of this step are not judged yet
+            kept = [kept[1] if step != training.change else kept[0], copy.deepcopy(training.stages[-1].state())]
         done = terms.gap < params.tolerance
         last = done or step == params.steps - 1
         if step % max(1, params.steps // 400) == 0 or last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -12,9 +13,9 @@ from engines.blocks.pde.equations import compile_problem
 from engines.blocks.pde.forms import evaluator
 from engines.blocks.pde.spectral_kernels import KERNELS, Components
 from engines.blocks.pde.tensor_grid import TensorGrid
-from engines.core import Logged, Run, UserError
+from engines.core import Logged, Noted, Run, UserError, catalog
 from engines.data import Problem, SampledField
-from engines.pde.gp_hm import gp_hm
+from engines.pde.gp_hm import Training, gp_hm
 from engines.pde.gp_hm_objective import Collocation, best_nodes, objective, precision_roots
 from engines.pde.gp_hm_posterior import Process, deviation_of
 from engines.pde.gp_hm_solve import GridSystem, kronecker, rows_of, solve_line
@@ -278,3 +279,23 @@ def test_it_stops_when_the_errors_are_small_enough():
     params = gp_hm.params(nodes=(50,), steps=300, components=16, tolerance=1e-2)
     gp_hm.run({"problem": line()}, params, Run(listener=ear))
     assert any("after" in event.text for event in ear.events if hasattr(event, "text"))
+
+
+def test_a_factorisation_that_fails_ends_the_run_with_what_was_learned_before(monkeypatch):
+    step, ear = Training.step, Ear()
+
+    def breaking(self, index):
+        terms = step(self, index)
+        if index == 45:
+            self.stages[-1].theta.data.fill_(float("nan"))
+            return dataclasses.replace(terms, residual_error=terms.residual_error * float("nan"))
+        return terms
+
+    monkeypatch.setattr(Training, "step", breaking)
+    method = catalog().get("gp-hm")
+    source = catalog().get("rapid-line")
+    problem = source.run({}, source.preset("quick"), Run())["problem"]
+    found = method.run({"problem": problem}, method.params.parse({"nodes": "60", "steps": 80}), Run(listener=ear))
+    assert "At step 45" in ear.of(Noted)[-1].text
+    assert np.isfinite(found["field"].values).all()
+    assert found["scores"].columns["Value"][0] < 0.5
