@@ -301,12 +301,14 @@ def shoot_waves(at: Photographer) -> None:
     runs += [solve(at, key, problem) for key in ("finite-differences", "chebyshev")]
     at.window.run_acts.compare(runs)
     live(8)
-    at.window.views.current.viewers()[0].show_maps("errors")
+    at.window.panels.docks["jobs"].hide()
+    at.window.views.current.viewers()[0].show_maps("fields")
     live(4)
     for box in at.window.notices.boxes():
         box.dismiss()
     live(1)
     at.take("fields")
+    at.window.panels.docks["jobs"].show()
 
 
 def shoot_flow(at: Photographer) -> None:

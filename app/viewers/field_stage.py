@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QGridLayout, QSplitter, QWidget
 
@@ -14,6 +14,19 @@ from app.viewers.field_plots import FieldPlots
 
 SHARE = 0.66
 """Of the height for the maps, while there are curves."""
+
+
+AROUND = (104, 84)
+"""Pixels beside and above a map that its scale, its axes and its heading take."""
+
+
+def columns_for(count: int, width: int, height: int) -> int:
+    """How many maps stand in a row, so that square ones are the largest."""
+    sides = {}
+    for columns in range(1, max(count, 1) + 1):
+        rows = -(-count // columns)
+        sides[columns] = min(width / columns - AROUND[0], height / max(rows, 1) - AROUND[1])
+    return max(sides, key=lambda c: (sides[c], -c))
 
 
 class FieldStage(QSplitter):
@@ -29,6 +42,8 @@ class FieldStage(QSplitter):
         self._grid = QGridLayout(self._maps)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(1)
+        self._columns = 0
+        self._maps.installEventFilter(self)
         self.plots = FieldPlots(self)
         self.addWidget(self._maps)
         self.addWidget(self.plots)
@@ -36,7 +51,7 @@ class FieldStage(QSplitter):
         self.setStretchFactor(1, 1)
 
     def set_count(self, count: int) -> None:
-        """So many maps: three in a row, of more half of them."""
+        """So many maps."""
         self._maps.setVisible(count > 0)
         if count == len(self.panes):
             return
@@ -49,10 +64,22 @@ class FieldStage(QSplitter):
             pane = FieldPane(self._maps, f"Map {len(self.panes) + 1}")
             self._connect(pane)
             self.panes.append(pane)
-        columns = count if count <= 3 else -(-count // 2)
-        for k, pane in enumerate(self.panes):
-            self._grid.addWidget(pane, k // columns, k % columns)
             pane.map.set_pens(self.devicePixelRatioF())
+        self._columns = 0
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """In as many columns as leave the maps the largest."""
+        columns = columns_for(len(self.panes), self._maps.width(), self._maps.height())
+        if columns != self._columns:
+            self._columns = columns
+            for k, pane in enumerate(self.panes):
+                self._grid.addWidget(pane, k // columns, k % columns)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._maps and event.type() == QEvent.Type.Resize:
+            self._arrange()
+        return super().eventFilter(watched, event)
 
     def share_room(self) -> None:
         """Curves that come into view take a third of it; later it is as the user wants it."""

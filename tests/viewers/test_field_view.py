@@ -347,3 +347,14 @@ def test_512_cubed_in_a_file_is_cut_at_once(show, tmp_path):
             QApplication.processEvents()
             cuts.append(time.thread_time() - start)
         assert np.median(cuts) < 0.1, f"{np.median(cuts) * 1e3:.0f} ms a cut across axis {axis}"
+
+
+def test_maps_stand_where_they_are_largest():
+    from app.viewers.field_stage import columns_for
+
+    assert columns_for(1, 800, 600) == 1
+    assert columns_for(2, 800, 400) == 2
+    assert columns_for(2, 400, 900) == 1
+    assert columns_for(4, 900, 800) == 2
+    assert columns_for(4, 900, 240) == 4
+    assert columns_for(5, 1000, 500) == 3
