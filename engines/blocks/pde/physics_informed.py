@@ -94,7 +94,7 @@ def scores(progress: Progress, parameters: int) -> Table:
             "Evaluations": torch.tensor([progress.evaluations]).numpy(),
             "Parameters": torch.tensor([parameters]).numpy(),
         },
-        name="scores",
+        name="Scores",
     )
 
 
