@@ -25,7 +25,7 @@ def test_features_and_gradients_are_those_of_the_cpu_and_repeat_bit_by_bit(dimen
     wanted = [zero, (1, *zero[1:]), (2, *zero[1:])]
 
     def found(device: torch.device) -> list[torch.Tensor]:
-        means, sigmas, weights = leaves = [t.to(device).requires_grad_() for t in given]
+        means, sigmas, weights = leaves = [t.clone().to(device).requires_grad_() for t in given]
         A = gaussian_features.precision(sigmas)
         jets = gaussian_features.jets(points.to(device), means, A, weights, wanted)
         sum(jets[i].square().mean() for i in wanted).backward()
