@@ -84,7 +84,7 @@ def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tu
 
 def _field_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]:
     """The field, and beside it what tells most about it: its error, its spectrum, or the same in space."""
-    errors = [s for s in made if s.id == "out/error"]
+    errors = [s for s in made if s.id in ("out/error", "out/residual")]
     fields = [s for s in made if isinstance(s.artifact, SampledField) and s not in errors]
     moving = [s for s in made if isinstance(s.artifact, MeshField)]
     solids = [s for s in (*given, *made) if isinstance(s.artifact, Mesh)]

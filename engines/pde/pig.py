@@ -267,7 +267,7 @@ def _phase(
         return shown
 
     loss = ResidualLoss(compiled, network, run, settings, measurements)
-    return Phase(label, loss, schedule, lambda flat: network.evaluate(split(flat)), look, share)
+    return Phase(label, loss, schedule, lambda flat: network.evaluate(split(flat)), look, share, axes)
 
 
 def _result(

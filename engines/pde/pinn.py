@@ -202,7 +202,7 @@ def pinn(
         return {"field": sampled(torch.no_grad()(network.evaluate(split(flat))), compiled, seen, like, "field")}
 
     loss = ResidualLoss(compiled, network, run, settings, measurements)
-    phase = Phase("Training", loss, schedule, lambda flat: network.evaluate(split(flat)), look)
+    phase = Phase("Training", loss, schedule, lambda flat: network.evaluate(split(flat)), look, axes=seen)
     saved = run.restored()
     progress = Progress(**saved["progress"]) if saved else Progress()
     flat = train(run, phase, flat, progress, known, saved)

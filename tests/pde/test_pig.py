@@ -15,11 +15,12 @@ from engines.blocks.pde.forms import evaluator
 from engines.blocks.pde.residual_loss import LossSettings, ResidualLoss, measured
 from engines.blocks.pde.sampled_solution import grid, truth
 from engines.blocks.pde.training import Schedule, Trainer
-from engines.core import Noted, Run, UserError, catalog
+from engines.core import Noted, Previewed, Run, UserError, catalog
 from engines.data import Problem, SampledField, Table
 from engines.pde.pig_network import PigNetwork, PigShape, start, turning
 from engines.pde.pig_separable import SeparableShape, start_separable
 from engines.pde.pinn import PinnNetwork, PinnShape, first_parameters
+from tests.contract.examples import Ear as RunEar
 
 F64 = torch.float64
 EXACT = ["helmholtz", "poisson", "klein-gordon", "flow-mixing", "advection"]
@@ -314,3 +315,20 @@ def test_equations_of_third_order_are_trained_by_nested_differentiation():
     totals = np.sum([values for name, values in ear.values.items() if name.startswith("Loss")], 0)
     assert totals[-1] < 0.5 * totals[0]
     assert any("nested" in text for text in ear.texts)
+
+
+def test_the_preview_shows_where_the_equation_and_the_field_are_off():
+    method = catalog().get("pig")
+    ear = RunEar(watched=True)
+    run = Run(seed=0, listener=ear, preview_seconds=0)
+    method.run(method.smoke.inputs(), method.params.parse(method.smoke.params), run)
+    shown = ear.of(Previewed)[-1].artifacts
+    assert shown["residual"] is shown["error"] is shown["field"] is SampledField
+
+
+def test_the_residual_at_points_is_that_of_the_loss():
+    loss, flat = loss_of(heat())
+    at = loss.residual_at(flat, loss.points, block=10)
+    first = next(iter(loss.terms(flat)))
+    assert first[0] == "residual"
+    torch.testing.assert_close(at.square().mean(), first[1].detach())

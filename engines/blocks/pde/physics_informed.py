@@ -6,17 +6,19 @@ The error against the truth is watched and never used: the parameters that come 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.pde.collocation import tensor_points
 from engines.blocks.pde.equations import Compiled
 from engines.blocks.pde.forms import Evaluate
 from engines.blocks.pde.residual_loss import ResidualLoss
-from engines.blocks.pde.sampled_solution import Truth
+from engines.blocks.pde.sampled_solution import Truth, difference, field_of
 from engines.blocks.pde.training import Schedule, Trainer
 from engines.core import Artifact, Run, UserError
 from engines.data import Table
@@ -50,6 +52,8 @@ class Phase:
     look: Callable[[Tensor], Mapping[str, Artifact]]
     share: float | None = None
     """Of the whole run; None: all that is left."""
+    axes: Sequence[np.ndarray] = ()
+    """Nodes along each coordinate at which the residual is looked at; none: it is not."""
 
 
 def train(
@@ -79,7 +83,7 @@ def train(
             figures |= {f"Loss, {name}": value for name, value in trainer.losses.items()}
             figures |= {"Evaluations": progress.evaluations, **phase.loss.coefficients(parts)}
             run.log(step=progress.steps, **figures)
-        run.preview(lambda: phase.look(trainer.flat))
+        run.preview(lambda: {**phase.look(trainer.flat), **_maps(phase, trainer.flat, known)})
     return trainer.flat
 
 
@@ -96,6 +100,19 @@ def scores(progress: Progress, parameters: int) -> Table:
         },
         name="Scores",
     )
+
+
+def _maps(phase: Phase, flat: Tensor, known: Truth | None) -> dict[str, Artifact]:
+    """Where the equations do not hold yet, and where the field is off, if that is known."""
+    compiled, shown = phase.loss.compiled, dict[str, Artifact]()
+    if phase.axes:
+        values = phase.loss.residual_at(flat, torch.as_tensor(tensor_points(phase.axes)).to(flat))
+        count = values.shape[1]
+        names = ("residual",) if count == 1 else tuple(f"residual {k + 1}" for k in range(count))
+        shown["residual"] = field_of(values.double().cpu().numpy(), compiled, phase.axes, "residual", names)
+    if known is not None:
+        shown["error"] = difference(torch.no_grad()(phase.evaluate(flat)), known, compiled, "error")
+    return shown
 
 
 def check_problem(compiled: Compiled, run: Run, measurements: Table | None) -> None:

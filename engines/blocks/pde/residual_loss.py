@@ -163,6 +163,16 @@ class ResidualLoss:
             jets = self.network.jets(parts, self.points, self.indices)
         return self.compiled.residual(self.points, by_unknown(jets, self.compiled.unknowns), self.coefficients(parts))
 
+    @torch.no_grad()
+    def residual_at(self, flat: Tensor, points: Tensor, block: int = 4096) -> Tensor:
+        """(P, E) left minus right side of each equation at ``points`` (P, D)."""
+        parts = self.network.layout.split(flat)
+        found = []
+        for some in points.split(block):
+            jets = by_unknown(self.network.jets(parts, some, self.indices), self.compiled.unknowns)
+            found.append(self.compiled.residual(some, jets, self.coefficients(parts)))
+        return torch.cat(found)
+
     def _left_over(
         self, parts: Mapping[str, Tensor], group: _Group, faces: Sequence[Tensor], targets: Sequence[Tensor | None]
     ) -> Tensor:

@@ -48,8 +48,10 @@ def titled(problem: Problem, what: str) -> str:
     return f"{problem.name}, {what}" if problem.name else what.capitalize()
 
 
-def field_of(values: np.ndarray, compiled: Compiled, axes: Sequence[np.ndarray], name: str = "") -> SampledField:
-    """From values (P, C) at the points of a tensor grid; C are the unknowns."""
+def field_of(
+    values: np.ndarray, compiled: Compiled, axes: Sequence[np.ndarray], name: str = "", components: tuple[str, ...] = ()
+) -> SampledField:
+    """From values (P, C) at the points of a tensor grid; C are the unknowns, unless ``components`` says what."""
     if not _space(compiled):
         raise UserError("The problem has no coordinate in space.", mend="Add one.")
     whole = np.moveaxis(values.reshape(*(len(axis) for axis in axes), -1), -1, 0)
@@ -59,7 +61,7 @@ def field_of(values: np.ndarray, compiled: Compiled, axes: Sequence[np.ndarray],
     return SampledField.of(
         np.ascontiguousarray(whole), *(axes[i] for i in space),
         times=None if compiled.time is None else axes[compiled.time],
-        components=compiled.unknowns, name=name, time_name=compiled.problem.time or "t",
+        components=components or compiled.unknowns, name=name, time_name=compiled.problem.time or "t",
         coordinates=(*(compiled.coordinates[i] for i in space), *("x", "y", "z")[len(space):]),
     )  # fmt: skip
 
