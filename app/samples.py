@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.assets import asset_path
+from engines.assets import asset_path
 
 if TYPE_CHECKING:
     from engines.core import Artifact, Params

@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, 
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import booleans
-from app.assets import asset_path
+from engines.assets import asset_path
 
 GRID = 8
 """Distances are multiples of this, in device-independent pixels."""

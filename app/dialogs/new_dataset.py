@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
-from app.assets import asset_path
 from app.background import run_in_background
 from app.dialogs.adding import Addition, add_together
 from app.dialogs.frame import Dialog, column, heading, muted
@@ -29,6 +28,7 @@ from app.dialogs.preview import Factory, PreviewPane
 from app.dialogs.seed_edit import SeedEdit
 from app.forms import ParamForm
 from app.viewers.registry import Shown, create
+from engines.assets import asset_path
 from engines.core import FAMILIES, Method, Params, UserError
 
 if TYPE_CHECKING:

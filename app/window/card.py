@@ -13,9 +13,9 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QTextBrowser, QVBoxLayout, QWidget
 
 from app import theme
-from app.assets import asset_path
 from app.background import run_in_background
 from app.window.widgets import chip, label, line, name, push_button
+from engines.assets import asset_path
 from engines.core import Method
 
 log = logging.getLogger("fieldwright.window")

@@ -6,6 +6,7 @@ from engines.data.fields import MeshField, SampledField
 from engines.data.gaussian_features import GaussianFeatures
 from engines.data.geometry import Mesh, PointCloud
 from engines.data.grids import GridField, Volume
+from engines.data.hands import HandAvatar, HandCapture, PoseSequence, RiggedTemplate
 from engines.data.paths import CameraPath
 from engines.data.photos import Photos, PhotoSet, UnposedPhotos
 from engines.data.problems import Problem
@@ -25,6 +26,8 @@ __all__ = [
     "GaussianCloud",
     "GaussianFeatures",
     "GridField",
+    "HandAvatar",
+    "HandCapture",
     "Image",
     "Mesh",
     "MeshField",
@@ -32,7 +35,9 @@ __all__ = [
     "PhotoSet",
     "Photos",
     "PointCloud",
+    "PoseSequence",
     "Problem",
+    "RiggedTemplate",
     "SampledField",
     "Slices",
     "Solution",

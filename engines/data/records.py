@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
 from engines.core import Artifact, UserError, array, arrays
+from engines.data.configurations import configuration
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,14 +77,11 @@ class Model(Artifact):
     config: str = "{}"
 
     def validate(self) -> None:
-        try:
-            json.loads(self.config)
-        except ValueError:
-            raise UserError("The model's configuration is not valid JSON.", mend="Train the model again.") from None
+        _ = self.configuration  # raises where it cannot be read
 
     @property
     def configuration(self) -> dict[str, Any]:
-        return dict(json.loads(self.config))
+        return configuration(self.config, "model", "Train the model again.")
 
     def summary(self) -> str:
         count = sum(w.size for w in self.weights.values())

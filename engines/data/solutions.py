@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from engines.core import Artifact, UserError, array, arrays
+from engines.data.configurations import configuration
 from engines.data.problems import Problem
-
-
-def _check_config(config: str, of: str) -> None:
-    try:
-        plain = json.loads(config)
-    except ValueError:
-        plain = None
-    if not isinstance(plain, dict):
-        raise UserError(f"The configuration of the {of} is not valid JSON.", mend="Solve the problem again.")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,11 +27,11 @@ class Solution(Artifact):
     config: str = "{}"
 
     def validate(self) -> None:
-        _check_config(self.config, "solution")
+        _ = self.configuration  # raises where it cannot be read
 
     @property
     def configuration(self) -> dict[str, Any]:
-        return dict(json.loads(self.config))
+        return configuration(self.config, "solution", "Solve the problem again.")
 
     @property
     def size(self) -> int:
@@ -71,7 +62,7 @@ class Trajectory(Artifact):
     problem: Problem | None = None
 
     def validate(self) -> None:
-        _check_config(self.config, "trajectory")
+        _ = self.configuration  # raises where it cannot be read
         if (np.diff(self.times) <= 0).any():
             raise UserError("The times of the trajectory do not rise.", mend="Solve the problem again.")
         for name, weights in self.weights.items():
@@ -83,7 +74,7 @@ class Trajectory(Artifact):
 
     @property
     def configuration(self) -> dict[str, Any]:
-        return dict(json.loads(self.config))
+        return configuration(self.config, "trajectory", "Solve the problem again.")
 
     @property
     def size(self) -> int:

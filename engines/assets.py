@@ -1,4 +1,4 @@
-"""Where icons, samples and method cards lie: in a checkout, in a frozen application, or where the user says."""
+"""Where icons, samples, templates and cards lie: in a checkout, in a frozen application, or where the user says."""
 
 from __future__ import annotations
 
