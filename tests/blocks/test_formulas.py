@@ -104,7 +104,7 @@ PARTS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(PARTS), max_size=25).map("".join) | st.text(max_size=30))
 def test_any_text_is_read_or_refused_in_words_and_soon(text):
     began = time.process_time()

@@ -67,7 +67,7 @@ dtypes = st.one_of(
 any_array = hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, min_side=0, max_side=5))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(
     data=any_array,
     parts=st.dictionaries(st.text(max_size=300), any_array, max_size=4),
