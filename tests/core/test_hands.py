@@ -6,36 +6,8 @@ import numpy as np
 import pytest
 
 from engines.core import UserError
-from engines.data import HandAvatar, HandCapture, Photos, PoseSequence, RiggedTemplate
-
-NAMES = ("wrist", "index1", "index2")
-
-
-def template(**changes) -> RiggedTemplate:
-    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
-    given = {
-        "vertices": corners,
-        "faces": np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]),
-        "weights": np.array([[1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0, 1.0]]),
-        "joints": np.zeros((3, 3)),
-        "parents": np.array([-1, 0, 1]),
-        "axes": np.tile(np.eye(3), (3, 1, 1)),
-        "joint_names": NAMES,
-    }
-    return RiggedTemplate(**(given | changes))
-
-
-def capture(**changes) -> HandCapture:
-    pixels = [np.zeros((2, 3, 3), np.uint8)] * 3
-    cameras = {"world_to_camera": np.tile(np.eye(4), (3, 1, 1)), "intrinsics": np.tile([2.0, 2, 1.5, 1], (3, 1))}
-    given = {
-        "template": template(),
-        "photos": Photos.of(pixels, held_out=np.zeros(3, bool), **cameras),
-        "poses": PoseSequence.of(np.zeros((2, 3, 3)), NAMES),
-        "frame": np.array([0, 0, 1]),
-        "view": np.array([0, 1, 1]),
-    }
-    return HandCapture(**(given | changes))
+from engines.data import PoseSequence
+from tests.hands import NAMES, avatar, capture, template
 
 
 @pytest.mark.parametrize(
@@ -92,8 +64,6 @@ def test_a_capture_that_cannot_be(changes, word):
 
 
 def test_an_avatar_needs_a_configuration():
-    cameras = {"world_to_camera": np.eye(4)[None], "intrinsics": np.ones((1, 4)), "sizes": np.ones((1, 2))}
-    given = {"template": template(), "poses": PoseSequence.of(np.zeros((1, 3, 3)), NAMES), **cameras}
-    assert HandAvatar(**given, config='{"levels": 1}').configuration == {"levels": 1}
+    assert avatar().configuration == {"levels": 1}
     with pytest.raises(UserError, match="JSON"):
-        HandAvatar(**given, config="[")
+        avatar(config="[")

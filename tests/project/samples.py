@@ -34,6 +34,7 @@ from engines.data import (
     Video,
     Volume,
 )
+from tests import hands
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,6 +151,10 @@ def samples() -> dict[str, Artifact]:
             sh=draw.normal(size=(6, 9, 3)),
             unit="m",
         ),
+        "RiggedTemplate": hands.template(colors=np.full((4, 4), 9), side="left"),
+        "PoseSequence": hands.capture().poses,
+        "HandCapture": hands.capture(frame_names=("fist", "flat")),
+        "HandAvatar": hands.avatar(),
         "ElasticBody": ElasticBody.of(np.eye(4, 3), [[0, 1, 2, 3]], planes=[[0, 0, -1, 0, 0, 1]], force_until=0.5),
         "GaussianFeatures": GaussianFeatures(
             means=draw.normal(size=(2, 5, 2)),
