@@ -1,25 +1,29 @@
-"""The one compiled part: the CPU rasteriser of Gaussians. Where no compiler is at hand its plain twin is used."""
+"""The compiled parts: rasterisers for the CPU. Where no compiler is at hand their plain twins are used."""
 
 import sys
 
 from setuptools import Extension, setup
 
-# -ffast-math for compiling alone: given to the linker too, it would change how the whole process rounds.
 COMPILE = {
-    "win32": ["/std:c++20", "/O2", "/fp:fast", "/openmp:llvm"],
-    "darwin": ["-std=c++20", "-O3", "-ffast-math"],
-}.get(sys.platform, ["-std=c++20", "-O3", "-ffast-math", "-fopenmp", "-fvisibility=hidden"])
+    "win32": ["/std:c++20", "/O2", "/openmp:llvm"],
+    "darwin": ["-std=c++20", "-O3"],
+}.get(sys.platform, ["-std=c++20", "-O3", "-fopenmp", "-fvisibility=hidden"])
+# Gaussians: -ffast-math for compiling alone: given to the linker too, it would change how the whole process rounds.
+FAST = ["/fp:fast"] if sys.platform == "win32" else ["-ffast-math"]
+# Meshes: two triangles at one edge have to round alike.
+EXACT = ["/fp:precise"] if sys.platform == "win32" else ["-ffp-contract=off"]
 LINK = {"win32": [], "darwin": []}.get(sys.platform, ["-fopenmp"])
 
 setup(
     ext_modules=[
         Extension(
-            "engines.blocks.splatting.kernels",
-            ["engines/blocks/splatting/kernels.cpp"],
+            f"engines.blocks.{package}.kernels",
+            [f"engines/blocks/{package}/kernels.cpp"],
             language="c++",
-            extra_compile_args=COMPILE,
+            extra_compile_args=COMPILE + rounding,
             extra_link_args=LINK,
             optional=True,
         )
+        for package, rounding in (("splatting", FAST), ("meshes", EXACT))
     ]
 )

@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-COMPILED = "engines.blocks.splatting.kernels"
-"""A plain library that is loaded through ctypes: it lies where a module could, but is none."""
+COMPILED = ("engines.blocks.splatting.kernels", "engines.blocks.meshes.kernels")
+"""Plain libraries that are loaded through ctypes: they lie where a module could, but are none."""
 
 
 def selftest() -> int:
@@ -23,6 +23,7 @@ def selftest() -> int:
         checks = [
             ("imports", _imports),
             ("renderer of Gaussians", _renderer),
+            ("rasteriser of meshes", _rasteriser),
             ("catalog", _catalog),
             ("smoke run", _run),
             ("isolated run", lambda: _run(isolated=True)),
@@ -50,7 +51,7 @@ def _imports() -> str:
     for package in (engines, app):
         names += [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     for name in names:
-        if not name.endswith("__main__") and name != COMPILED:
+        if not name.endswith("__main__") and name not in COMPILED:
             importlib.import_module(name)
     return f"{len(names)} modules"
 
@@ -65,6 +66,18 @@ def _renderer() -> str:
     found = [f"compiled, vectors of {width} bits" if width else "not compiled here: its plain stand-in is used"]
     for device in devices()[1:]:
         found.append(f"{device.title}: {without_fast_renderer(torch.device(device.key)) or 'compiled for it'}")
+    return "; ".join(found)
+
+
+def _rasteriser() -> str:
+    import torch
+
+    from engines.blocks.meshes.rasterising import without_fast_rasteriser
+    from engines.core import devices
+
+    found = ["compiled" if not (reason := without_fast_rasteriser(torch.device("cpu"))) else reason]
+    for device in devices()[1:]:
+        found.append(f"{device.title}: {without_fast_rasteriser(torch.device(device.key)) or 'compiled for it'}")
     return "; ".join(found)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from engines.blocks import compiled_library
 from engines.blocks.cameras import Camera
 
 CHANNELS = (1, 3, 4, 6, 7)
@@ -33,14 +34,10 @@ class CameraForC(ctypes.Structure):
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The library beside this file; None where it was not built or does not load."""
-    for path in sorted(Path(__file__).parent.glob("kernels*.so")) + sorted(Path(__file__).parent.glob("kernels*.pyd")):
-        try:
-            found = ctypes.CDLL(str(path))
-            found.splat_count.restype = ctypes.c_int64
-            return found
-        except (OSError, AttributeError):
-            continue
-    return None
+    found = compiled_library.load(Path(__file__).parent, "splat_count")
+    if found is not None:
+        found.splat_count.restype = ctypes.c_int64
+    return found
 
 
 def vector_width() -> int:
@@ -52,11 +49,6 @@ def vector_width() -> int:
 def serves(*tensors: Tensor) -> bool:
     """Whether these can go to the library."""
     return library() is not None and all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
-
-
-def _pointer(tensor: Tensor) -> ctypes.c_void_p:
-    assert tensor.is_contiguous()
-    return ctypes.c_void_p(tensor.data_ptr())
 
 
 def project(inputs: Sequence[Tensor], camera: CameraForC, degree: int) -> list[Tensor]:
@@ -132,11 +124,6 @@ def camera_for_c(camera: Camera, near: float, blur: float, anti_aliased: bool) -
 
 
 def _call(name: str, count: int, *arguments: Tensor | int | CameraForC) -> int:
-    """Call an entry point; tensors go as pointers, the first argument as 64 bits."""
     lib = library()
     assert lib is not None
-    as_c = [
-        _pointer(a) if isinstance(a, Tensor) else ctypes.byref(a) if isinstance(a, CameraForC) else ctypes.c_int(a)
-        for a in arguments
-    ]
-    return int(getattr(lib, name)(ctypes.c_int64(count), *as_c))
+    return compiled_library.call(lib, name, count, *arguments)
