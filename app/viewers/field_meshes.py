@@ -7,7 +7,7 @@ import numpy as np
 from app import theme
 from app.viewers import colour_maps
 from app.viewers.layer import Drawn
-from app.viewers.surfaces import vertex_normals
+from engines.blocks.mesh_topology import vertex_normals
 
 MOST_ARROWS = 600
 
@@ -37,7 +37,7 @@ def _outer_faces(cells: np.ndarray) -> np.ndarray:
 def moving_normals(points: np.ndarray, faces: np.ndarray, flat: bool) -> np.ndarray:
     """(V, 3) float32 unit normals."""
     if not flat:
-        return vertex_normals(points, faces)
+        return vertex_normals(points, faces).astype(np.float32)
     normals = np.zeros(points.shape, np.float32)
     normals[:, 2] = 1.0
     return normals

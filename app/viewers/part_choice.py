@@ -11,7 +11,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from app import theme
 from app.viewers.tools import CLICK, away
-from engines.blocks.mesh_parts import edges_of, pieces
+from engines.blocks.mesh_parts import pieces
+from engines.blocks.mesh_topology import edges_of
 
 PIECE, RECTANGLE, LASSO = "piece", "rectangle", "lasso"
 TOOLS = (PIECE, RECTANGLE, LASSO)

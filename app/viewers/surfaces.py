@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyDat
 from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D, vtkSurfaceNets3D
 
 from app.viewers.sections import affine_of
+from engines.blocks.mesh_topology import vertex_normals
 from engines.data import GridField, Mesh, Volume
 
 COARSE_TRIANGLES = 50_000
@@ -41,17 +42,6 @@ class Worn:
     places: np.ndarray
     rows: np.ndarray
     repeats: bool
-
-
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) float32 unit normals, weighted by the area of the triangles around each vertex."""
-    a, b, c = points[faces[:, 0]], points[faces[:, 1]], points[faces[:, 2]]
-    of_faces = np.cross(b - a, c - a)
-    corners = faces.ravel()
-    sums = [np.bincount(corners, np.repeat(of_faces[:, k], 3), len(points)) for k in range(3)]
-    normals = np.stack(sums, 1)
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return (normals / np.where(length > 0, length, 1)).astype(np.float32)
 
 
 def clustered(surface: Surface, triangles: int = COARSE_TRIANGLES) -> Surface:
@@ -91,7 +81,7 @@ def of_mesh(mesh: Mesh, triangles: int = COARSE_TRIANGLES) -> Surface:
     """Ready a mesh for drawing. Costs about 1 s for 2 million triangles: off the GUI thread when it is large."""
     points = np.ascontiguousarray(mesh.vertices, np.float32)
     faces = np.ascontiguousarray(mesh.faces, np.int32)
-    normals = mesh.normals if mesh.normals is not None else vertex_normals(points, faces)
+    normals = mesh.normals if mesh.normals is not None else vertex_normals(points, faces).astype(np.float32)
     surface = Surface(points, faces, np.ascontiguousarray(normals, np.float32), dict(mesh.scalars), mesh.colors)
     if mesh.texture is not None and mesh.uv is not None:
         return dressed(surface, mesh, triangles)
@@ -197,7 +187,7 @@ def isosurface(grid: Volume | GridField, level: float, triangles: int = COARSE_T
     a, b, c = (points[faces[:, k]] - points.mean(0) for k in range(3))
     if float(np.einsum("ij,ij->", a, np.cross(b, c))) < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    surface = Surface(points, faces, vertex_normals(points, faces))
+    surface = Surface(points, faces, vertex_normals(points, faces).astype(np.float32))
     if label_values is not None:
         surface.scalars["label"] = label_values
     return with_coarse(surface, triangles)

@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from engines.blocks.mesh_topology import edges_of
 from engines.core import Param, Params, UserError
 
 ALL = "all"
@@ -101,16 +102,6 @@ def weights_of(vertices: np.ndarray, part: np.ndarray, falloff: float = 0.0) -> 
         u = np.minimum(distance / falloff, 1.0)
         weights[others] = 1 - u * u * (3 - 2 * u)
     return weights
-
-
-def edges_of(faces: np.ndarray) -> np.ndarray:
-    """(E, 2) int64, each edge once."""
-    ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), axis=1)
-    if not len(ends):
-        return ends
-    count = int(ends.max()) + 1
-    found = np.unique(ends[:, 0] * count + ends[:, 1])
-    return np.stack([found // count, found % count], axis=1)
 
 
 def pieces(faces: np.ndarray, count: int) -> np.ndarray:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engines.blocks.splatting.gaussians import C0, rotation_matrices
+from engines.blocks.quaternions import rotation_matrices
+from engines.blocks.splatting.gaussians import C0
 from engines.blocks.splatting.harmonics_rotation import rotated_harmonics
 from engines.data import GaussianCloud
 from engines.files import guard

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engines.blocks.mesh_topology import equal_rows
 from engines.core import Artifact, Param, Params
 from engines.data import GaussianCloud, Mesh
 from engines.files import gltf_materials, guard
@@ -14,7 +15,7 @@ from engines.files.gltf_document import Arrays, files_beside, glb_bytes, index_o
 from engines.files.gltf_gaussians import EXTENSION, Up, gaussians_of
 from engines.files.registry import Loaded, reader, writer
 from engines.files.textures import png_bytes
-from engines.files.triangles import checked_faces, equal_rows, finite
+from engines.files.triangles import checked_faces, finite
 
 MOST_CORNERS = 100_000_000  # one small mesh can stand in a scene many times
 MOST_DEPTH = 64

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from engines.blocks.mesh_topology import equal_rows
 from engines.core import Param, Params, UserError
 from engines.data import Mesh, PointCloud
 from engines.files import guard
 from engines.files.obj_materials import companions, worn, write_material
 from engines.files.registry import Loaded, reader, writer
-from engines.files.triangles import checked_faces, equal_rows, fan, finite, first_bad_line, numbers
+from engines.files.triangles import checked_faces, fan, finite, first_bad_line, numbers
 
 
 class ObjReadOptions(Params):

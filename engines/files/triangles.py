@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engines.blocks.mesh_topology import equal_rows
 from engines.files import guard
 
 
@@ -76,29 +77,3 @@ def merge_equal(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     vertices = np.ascontiguousarray(vertices, dtype=np.float32) + np.float32(0)  # -0 becomes 0
     first, where = equal_rows(vertices)
     return vertices[first], where
-
-
-def equal_rows(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the first of each kind of rows, of all ``columns`` (n, ...) together, and which kind each row is.
-
-    Kinds are in the order of first appearance. A row has a multiple of 4 bytes in every column. Sorting one 64-bit hash
-    of the bits is several times faster than sorting rows; equal hashes of different rows are noticed, and then the rows
-    are sorted after all.
-    """
-    parts = [np.ascontiguousarray(c).reshape(len(c), -1).view(np.uint32) for c in columns]
-    mixed = np.zeros(len(parts[0]), dtype=np.uint64)
-    for bits in parts:
-        for column in bits.T:
-            mixed = (mixed ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-    order = np.argsort(mixed)  # np.unique would sort stably, which is three times slower
-    new = np.diff(mixed[order], prepend=mixed[order[:1]] + np.uint64(1)) != 0
-    first = np.minimum.reduceat(order, np.flatnonzero(new)) if len(order) else order
-    where = np.empty_like(order)
-    where[order] = np.cumsum(new) - 1
-    if not all((bits[first[where]] == bits).all() for bits in parts):
-        _, first, where = np.unique(np.concatenate(parts, axis=1), axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order], place[where.reshape(-1)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.mesh_parts import PartParams, edited
+from engines.blocks.mesh_topology import vertex_normals
 from engines.core import Artifact, Example, Run, method
 from engines.data import Mesh
 
@@ -41,13 +42,3 @@ def edit_mesh(mesh: Annotated[Mesh, "of which a part is moved"], params: PartPar
         touched = (vertices != mesh.vertices).any(1)
         normals = np.where(touched[:, None], vertex_normals(vertices, mesh.faces), normals).astype(np.float32)
     return mesh.replace(vertices=vertices, normals=normals)
-
-
-def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals: those of the triangles around, by their areas; 0 where there is none."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
-    total = np.stack(
-        [sum(np.bincount(faces[:, k], across[:, axis], len(vertices)) for k in range(3)) for axis in range(3)], axis=1
-    )
-    return np.asarray(total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-30))

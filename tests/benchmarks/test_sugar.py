@@ -14,8 +14,8 @@ from torch import Tensor
 from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.cameras import Camera, extent, look_at
 from engines.blocks.mesh_topology import face_areas
+from engines.blocks.quaternions import quaternions_of
 from engines.blocks.splatting import Gaussians, render
-from engines.blocks.splatting.bound_gaussians import quaternions_of
 from engines.blocks.splatting.density import Shapes, nearest
 from engines.blocks.splatting.gaussians import C0
 from engines.blocks.splatting.surface_alignment import Alignment, points_in

@@ -11,7 +11,6 @@ from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.mesh_parts import (
     PartParams,
     Placement,
-    edges_of,
     edited,
     grown,
     part_of,
@@ -22,6 +21,7 @@ from engines.blocks.mesh_parts import (
     turned_by,
     weights_of,
 )
+from engines.blocks.mesh_topology import edges_of
 from engines.core import UserError
 
 MESH = torus_mesh(Torus())

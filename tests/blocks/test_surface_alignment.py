@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from engines.blocks.cameras import Camera, look_at
+from engines.blocks.quaternions import rotation_matrices
 from engines.blocks.splatting import Gaussians, render
 from engines.blocks.splatting.density import Shapes, density, density_along, density_slope, nearest
-from engines.blocks.splatting.gaussians import rotation_matrices
 from engines.blocks.splatting.surface_alignment import (
     Alignment,
     clipped,

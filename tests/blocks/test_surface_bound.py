@@ -11,18 +11,17 @@ from scipy.spatial.transform import Rotation
 
 from engines.blocks.analytic_shapes import Torus, torus_mesh
 from engines.blocks.cameras import Camera, look_at
+from engines.blocks.quaternions import quaternions_of, rotation_matrices
 from engines.blocks.splatting import render
 from engines.blocks.splatting.bound_gaussians import (
     BARYCENTRICS,
     RADII,
     first_scales,
     moved,
-    quaternions_of,
     tensors,
     to_cloud,
     triangle_frames,
 )
-from engines.blocks.splatting.gaussians import rotation_matrices
 from engines.blocks.splatting.twin import harmonics
 from engines.core import UserError
 from engines.data import BoundGaussians

@@ -13,9 +13,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from engines.blocks.cameras import Camera, look_at
+from engines.blocks.quaternions import rotation_matrices
 from engines.blocks.splatting import Gaussians
 from engines.blocks.splatting.bound_gaussians import to_cloud
-from engines.blocks.splatting.gaussians import C0, rotation_matrices
+from engines.blocks.splatting.gaussians import C0
 from engines.blocks.splatting.twin import project
 from engines.core import UserError
 from engines.data import BoundGaussians, GaussianCloud, Mesh, PointCloud

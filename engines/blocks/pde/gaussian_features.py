@@ -22,6 +22,7 @@ from torch import Tensor
 
 from engines.blocks.pde import gaussian_sums
 from engines.blocks.pde.derivatives import Index, Jets, order, plus
+from engines.blocks.quaternions import rotation_matrices
 
 Polynomial = dict[Index, Tensor]
 """Exponents of the coordinates to coefficients (C, G)."""
@@ -40,17 +41,10 @@ def precision(sigmas: Tensor, turns: Tensor | None = None) -> Tensor:
 
 def rotations(turns: Tensor) -> Tensor:
     """(..., D, D) rotation matrices of vectors (..., 2) or quaternions (..., 4) of any length."""
-    unit = turns / turns.norm(dim=-1, keepdim=True)
-    if turns.shape[-1] == 2:
-        c, s = unit.unbind(-1)
-        return torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
-    w, x, y, z = unit.unbind(-1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+    if turns.shape[-1] == 4:
+        return rotation_matrices(turns)
+    c, s = (turns / turns.norm(dim=-1, keepdim=True)).unbind(-1)
+    return torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
 
 
 def no_turn(dimensions: int) -> tuple[float, ...]:

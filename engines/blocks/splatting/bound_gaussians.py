@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.quaternions import quaternions_of
 from engines.blocks.splatting.gaussians import Gaussians
 from engines.blocks.splatting.harmonics_rotation import turned_each
 from engines.data import BoundGaussians, GaussianCloud
@@ -62,26 +63,6 @@ def gaussians_on(
     rotations = torch.stack([normal, x * first + y * second, x * second - y * first], dim=2)
     flat = torch.full_like(log_scales[:, :1], float(np.log(thickness)))
     return Gaussians(means, quaternions_of(rotations), torch.cat([flat, log_scales], dim=1), opacity_logits, sh)
-
-
-def quaternions_of(rotations: Tensor) -> Tensor:
-    """(N, 4) w x y z of rotation matrices (N, 3, 3); differentiable everywhere (Shepperd 1978).
-
-    Of the four ways to write it, each matrix takes the one whose leading component is largest, and not near 0.
-    """
-    r = rotations.flatten(1)
-    a, b, c, d, e, f, g, h, i = r.unbind(1)
-    ways = torch.stack(
-        [
-            torch.stack([1 + a + e + i, h - f, c - g, d - b], dim=1),
-            torch.stack([h - f, 1 + a - e - i, b + d, c + g], dim=1),
-            torch.stack([c - g, b + d, 1 - a + e - i, f + h], dim=1),
-            torch.stack([d - b, c + g, f + h, 1 - a - e + i], dim=1),
-        ],
-        dim=1,
-    )
-    best = ways.detach().diagonal(dim1=1, dim2=2).argmax(1)
-    return torch.nn.functional.normalize(ways[torch.arange(len(ways), device=r.device), best], dim=1)
 
 
 def first_scales(corners: np.ndarray, count: int) -> np.ndarray:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-import torch
 from torch import Tensor
+
+from engines.blocks.quaternions import rotation_matrices
 
 C0 = 0.28209479177387814
 """The constant spherical harmonic."""
@@ -39,14 +40,3 @@ class Gaussians:
     def rotations(self) -> Tensor:
         """(N, 3, 3) R; its columns are the axes."""
         return rotation_matrices(self.quaternions)
-
-
-def rotation_matrices(quaternions: Tensor) -> Tensor:
-    """(N, 3, 3) from quaternions (N, 4), w x y z, of any length but 0."""
-    w, x, y, z = torch.nn.functional.normalize(quaternions, dim=-1).unbind(-1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from engines.blocks.cameras import Camera
-from engines.blocks.splatting.gaussians import Gaussians, rotation_matrices
+from engines.blocks.quaternions import rotation_matrices
+from engines.blocks.splatting.gaussians import Gaussians
 
 LEAST_ALPHA, MOST_ALPHA, LEAST_TRANSMITTANCE = 1 / 255, 0.99, 1e-4
 LEAST_COMPENSATION = 2.5e-5
