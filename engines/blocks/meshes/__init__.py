@@ -6,8 +6,8 @@
 * :mod:`.linear_maps`: sparse matrices applied to tensors, quick in both directions
 * :mod:`.smoothing`: uniform Laplacians, weights by vertex or by quantile, growth of edges
 * :mod:`.normals`: normals at vertices
-* :mod:`.rasterising`: which triangle each pixel shows and where in it, and attributes at the pixels
-  (:mod:`.compiled`: the fast way; :mod:`.rasterising_twin`: the plain one)
+* :mod:`.rasterising`: which triangle each pixel shows and where in it, attributes at the pixels, smooth silhouettes
+  (:mod:`.compiled`: the fast way; :mod:`.rasterising_twin`: the plain one; :mod:`.antialiasing`)
 * :mod:`.shading`: Lambertian shading by spherical harmonics of order 2
 * :mod:`.encoding`: positional encoding along the directions of an icosahedron
 """

@@ -3,8 +3,10 @@
     points = to_camera(vertices, world_to_camera)                      # (B, V, 3)
     fragments = rasterise(points, faces, intrinsics, width, height)
     image = interpolate(colours, faces, fragments)                     # (B, H, W, C)
+    image = antialias(image, fragments, points, faces, intrinsics)
 
-Barycentrics and depths carry derivatives by the points, as long as the pixel shows the same triangle. Behind the door
+Barycentrics and depths carry derivatives by the points, as long as the pixel shows the same triangle; how silhouettes
+ought to move is seen by :func:`antialias` alone (Laine et al. 2020, whose order of stages this is). Behind the door
 stand a compiled rasteriser for the CPU (``kernels.cpp``) and its twin in plain torch (:mod:`.rasterising_twin`), which
 serves without it and for other devices and dtypes. The same bits come each time, with any number of threads.
 """
@@ -20,7 +22,8 @@ import torch
 from torch import Tensor
 
 from engines.blocks.cameras import Camera
-from engines.blocks.meshes import compiled, rasterising_twin
+from engines.blocks.meshes import antialiasing, compiled, rasterising_twin
+from engines.blocks.meshes.antialiasing import Edges
 
 NEAR = 0.01
 """Nothing nearer than this is drawn (m)."""
@@ -104,6 +107,21 @@ def interpolate(attributes: Tensor, faces: Tensor, fragments: Fragments, pixels:
     else:
         values = _Interpolate.apply(attributes, barycentrics, _plain(faces, triangles), triangles, pixels)
     return values if pixels is not None else values.reshape(*triangles.shape, -1)
+
+
+def antialias(
+    image: Tensor, fragments: Fragments, points: Tensor, faces: Tensor, intrinsics: Tensor, *,
+    edges: Edges | None = None, near: float = NEAR,
+) -> Tensor:  # fmt: skip
+    """The image (B, H, W, C) of these fragments with pixels at silhouettes blended by how much of them is covered.
+
+    The other arguments are those that :func:`rasterise` had. ``edges``: ``Edges.of(faces)``, to be made once where the
+    same faces are drawn often. Differentiable by the image and, through the silhouettes, by the points.
+    """
+    edges = Edges.of(faces.to(points.device)) if edges is None else edges
+    return antialiasing.blend(
+        image, fragments.triangles, fragments.depths, points, edges, faces.to(points.device), intrinsics, near
+    )
 
 
 def backend(*tensors: Tensor) -> ModuleType | None:

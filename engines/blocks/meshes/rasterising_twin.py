@@ -58,12 +58,16 @@ def interpolate(
     corners = faces.long()[flat[places].long()]
     if attributes.dim() == 3:
         per_view = triangles.shape[1] * triangles.shape[2]
-        found = attributes[torch.div(places, per_view, rounding_mode="floor")[:, None], corners]
-    else:
-        found = attributes[corners]
+        corners = corners + len(attributes[0]) * torch.div(places, per_view, rounding_mode="floor")[:, None]
+    found = _rows(attributes.reshape(-1, attributes.shape[-1]), corners)
     values = (barycentrics.reshape(-1, 3)[places, :, None] * found).sum(1)
     count = len(flat) if pixels is None else len(pixels)
     return values.new_zeros(count, attributes.shape[-1]).index_put((rows,), values)
+
+
+def _rows(values: Tensor, which: Tensor) -> Tensor:
+    """``values[which]`` whose derivative is summed in a fixed order; that of indexing is not, with several threads."""
+    return torch.nn.functional.embedding(which, values)
 
 
 def _seen(points: Tensor, faces: Tensor, lens: Tensor, width: int, height: int, near: float) -> Tensor:
@@ -143,7 +147,7 @@ def _coordinates(points: Tensor, faces: Tensor, intrinsics: Tensor, triangles: T
     row = torch.div(places, width, rounding_mode="floor") % height
     lens = intrinsics.to(points)[view]
     d = (torch.stack([places % width, row], dim=1).to(points) + 0.5 - lens[:, 2:]) / lens[:, :2]
-    corners = points[view[:, None], faces.long()[flat[places].long()]]
+    corners = _rows(points.reshape(-1, 3), faces.long()[flat[places].long()] + points.shape[1] * view[:, None])
     z = corners[..., 2]
     q = corners[..., :2] - z[..., None] * d[:, None]
     after, before = q.roll(-1, 1), q.roll(-2, 1)
