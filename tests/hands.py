@@ -23,6 +23,12 @@ def template(**changes) -> RiggedTemplate:
     return RiggedTemplate(**(given | changes))
 
 
+def poses(**changes) -> PoseSequence:
+    draw = np.random.default_rng(5)
+    given = {"translations": draw.normal(size=(4, 3)), "scales": draw.uniform(0.5, 2, 4), "rate": 30.0}
+    return PoseSequence.of(draw.normal(size=(4, 3, 3)), NAMES, **(given | changes))
+
+
 def capture(**changes) -> HandCapture:
     pixels = [np.zeros((2, 3, 3), np.uint8)] * 3
     cameras = {"world_to_camera": np.tile(np.eye(4), (3, 1, 1)), "intrinsics": np.tile([2.0, 2, 1.5, 1], (3, 1))}

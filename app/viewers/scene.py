@@ -20,6 +20,7 @@ from app.viewers import (
     scene_bar,
     scene_picture,
     scene_state,
+    template_layer,  # noqa: F401 - another
 )
 from app.viewers import layers as kinds
 from app.viewers.box_tool import BoxTool, Host

@@ -81,6 +81,10 @@ class RiggedTemplate(Artifact):
         return float(np.abs(self.weights.sum(1) - 1).max(initial=0))
 
     @property
+    def length_unit(self) -> str:
+        return "m"
+
+    @property
     def mesh(self) -> Mesh:
         """The surface at rest."""
         return Mesh(vertices=self.vertices, faces=self.faces, colors=self.colors, unit="m", name=self.name)

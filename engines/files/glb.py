@@ -149,13 +149,13 @@ class _Scene:
             self.corners += len(order) + len(local)
             if self.corners > MOST_CORNERS:
                 raise guard.refuse(self.path, "is too large.", "Its scene has more than 100 million corners.")
-            faces = checked_faces(self.path, _triangles(order, mode), len(local))
+            faces = checked_faces(self.path, triangles_of(order, mode), len(local))
             with np.errstate(all="ignore"):
                 vertices = local @ matrix[:3, :3].T + matrix[:3, 3]
             finite(self.path, vertices)
             if np.linalg.det(matrix[:3, :3]) < 0:
                 faces = faces[:, ::-1]  # a mirror turns faces inside out
-            normals, colors = self.normals(attributes, matrix, len(local)), self.colors(attributes)
+            normals, colors = self.normals(attributes, matrix, len(local)), colors_of(self.arrays, attributes)
             material = primitive.get("material")
             places = gltf_materials.places(self.document, self.arrays, attributes, material, len(local))
             uv = None if places is None else places[faces]
@@ -173,17 +173,19 @@ class _Scene:
         off = (lengths > 0) & (np.abs(lengths - 1) > 1e-5)  # unit normals keep their bits
         return np.asarray(normals / np.where(off, lengths, 1), dtype=np.float32)
 
-    def colors(self, attributes: dict[str, int]) -> np.ndarray | None:
-        if "COLOR_0" not in attributes:
-            return None
-        values = self.arrays.raw(attributes["COLOR_0"], None)
-        scale = {"f": 255.0, "u": 255.0 / np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0}
-        rgba = np.full((len(values), 4), 255.0)
-        rgba[:, : values.shape[1]] = np.nan_to_num(values.astype(np.float64)) * scale.get(values.dtype.kind, 1.0)
-        return rgba.clip(0, 255).round().astype(np.uint8)
+
+def colors_of(arrays: Arrays, attributes: dict[str, int]) -> np.ndarray | None:
+    """(V, 4) uint8 of a primitive, or None where it has none."""
+    if "COLOR_0" not in attributes:
+        return None
+    values = arrays.raw(attributes["COLOR_0"], None)
+    scale = {"f": 255.0, "u": 255.0 / np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1.0}
+    rgba = np.full((len(values), 4), 255.0)
+    rgba[:, : values.shape[1]] = np.nan_to_num(values.astype(np.float64)) * scale.get(values.dtype.kind, 1.0)
+    return rgba.clip(0, 255).round().astype(np.uint8)
 
 
-def _triangles(order: np.ndarray, mode: int) -> np.ndarray:
+def triangles_of(order: np.ndarray, mode: int) -> np.ndarray:
     """(F, 3) from a list (mode 4), a strip (5) or a fan (6) of corners."""
     if mode == 4:
         return order[: len(order) // 3 * 3].reshape(-1, 3)

@@ -24,10 +24,14 @@ from engines.data import (
     ElasticBody,
     GaussianCloud,
     GridField,
+    HandAvatar,
+    HandCapture,
     MeshField,
     Model,
     Photos,
     PhotoSet,
+    PoseSequence,
+    RiggedTemplate,
     SampledField,
     Solution,
     SpectrumTable,
@@ -61,7 +65,19 @@ SETTINGS: dict[type[Artifact], dict[str, type]] = {
 }
 """What they have besides arrays, unit and names."""
 DECLARED: dict[str, type[Artifact]] = {
-    k.__name__: k for k in (SampledField, MeshField, ElasticBody, Solution, Trajectory, SpectrumTable)
+    k.__name__: k
+    for k in (
+        SampledField,
+        MeshField,
+        ElasticBody,
+        Solution,
+        Trajectory,
+        SpectrumTable,
+        RiggedTemplate,
+        PoseSequence,
+        HandCapture,
+        HandAvatar,
+    )
 }
 """Types whose settings and nested artifacts follow from their declaration."""
 

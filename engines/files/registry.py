@@ -7,7 +7,7 @@ import fnmatch
 import inspect
 import os
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +81,20 @@ class Writer:
     def files(self, path: Path, arrays: Collection[str]) -> tuple[Path, ...]:
         """The files that are written, or replaced, at ``path``."""
         return (path, *self.beside(path, arrays))
+
+
+class Question(UserError):  # noqa: N818 - it is one
+    """A file can be read in more than one way, and nothing in it says which.
+
+    ``answers`` are words for each way and the options that choose it, the likeliest first.
+    """
+
+    def __init__(self, what: str, why: str, mend: str, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__(what, why, mend)
+        self.answers = answers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.why, self.mend, self.answers)
 
 
 class NoOptions(Params):

@@ -36,6 +36,7 @@ from engines.data import (
     Video,
     Volume,
 )
+from tests import hands
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "slices"  # real files, where they are
 
@@ -347,7 +348,8 @@ def spectrum() -> SpectrumTable:
 
 FIELDS = (flow, steady, profile, body, plate, elastic, problem, solution, trajectory, spectrum)
 EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
-MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS)}
+HANDS = (hands.template, hands.poses, hands.capture, hands.avatar)
+MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS, *HANDS)}
 
 
 def _holds_arrays(value: object) -> bool:

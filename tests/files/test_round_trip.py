@@ -62,6 +62,7 @@ CASES = [
     ("spectrum", ".npz", ()),
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
+    *((maker.__name__, ".npz", ()) for maker in made.HANDS),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files
     ("gaussians", ".glb", ("quaternions", "opacity_logits")),
     ("gaussians", ".gltf", ("quaternions", "opacity_logits")),

@@ -430,3 +430,17 @@ def test_colour_bars_stand_clear_of_the_layer_panel_when_it_grows(show):
     assert right > 0 or free <= scene.stage.height() - scene.panel.geometry().bottom()
     (bar,) = scene.colour_bars()
     assert bar.unit == "mm"
+
+
+def test_a_template_shows_its_bones_and_the_share_of_each_joint(show):
+    from tests.hands import template
+
+    scene = show("scene")
+    scene.show_artifacts([Shown("h", "Hand", template())])
+    scene.frame()
+    layer, before = scene.layers["h"], grab(scene)
+    assert [title for _, title in layer.colourings()][1:] == ["Share of wrist", "Share of index1", "Share of index2"]
+    scene.set_style("h", replace(layer.style, by="index1", opacity=1.0))
+    assert different(before, grab(scene)) > 0.02
+    scene.show_artifacts([Shown("h", "Hand", template(joints=np.arange(9.0).reshape(3, 3) / 9))])
+    assert layer.bones.mapper.GetInput().GetPoint(2) == pytest.approx((6 / 9, 7 / 9, 8 / 9))
