@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from app import theme
 from app.viewers import overlay, splat_ink
 from app.viewers.path_shapes import EDGES, frusta, frustum_depth
-from app.viewers.splat_camera import camera_of
+from app.viewers.pinhole import camera_of
 from engines.blocks.cameras import Camera
 
 if TYPE_CHECKING:

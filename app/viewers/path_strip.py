@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QS
 from app import theme
 from app.viewers.path_edit import KeyView, PathEdit
 from app.viewers.path_links import wishes
-from app.viewers.splat_camera import camera_of, pose_of
+from app.viewers.pinhole import camera_of, pose_of
 from app.viewers.timeline import Clock, Timeline, seconds_text
 from app.viewers.toolbar import ViewBar, on_key
 from engines.blocks.camera_paths import Track

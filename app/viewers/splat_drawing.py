@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.viewers import splat_picture
 from app.viewers.live_evaluator import LiveEvaluator
-from app.viewers.splat_pace import Pace
+from app.viewers.pace import Pace
 from app.viewers.splat_render import Frame, Request, SplatRenderer, compose
 
 if TYPE_CHECKING:

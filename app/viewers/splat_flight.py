@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QTimer
 
 from app.viewers.camera import Pose
-from app.viewers.splat_camera import between, pose_of
+from app.viewers.pinhole import between, pose_of
 from engines.blocks.cameras import Camera
 
 if TYPE_CHECKING:

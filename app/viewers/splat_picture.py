@@ -16,7 +16,7 @@ from app.viewers import overlay, splat_ink
 from app.viewers.camera import Pose
 from app.viewers.colour_maps import rgb
 from app.viewers.framing import Room
-from app.viewers.splat_camera import camera_of, seen_at
+from app.viewers.pinhole import camera_of, seen_at
 from app.viewers.splat_render import Blend, Frame, Request, compose
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import torch
 from app.viewers import colour_maps
 from app.viewers.camera import Pose
 from app.viewers.live_evaluator import Stale
-from app.viewers.splat_camera import LENS, camera_of
+from app.viewers.pinhole import LENS, camera_of
 from app.viewers.splat_edit import Follower, PartEdit, Posed, drawn_over
 from engines.blocks.splatting import Gaussians, Projection, project, rasterise, without_fast_renderer
 from engines.blocks.splatting.bound_gaussians import to_cloud

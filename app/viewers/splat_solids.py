@@ -23,9 +23,9 @@ from app.viewers.camera import Pose
 from app.viewers.layer import Layer
 from app.viewers.photos_grid import all_thumbnails
 from app.viewers.photos_layer import THUMB, PhotosLayer
+from app.viewers.pinhole import FLAT, LENS
 from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
-from app.viewers.splat_camera import FLAT, LENS
 from app.viewers.splat_render import Surfaces
 
 LIGHTS = ((-0.5, 0.6, 1.0, 0.82), (0.9, -0.3, 0.6, 0.34), (0.0, 0.1, 1.2, 0.18))

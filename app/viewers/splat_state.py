@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from app.viewers.camera import Pose
-from app.viewers.splat_camera import LENS
+from app.viewers.pinhole import LENS
 
 if TYPE_CHECKING:
     from app.viewers.splat_view import SplatView

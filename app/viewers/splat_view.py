@@ -1,6 +1,6 @@
 """Clouds of Gaussians, drawn by our own rasteriser on a thread of its own.
 
-While the camera moves, pictures are coarse enough to keep coming (:class:`~app.viewers.splat_pace.Pace`); when it
+While the camera moves, pictures are coarse enough to keep coming (:class:`~app.viewers.pace.Pace`); when it
 stands still, one of full detail follows. Meshes, points, slices and photos can be shown in the same space.
 """
 
@@ -25,10 +25,10 @@ from app.viewers.framing import Framing, Room
 from app.viewers.layer import Style
 from app.viewers.overlay import ColourBar
 from app.viewers.path_strip import PathStrip
+from app.viewers.picture_canvas import PictureCanvas
+from app.viewers.pinhole import LENS, ray_at, seen_at
 from app.viewers.plotting import pixels
 from app.viewers.registry import Shown
-from app.viewers.splat_camera import LENS, ray_at, seen_at
-from app.viewers.splat_canvas import SplatCanvas
 from app.viewers.splat_drawing import Drawing
 from app.viewers.splat_editing import Editing
 from app.viewers.splat_flight import Flight
@@ -86,7 +86,7 @@ class SplatView(QWidget):
         column.setSpacing(0)
         self.bar = ViewBar(self)
         column.addWidget(self.bar)
-        self.canvas = SplatCanvas(self, self._paint_above)
+        self.canvas = PictureCanvas(self, self._paint_above, "splat-canvas", "Splat view")
         self.stage = self.canvas
         """What a picture as on screen is as large as."""
         column.addWidget(self.canvas, 1)

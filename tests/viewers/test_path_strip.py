@@ -6,8 +6,8 @@ from PySide6.QtCore import QPoint, Qt
 
 from app.viewers.path_edit import KeyView, PathEdit
 from app.viewers.path_links import wishes
+from app.viewers.pinhole import camera_of
 from app.viewers.registry import Shown
-from app.viewers.splat_camera import camera_of
 from engines.blocks.camera_routes import orbit
 from engines.blocks.cameras import look_at
 from engines.data import CameraPath

@@ -16,9 +16,9 @@ from app.viewers import splat_links
 from app.viewers.camera import DEFAULT
 from app.viewers.links import CameraLink
 from app.viewers.live_evaluator import LiveEvaluator, Stale
+from app.viewers.pace import LEVELS, Pace
+from app.viewers.pinhole import LENS, between, camera_of, pose_of
 from app.viewers.registry import Shown, create, viewers_for
-from app.viewers.splat_camera import LENS, between, camera_of, pose_of
-from app.viewers.splat_pace import LEVELS, Pace
 from app.viewers.splat_render import Look, Request, SplatRenderer, Surfaces, prepare
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.splatting import Gaussians, render

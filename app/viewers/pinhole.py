@@ -1,4 +1,4 @@
-"""Between the camera of a 3D view (:class:`~app.viewers.camera.Pose`) and a pinhole camera for splats.
+"""Between the camera of a 3D view (:class:`~app.viewers.camera.Pose`) and a pinhole camera.
 
 ``lens`` is the tangent of half the angle from bottom to top. The pose says what is seen at the focus and how large;
 the lens says from how far away. So views with different lenses can be linked, and a flat picture is one from very far.

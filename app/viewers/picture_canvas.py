@@ -1,4 +1,4 @@
-"""The surface that splats are shown on: navigation as in every 3D view, and the latest picture.
+"""A surface for pictures that are drawn elsewhere: navigation as in every 3D view, and the latest picture.
 
 :class:`app.viewers.canvas.Canvas` draws by VTK and is no base for this: here a picture comes from elsewhere whenever it
 is ready.
@@ -19,17 +19,18 @@ from app.viewers.navigation import STILL_AFTER_MS
 from app.viewers.tool import Tool
 
 
-class SplatCanvas(QWidget):
+class PictureCanvas(QWidget):
     moved = Signal()
     """The camera changed, by whatever cause."""
     moving_changed = Signal(bool)
     double_clicked = Signal(QPointF)
     resized = Signal()
 
-    def __init__(self, parent: QWidget, paint_above: Callable[[QPainter, QSizeF], None]) -> None:
+    def __init__(self, parent: QWidget, paint_above: Callable[[QPainter, QSizeF], None], name: str, title: str) -> None:
+        """``title`` is what assistive technology calls it."""
         super().__init__(parent)
-        self.setObjectName("splat-canvas")
-        self.setAccessibleName("Splat view")
+        self.setObjectName(name)
+        self.setAccessibleName(title)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.is_closed = False
