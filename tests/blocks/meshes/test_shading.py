@@ -74,11 +74,8 @@ def test_a_lamp_lights_what_faces_it():
     exact = ambient + np.maximum(n @ towards / 5, 0)[:, None] * colour
     assert np.abs((light - exact) / colour).max() < 0.1
     points, weights = sphere(60)  # the best of all quadratics: what is left is orthogonal to each of them
-    left = (
-        np.maximum(points @ towards / 5, 0)
-        - (harmonics(torch.from_numpy(points)).numpy() @ lamp(towards, colour, 0 * ambient))[:, 0]
-    )
     basis = harmonics(torch.from_numpy(points)).numpy()
+    left = np.maximum(points @ towards / 5, 0) - basis @ lamp(towards, colour, 0 * ambient)[:, 0]
     assert np.abs((basis * weights[:, None]).T @ left).max() < 1e-3
 
 
