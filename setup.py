@@ -1,4 +1,4 @@
-"""The compiled parts: rasterisers for the CPU. Where no compiler is at hand their plain twins are used."""
+"""The compiled parts, for the CPU. Where no compiler is at hand their plain twins are used."""
 
 import sys
 
@@ -12,6 +12,8 @@ COMPILE = {
 FAST = ["/fp:fast"] if sys.platform == "win32" else ["-ffast-math"]
 # Meshes: two triangles at one edge have to round alike.
 EXACT = ["/fp:precise"] if sys.platform == "win32" else ["-ffp-contract=off"]
+# Activations: loops with choices become vectors only if nobody waits for signals of faults.
+QUIET = ["/fp:precise"] if sys.platform == "win32" else ["-fno-trapping-math", "-ffp-contract=fast"]
 LINK = {"win32": [], "darwin": []}.get(sys.platform, ["-fopenmp"])
 
 setup(
@@ -24,6 +26,6 @@ setup(
             extra_link_args=LINK,
             optional=True,
         )
-        for package, rounding in (("splatting", FAST), ("meshes", EXACT))
+        for package, rounding in (("activations", QUIET), ("splatting", FAST), ("meshes", EXACT))
     ]
 )
