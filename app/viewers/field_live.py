@@ -17,6 +17,7 @@ from app.viewers.field_sources import FieldSource
 from app.viewers.field_values import Plane, Quantity
 from app.viewers.live_evaluator import LiveEvaluator, Stale
 from app.viewers.registry import Shown
+from engines.blocks.pde.grids import tensor_points, velocity
 from engines.data import SampledField, Solution, Trajectory
 
 TIMES = 101
@@ -101,7 +102,7 @@ class Sampler:
         import torch
 
         domain = self.domain
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, domain.dimensions)
+        grid = tensor_points(axes)
         points = np.zeros((len(grid), domain.count))
         points[:, list(domain.columns)] = grid
         for column, value in domain.inner:
@@ -119,7 +120,7 @@ class Sampler:
             values = np.concatenate(parts).reshape(*shape, -1)
             found.append(np.moveaxis(values, -1, 0))
         names = domain.components
-        vectors = field_values.vectors_of(names, domain.dimensions)
+        vectors = velocity(names, domain.dimensions)
         return SampledField.of(
             np.stack(found), *axes, times=times, components=names, vectors=vectors,
             coordinates=(*domain.names, "y", "z")[: max(3, len(domain.names))], time_name=domain.time_name,
@@ -142,7 +143,7 @@ class LiveSource(FieldSource):
         self.domain = domain_of(artifact)
         self.dimensions, self.times = self.domain.dimensions, self.domain.times
         self.time_name, self.coordinates = self.domain.time_name, (*self.domain.names, "x", "y", "z")
-        self.vectors = field_values.vectors_of(self.domain.components, self.dimensions)
+        self.vectors = velocity(self.domain.components, self.dimensions)
         self.quantities = field_values.quantities(self.domain.components, self.vectors, self.dimensions)
         self.note = COMPUTING
         self._survey: SampledField | None = None

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.viewers import field_values
 from app.viewers.field_values import Plane, Quantity
 from app.viewers.registry import Shown
+from engines.blocks.pde.grids import velocity
 from engines.data import SampledField, Solution, Trajectory
 
 _serials = itertools.count()
@@ -85,7 +86,7 @@ class GridSource(FieldSource):
         self.dimensions, self.times = field.dimensions, field.times
         self.time_name, self.time_unit = field.time_name, field.time_unit
         self.unit, self.length_unit = field.unit, field.length_unit
-        self.vectors = field.vectors or field_values.vectors_of(field.components, field.dimensions)
+        self.vectors = field.vectors or velocity(field.components, field.dimensions)
         self.coordinates = field.coordinates
         # Differences need neighbours along each axis of the vector.
         rich = min(field.shape, default=1) > 1

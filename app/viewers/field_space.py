@@ -15,6 +15,7 @@ from app.viewers.layer import Drawn, Style
 from app.viewers.layers import IsosurfaceLayer
 from app.viewers.registry import Shown
 from app.viewers.surfaces import Surface
+from engines.blocks.pde.grids import velocity
 from engines.data import GridField, SampledField
 
 SPACE_NODES, HASTY_NODES = 128**3, 64**3
@@ -52,7 +53,7 @@ class SpaceLayer(IsosurfaceLayer):
         found = ["quantity", *super().uses]
         if self.style.planes:
             found = ["quantity", "opacity"]
-        arrows = ("arrows",) if self.field.vectors or field_values.vectors_of(self.field.components, 3) else ()
+        arrows = ("arrows",) if self.field.vectors or velocity(self.field.components, 3) else ()
         return (*found, *arrows, "planes", *(("cuts",) if self.style.planes else ()))
 
     @property
@@ -171,6 +172,14 @@ class SpaceLayer(IsosurfaceLayer):
 
     # ---- planes ---
     @property
+    def cuts(self) -> list[float]:
+        """Where the planes across each axis lie."""
+        grid, shares = self.artifact, (self.style.cut_x, self.style.cut_y, self.style.cut_z)
+        places = [round(share * (count - 1)) for share, count in zip(shares, grid.values.shape, strict=True)]
+        steps = grid.origin / grid.spacing + np.array(places)  # rounded: a plane through zero lies at zero
+        return [float(v) for v in steps.round(9) * grid.spacing]
+
+    @property
     def is_cloud(self) -> bool:
         return super().is_cloud and not self.style.planes
 
@@ -181,7 +190,7 @@ class SpaceLayer(IsosurfaceLayer):
     def _draw_arrows(self) -> None:
         """From an even choice of nodes, along the first vector of the field."""
         field = self.field
-        vectors = field.vectors or field_values.vectors_of(field.components, 3)
+        vectors = field.vectors or velocity(field.components, 3)
         if not self.style.arrows or not vectors or len(vectors[0]) != 4:
             self.flow.give(surfaces.poly_data(np.zeros((0, 3))), {})
             return

@@ -14,8 +14,6 @@ from engines.data import SampledField
 
 IN_PLANE = ((1, 2), (0, 2), (0, 1))
 """For a cut across axis 0, 1, 2: the axes to the right and upwards."""
-FLOWS = (("u", "v", "w"), ("u", "v"), ("ux", "uy", "uz"), ("ux", "uy"), ("u1", "u2", "u3"), ("u1", "u2"))
-"""Components of these names are taken to be the parts of a velocity."""
 SOME = 400_000
 """Values that are looked at, evenly spread, to choose a range of colours."""
 
@@ -32,12 +30,6 @@ class Quantity:
     @property
     def is_derivative(self) -> bool:
         return self.kind in ("vorticity", "divergence")
-
-
-def vectors_of(components: Sequence[str], dimensions: int) -> tuple[tuple[str, ...], ...]:
-    """The vector that the names of components speak of, where nobody has said that there is one."""
-    found = next((parts for parts in FLOWS if len(parts) == dimensions and set(parts) <= set(components)), None)
-    return (("velocity", *found),) if found is not None and dimensions > 1 else ()
 
 
 def quantities(

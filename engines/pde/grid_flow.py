@@ -19,6 +19,7 @@ import torch
 from scipy.fft import dctn, dstn, idctn, idstn
 from scipy.ndimage import map_coordinates
 
+from engines.blocks.pde.grids import tensor_points
 from engines.core import Example, Param, Params, Run, method
 from engines.data import Curve, SampledField
 from engines.pde.flow_scenes import Scene, flow_of
@@ -130,7 +131,7 @@ def grid_flow(
     side = (flow.upper[0] - flow.lower[0], flow.upper[1] - flow.lower[1])
     box, spacing = Box(params.cells, side), np.array(side) / params.cells
     axes = [low + h * (np.arange(params.cells) + 0.5) for low, h in zip(flow.lower, spacing, strict=True)]
-    points = torch.tensor(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2))
+    points = torch.from_numpy(tensor_points(axes))
     first = flow.velocity(points).T.double().numpy().reshape(2, params.cells, params.cells)
     u = box.project(first)
     kept, energies, errors = [u], [], []

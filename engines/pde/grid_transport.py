@@ -53,7 +53,7 @@ class GridTransportParams(Params):
 @dataclass(frozen=True)
 class Carried:
     field: Annotated[SampledField, "values on the grid at all times"]
-    error: Annotated[SampledField | None, "distance from the exact solution, where it is known"]
+    error: Annotated[SampledField | None, "the field minus the exact solution, where it is known"]
     accuracy: Annotated[Curve, "largest value and errors over time"]
 
 
@@ -201,8 +201,8 @@ def grid_transport(
     wrong = None
     if line.exact is not None:
         exact = np.stack([line.exact(x, float(t)) for t in times])
-        apart = np.abs(np.stack(kept) - exact)
-        figures |= {"mean error": apart.mean(1), "largest error": apart.max(1)}
+        apart = np.stack(kept) - exact
+        figures |= {"mean error": np.abs(apart).mean(1), "largest error": np.abs(apart).max(1)}
         wrong = field.replace(values=apart[:, None, :, None, None], name=f"{field.name}, error")
     curve = Curve(x=times, series=figures, x_label="time", y_label="figures", name="Figures over time")
     return Carried(field, wrong, curve)

@@ -19,9 +19,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from engines.blocks.pde.comparison import exact_field
 from engines.blocks.pde.equations import Compiled, compile_problem
 from engines.blocks.pde.evolution import Evolution
+from engines.blocks.pde.field_metrics import difference
 from engines.blocks.pde.fitting import StopRule, SubProblem
+from engines.blocks.pde.grids import three
 from engines.blocks.pde.siren import SirenShape
 from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper, check_first_fit
 from engines.core import Artifact, Example, Paper, Param, Params, Run, UserError, method
@@ -89,7 +92,7 @@ class InsrParams(Params):
 class Marched:
     field: Annotated[SampledField, "the unknowns at all times, on a grid"]
     trajectory: Annotated[Trajectory, "the network of each time"]
-    error: Annotated[SampledField | None, "distance from the exact solution, where it is known"]
+    error: Annotated[SampledField | None, "the field minus the exact solution, where it is known"]
     accuracy: Annotated[Curve, "figures over time"]
     effort: Annotated[Curve, "loss and iterations of each step"]
 
@@ -267,18 +270,15 @@ def sampled(evolution: Evolution, history: History, times: np.ndarray, resolutio
     compiled = evolution.compiled
     return SampledField.of(
         stack.astype(np.float32), *axes, times=times[: len(values)], components=compiled.unknowns,
-        coordinates=(*evolution.names, "x", "y", "z")[:3] if len(evolution.names) < 3 else evolution.names,
+        coordinates=three(evolution.names),
         time_name=compiled.problem.time, name=f"{compiled.problem.name or 'Problem'}, solved",
     )  # fmt: skip
 
 
 def error_of(evolution: Evolution, field: SampledField) -> SampledField:
-    points = evolution.grid(len(field.x)).double().cpu()
-    rows = []
-    for time, values in zip(field.times, field.values, strict=True):
-        exact = evolution.exact(points, float(time)).T.numpy().reshape(values.shape)
-        rows.append(np.abs(values - exact).astype(np.float32))
-    return field.replace(values=np.stack(rows), name=f"{field.name}, error")
+    exact = exact_field(field, evolution.compiled)
+    assert exact is not None
+    return difference(field, exact.replace(values=exact.values.astype(np.float32))).replace(name=f"{field.name}, error")
 
 
 __all__ = ["INSR", "InsrParams", "Marched", "advection", "effort", "heat", "insr", "memory"]

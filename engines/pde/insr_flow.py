@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.pde.fitting import StopRule, SubProblem
+from engines.blocks.pde.grids import tensor_points
 from engines.blocks.pde.siren import SirenShape, jets, laplacian, values
 from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper, check_first_fit
 from engines.core import Artifact, Example, Param, Params, Run, method
@@ -112,8 +113,7 @@ class Splitting:
 
     def grid(self, nodes: int) -> Tensor:
         """(N, 2)."""
-        x, y = np.meshgrid(*self.axes(nodes), indexing="ij")
-        return torch.tensor(np.stack([x, y], -1).reshape(-1, 2), dtype=torch.float32, device=self.run.device)
+        return torch.tensor(tensor_points(self.axes(nodes)), dtype=torch.float32, device=self.run.device)
 
     def draw(self) -> tuple[Tensor, Tensor]:
         """Points inside (N, 2), and points at the walls: (2, B, 2), those where x is at an end and those where y is."""
@@ -203,9 +203,7 @@ def sampled(splitting: Splitting, history: History, resolution: int) -> SampledF
 
 
 def error_of(flow: Flow, field: SampledField) -> SampledField:
-    points = torch.tensor(
-        np.stack(np.meshgrid(field.x, field.y, indexing="ij"), -1).reshape(-1, 2), dtype=torch.float32
-    )
+    points = torch.tensor(tensor_points(field.axes), dtype=torch.float32)
     exact = flow.velocity(points).T.numpy().reshape(2, len(field.x), len(field.y), 1)
     apart = np.linalg.norm(field.values[:, :2] - exact, axis=1, keepdims=True)
     return field.replace(values=apart, components=("error",), vectors=(), name=f"{field.name}, error")

@@ -30,9 +30,10 @@ from torch import Tensor
 from engines.blocks.pde import gaussian_sums
 from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.equations import Compiled, compile_problem
+from engines.blocks.pde.grids import even_grid
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
 from engines.blocks.pde.residual_loss import COEFFICIENTS, LossSettings, ResidualLoss, residual_scale
-from engines.blocks.pde.sampled_solution import Truth, difference, grid, sampled, titled, truth
+from engines.blocks.pde.sampled_solution import Truth, error_of, sampled, titled, truth
 from engines.blocks.pde.training import Optimiser, Schedule
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import GaussianFeatures, Problem, SampledField, Solution, Table
@@ -256,12 +257,12 @@ def _phase(
     measurements: Table | None, share: float | None = None,
 ) -> Phase:  # fmt: skip
     split = network.layout.split
-    axes = grid(compiled, SHOWN_NODES[len(compiled.coordinates)], 11)
+    axes = even_grid(compiled.problem, SHOWN_NODES[len(compiled.coordinates)], 11)
 
     def look(flat: Tensor) -> dict[str, Artifact]:
         parts = split(flat)
         evaluate = torch.no_grad()(network.evaluate(parts))
-        shown: dict[str, Artifact] = {"field": sampled(evaluate, compiled, axes, flat.new_zeros(0), "field")}
+        shown: dict[str, Artifact] = {"field": sampled(evaluate, compiled.problem, axes, flat.new_zeros(0), "field")}
         if isinstance(network, PigNetwork):
             shown["gaussians"] = network.cloud(parts, compiled.problem, "gaussians")
         return shown
@@ -276,7 +277,7 @@ def _result(
 ) -> PigSolution:  # fmt: skip
     parts = network.layout.split(flat)
     evaluate = torch.no_grad()(network.evaluate(parts))
-    axes = grid(compiled, params.nodes, params.times)
+    axes = even_grid(compiled.problem, params.nodes, params.times)
     weights = network.layout.arrays(flat)
     cloud, form = None, "separable-gaussian-features"
     if isinstance(network, PigNetwork):
@@ -295,9 +296,9 @@ def _result(
     found = weights.get(COEFFICIENTS)
     return PigSolution(
         solution=solution,
-        field=sampled(evaluate, compiled, axes, flat.new_zeros(0), titled(compiled.problem, "field")),
+        field=sampled(evaluate, compiled.problem, axes, flat.new_zeros(0), titled(compiled.problem, "field")),
         gaussians=cloud,
-        error=None if known is None else difference(evaluate, known, compiled, titled(compiled.problem, "error")),
+        error=None if known is None else error_of(evaluate, known, compiled.problem, titled(compiled.problem, "error")),
         coefficients=None if found is None else estimates(compiled, found),
         scores=scores(progress, len(flat)),
     )
@@ -308,9 +309,9 @@ def estimates(compiled: Compiled, found: np.ndarray) -> Table:
     estimated = compiled.problem.estimated
     return Table(
         columns={
-            "coefficient": np.array(list(estimated)),
-            "first guess": np.array(list(estimated.values()), float),
-            "estimate": found.astype(float),
+            "Coefficient": np.array(list(estimated)),
+            "First guess": np.array(list(estimated.values()), float),
+            "Estimate": found.astype(float),
         },
         name=titled(compiled.problem, "coefficients"),
     )

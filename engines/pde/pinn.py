@@ -21,10 +21,11 @@ from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
 from engines.blocks.pde.equations import compile_problem
 from engines.blocks.pde.forms import Evaluate, form
+from engines.blocks.pde.grids import even_grid
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
 from engines.blocks.pde.residual_loss import COEFFICIENTS, LossSettings, ResidualLoss, residual_scale
-from engines.blocks.pde.sampled_solution import difference, grid, sampled, titled, truth
+from engines.blocks.pde.sampled_solution import error_of, sampled, titled, truth
 from engines.blocks.pde.training import Optimiser, Schedule
 from engines.core import Artifact, Example, Paper, Param, Params, Run, method
 from engines.data import Problem, SampledField, Solution, Table
@@ -196,10 +197,10 @@ def pinn(
     )  # fmt: skip
     rate = params.learning_rate, params.decay
     schedule = Schedule(params.optimiser, params.steps, *rate, 2000, seconds=params.seconds)
-    split, seen = network.layout.split, grid(compiled, SHOWN_NODES[len(compiled.coordinates)], 11)
+    split, seen = network.layout.split, even_grid(compiled.problem, SHOWN_NODES[len(compiled.coordinates)], 11)
 
     def look(flat: Tensor) -> dict[str, Artifact]:
-        return {"field": sampled(torch.no_grad()(network.evaluate(split(flat))), compiled, seen, like, "field")}
+        return {"field": sampled(torch.no_grad()(network.evaluate(split(flat))), problem, seen, like, "field")}
 
     loss = ResidualLoss(compiled, network, run, settings, measurements)
     phase = Phase("Training", loss, schedule, lambda flat: network.evaluate(split(flat)), look, axes=seen)
@@ -208,7 +209,7 @@ def pinn(
     flat = train(run, phase, flat, progress, known, saved)
     evaluate = torch.no_grad()(network.evaluate(split(flat)))
     weights = network.layout.arrays(flat)
-    found = weights.get(COEFFICIENTS)
+    found, axes = weights.get(COEFFICIENTS), even_grid(problem, params.nodes, params.times)
     return PinnSolution(
         solution=Solution(
             problem=problem,
@@ -217,8 +218,8 @@ def pinn(
             config=json.dumps(asdict(shape)),
             name=titled(problem, "solution"),
         ),
-        field=sampled(evaluate, compiled, grid(compiled, params.nodes, params.times), like, titled(problem, "field")),
-        error=None if known is None else difference(evaluate, known, compiled, titled(problem, "error")),
+        field=sampled(evaluate, problem, axes, like, titled(problem, "field")),
+        error=None if known is None else error_of(evaluate, known, problem, titled(problem, "error")),
         coefficients=None if found is None else estimates(compiled, found),
         scores=scores(progress, len(flat)),
     )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.pde.equations import Compiled, Formula, Index
-from engines.blocks.pde.tensor_grid import tensor_points
+from engines.blocks.pde.grids import tensor_points
 from engines.core import Run, UserError
 
 ROOTS = 32
@@ -36,11 +36,11 @@ class FourierFlow:
         self.shape, device = counts, run.device
         lengths = [float(compiled.upper[i] - compiled.lower[i]) for i in self.space]
         nodes = [
-            float(compiled.lower[i]) + length / n * torch.arange(n, dtype=torch.float64, device=device)
+            float(compiled.lower[i]) + length / n * np.arange(n)
             for i, n, length in zip(self.space, counts, lengths, strict=True)
         ]
         self.points = torch.zeros(math.prod(counts), len(compiled.coordinates), dtype=torch.float64, device=device)
-        self.points[:, self.space] = tensor_points(nodes)
+        self.points[:, self.space] = torch.from_numpy(tensor_points(nodes)).to(device)
         numbers = [
             torch.fft.fftfreq(n, length / n, dtype=torch.float64, device=device) * 2 * math.pi
             for n, length in zip(counts, lengths, strict=True)

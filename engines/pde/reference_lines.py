@@ -23,7 +23,7 @@ from engines.blocks.pde.conditions import Condition
 from engines.blocks.pde.differentiation import finite_differences, on_grid
 from engines.blocks.pde.equations import Compiled, Formula, Index, compile_problem
 from engines.blocks.pde.field_metrics import difference, score_table
-from engines.blocks.pde.tensor_grid import as_field, tensor_points
+from engines.blocks.pde.grids import as_field, tensor_points
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Problem
 from engines.pde.reference_chebyshev import per_axis
@@ -176,7 +176,7 @@ def _result(compiled: Compiled, values: np.ndarray, times: np.ndarray) -> Refere
     field = as_field(compiled.problem, axes, values, "Solution")
     if not compiled.has_exact:
         return ReferenceSolution(field, None, None)
-    truth = compiled.exact(tensor_points([torch.from_numpy(a) for a in axes]))
+    truth = compiled.exact(torch.from_numpy(tensor_points(axes)))
     assert truth is not None
     exact = as_field(compiled.problem, axes, truth.T.reshape(values.shape).numpy())
     return ReferenceSolution(field, score_table(field, exact), difference(field, exact))
@@ -203,7 +203,7 @@ class Lines:
             finite_differences(n, *end, compiled.periodic[i]) for n, end, i in zip(counts, ends, space, strict=True)
         ]
         self.shape = tuple(len(axis.nodes) for axis in self.axes)
-        places = tensor_points([torch.from_numpy(axis.nodes) for axis in self.axes])
+        places = torch.from_numpy(tensor_points([axis.nodes for axis in self.axes]))
         self.points = torch.zeros(len(places), len(compiled.coordinates), dtype=torch.float64)
         self.points[:, space] = places
         self.faces = {u: self._faces(u, space) for u in compiled.unknowns}

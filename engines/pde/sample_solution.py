@@ -8,7 +8,8 @@ from typing import Annotated
 
 import numpy as np
 
-from engines.blocks.pde.resampling import box_of, even_axes, even_times, sample
+from engines.blocks.pde.grids import even_axes
+from engines.blocks.pde.resampling import box_of, even_times, sample
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import Problem, SampledField, Solution, Trajectory
 

@@ -12,8 +12,9 @@ import torch
 from engines.blocks.pde import derivatives
 from engines.blocks.pde.equations import compile_problem
 from engines.blocks.pde.forms import evaluator
+from engines.blocks.pde.grids import even_grid
 from engines.blocks.pde.residual_loss import LossSettings, ResidualLoss, measured
-from engines.blocks.pde.sampled_solution import grid, truth
+from engines.blocks.pde.sampled_solution import truth
 from engines.blocks.pde.training import Schedule, Trainer
 from engines.core import Noted, Previewed, Run, UserError, catalog
 from engines.data import Problem, SampledField, Table
@@ -246,7 +247,7 @@ def test_every_way_to_train_goes_down_and_can_be_sampled_again(changes):
     solution, field = found["solution"], found["field"]
     evaluate = evaluator(solution)
     compiled = compile_problem(solution.problem)
-    axes = grid(compiled, 17, 5)
+    axes = even_grid(compiled.problem, 17, 5)
     at = torch.as_tensor([[axes[0][3], axes[1][2]]])
     assert float(evaluate(at)) == pytest.approx(float(field.values[2, 0, 3, 0, 0]), rel=1e-5)
     assert field.values.shape == (5, 1, 17, 1, 1)
@@ -261,8 +262,8 @@ def test_a_coefficient_is_found_from_measurements():
     x, t = rng.uniform(0, 1, 150), rng.uniform(0, 0.5, 150)
     table = Table(columns={"x": x, "t": t, "u": np.exp(-0.1 * np.pi**2 * t) * np.sin(np.pi * x)})
     found = solve(problem, more={"measurements": table}, steps=150, **(SMALL | {"interior": 64}))
-    assert found["coefficients"].columns["estimate"][0] == pytest.approx(0.1, rel=0.03)
-    assert found["coefficients"].columns["first guess"][0] == 0.0
+    assert found["coefficients"].columns["Estimate"][0] == pytest.approx(0.1, rel=0.03)
+    assert found["coefficients"].columns["First guess"][0] == 0.0
     with pytest.raises(UserError, match="nothing was measured"):
         solve(problem, steps=1, **SMALL)
 

@@ -13,6 +13,7 @@
 * :mod:`.elastic_energies`, :mod:`.contact`, :mod:`.moving_bodies`: what elastic bodies minimise in each step
 * :mod:`.spectral_kernels`, :mod:`.kronecker`: Gaussian processes on tensor grids
 * :mod:`.differentiation`, :mod:`.tensor_grid`: Chebyshev, Fourier and differences, and a problem on such nodes
+* :mod:`.grids`: nodes of boxes, and fields made of values at them
 * :mod:`.forms`: how the weights of a solution become values; :mod:`.sampled_solution`, :mod:`.resampling`: on grids
 * :mod:`.field_metrics`, :mod:`.comparison`: how far a field is from the truth, or from another
 """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from engines.blocks.pde.grids import tensor_points
 
 Sampling = Literal["uniform", "Sobol", "Latin hypercube", "grid"]
 
@@ -32,11 +33,6 @@ def unit_points(sampling: Sampling, count: int, dimensions: int, rng: np.random.
     if sampling == "Latin hypercube":
         return np.asarray(qmc.LatinHypercube(dimensions, rng=seed).random(count))
     return np.asarray(qmc.Sobol(dimensions, rng=seed).random(1 << (count - 1).bit_length())[:count])
-
-
-def tensor_points(axes: Sequence[np.ndarray]) -> np.ndarray:
-    """(N1 N2 ..., D) points of a tensor grid, the last axis running fastest."""
-    return np.stack([g.reshape(-1) for g in np.meshgrid(*axes, indexing="ij")], 1)
 
 
 def in_box(
@@ -73,4 +69,4 @@ def resampled(points: Tensor, weights: Tensor, count: int, rng: np.random.Genera
     return points[torch.as_tensor(np.sort(chosen), device=points.device)]
 
 
-__all__ = ["Sampling", "in_box", "on_face", "resampled", "tensor_points", "unit_points"]
+__all__ = ["Sampling", "in_box", "on_face", "resampled", "unit_points"]

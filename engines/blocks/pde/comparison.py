@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from engines.blocks.pde.equations import Compiled, compile_problem
+from engines.blocks.pde.grids import tensor_points, with_time
 from engines.core import UserError
 from engines.data import Curve, Problem, SampledField
 
@@ -23,11 +24,7 @@ def node_points(field: SampledField, problem: Problem, time: float | None = None
             "They do not belong together.",
             "Choose the problem that the field is a solution of.",
         )
-    grids = np.meshgrid(*field.axes, indexing="ij")
-    columns = dict(zip(problem.space, (g.reshape(-1) for g in grids), strict=True))
-    if problem.time:
-        columns[problem.time] = np.full(grids[0].size, time if time is not None else float(field.times[0]))
-    return np.stack([columns[name] for name in problem.coordinates], -1)
+    return with_time(problem, tensor_points(field.axes), float(field.times[0]) if time is None else time)
 
 
 def exact_field(field: SampledField, problem: Problem | Compiled) -> SampledField | None:

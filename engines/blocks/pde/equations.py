@@ -24,6 +24,7 @@ from torch import Tensor
 
 from engines.blocks.formulas import FormulaError
 from engines.blocks.pde.conditions import Condition, read_conditions
+from engines.blocks.pde.grids import tensor_points
 from engines.blocks.pde.vocabulary import Formula, Index, Jets, Vocabulary, order
 from engines.core import UserError
 from engines.data import Problem
@@ -175,8 +176,8 @@ class Compiled:
         ]
 
     def _jump(self, one: Condition, other: Condition) -> float:
-        axes = [torch.linspace(a, b, 17, dtype=torch.float64) for a, b in zip(self.lower, self.upper, strict=True)]
-        points = torch.stack([g.flatten() for g in torch.meshgrid(*axes, indexing="ij")], -1)
+        axes = [np.linspace(a, b, 17) for a, b in zip(self.lower, self.upper, strict=True)]
+        points = torch.from_numpy(tensor_points(axes))
         points = other.place(one.place(points))
         assert one.value is not None
         assert other.value is not None

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engines.blocks.pde.equations import Compiled, Condition
 from engines.blocks.pde.grid_reading import reader
+from engines.blocks.pde.grids import tensor_points
 from engines.blocks.pde.siren import SirenShape, values
 from engines.blocks.pde.siren_taylor import JetPlan
 from engines.core import UserError
@@ -134,8 +135,7 @@ class Evolution:
 
     def grid(self, nodes: int) -> Tensor:
         """(N, d) nodes of an even grid."""
-        axes = np.meshgrid(*self.axes(nodes), indexing="ij")
-        return torch.tensor(np.stack(axes, -1).reshape(-1, len(axes)), dtype=torch.float32, device=self.device)
+        return torch.tensor(tensor_points(self.axes(nodes)), dtype=torch.float32, device=self.device)
 
     def draw(self, count: int) -> Tensor:
         """(count, d) uniform in the box."""

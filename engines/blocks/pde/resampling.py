@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from engines.blocks.pde.forms import Evaluate, evaluator
+from engines.blocks.pde.grids import tensor_points, three, velocity, with_time
 from engines.core import UserError
 from engines.data import SampledField, Solution, Trajectory
 
@@ -34,13 +35,6 @@ def box_of(solution: Solution | Trajectory) -> tuple[np.ndarray, np.ndarray]:
     return lower, upper
 
 
-def even_axes(lower: np.ndarray, upper: np.ndarray, nodes: int) -> list[np.ndarray]:
-    """Evenly spaced nodes between two corners; the longest side has ``nodes``, the others are spaced as it is."""
-    lengths = np.asarray(upper, float) - lower
-    counts = np.maximum(2, np.rint((nodes - 1) * lengths / lengths.max()).astype(int) + 1)
-    return [np.linspace(low, high, n) for low, high, n in zip(lower, upper, counts, strict=True)]
-
-
 def even_times(solution: Solution | Trajectory, count: int) -> np.ndarray:
     """Times over all that a solution covers; of a trajectory, ``count`` or fewer of its own."""
     if isinstance(solution, Trajectory):
@@ -64,7 +58,7 @@ def sample(
     A trajectory is known at its own times alone: the nearest of them are taken, each once.
     """
     space, dtype = len(axes), _precision(solution)
-    points = np.stack([g.reshape(-1) for g in np.meshgrid(*axes, indexing="ij")], -1)
+    points = tensor_points(axes)
     if isinstance(solution, Trajectory):
         steps = np.unique(np.abs(solution.times[None] - np.asarray(times)[:, None]).argmin(1))
         times, names, coordinates = solution.times[steps], solution.components, solution.coordinates[:space]
@@ -75,29 +69,16 @@ def sample(
         if isinstance(solution, Trajectory):
             evaluate, whole = evaluator(solution, device, int(steps[k])), points
         else:
-            evaluate, whole = evaluator(solution, device), _with_time(solution, points, float(time))
+            evaluate, whole = evaluator(solution, device), with_time(solution.problem, points, float(time))
         values = _values(evaluate, torch.as_tensor(whole, dtype=dtype, device=device), (k, len(times)), tick)
         frames.append(values.T.reshape(-1, *(len(a) for a in axes)))
     values = np.stack(frames)
     if values.shape[1] != len(names):
         names = tuple(f"value {i + 1}" for i in range(values.shape[1]))
     return SampledField.of(
-        values, *axes, times=times, components=names, name=solution.name, vectors=velocity(names),
-        coordinates=(*coordinates, *("x", "y", "z")[space:]),
+        values, *axes, times=times, components=names, name=solution.name, vectors=velocity(names, space),
+        coordinates=three(coordinates),
     )  # fmt: skip
-
-
-def velocity(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The velocity that unknowns called u, v (and w) are by the custom of fluid mechanics."""
-    parts = tuple(n for n in ("u", "v", "w") if n in names)
-    return (("velocity", *parts),) if parts[:2] == ("u", "v") else ()
-
-
-def _with_time(solution: Solution, points: np.ndarray, time: float) -> np.ndarray:
-    problem = solution.problem
-    if not problem.time:
-        return points
-    return np.insert(points, problem.coordinates.index(problem.time), time, axis=1)
 
 
 def _values(
@@ -116,4 +97,4 @@ def _precision(solution: Solution | Trajectory) -> torch.dtype:
     return torch.float32 if sizes and max(sizes) <= 4 else torch.float64
 
 
-__all__ = ["box_of", "even_axes", "even_times", "sample", "velocity"]
+__all__ = ["box_of", "even_times", "sample"]

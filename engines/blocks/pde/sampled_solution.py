@@ -9,61 +9,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.blocks.pde.collocation import tensor_points
 from engines.blocks.pde.equations import Compiled
+from engines.blocks.pde.field_metrics import difference
 from engines.blocks.pde.forms import Evaluate, in_chunks
+from engines.blocks.pde.grids import as_field, even_grid, tensor_points
 from engines.core import UserError
 from engines.data import Problem, SampledField
 
 CHUNK = 8192
 
 
-def grid(compiled: Compiled, nodes: int, times: int) -> list[np.ndarray]:
-    """Nodes along each coordinate; the longest axis in space has ``nodes``, the others are spaced as it is."""
-    lower, upper = compiled.lower, compiled.upper
-    lengths = [high - low for low, high in zip(lower, upper, strict=True)]
-    longest = max((lengths[i] for i in _space(compiled)), default=1.0)
-    counts = [
-        times if i == compiled.time else max(2, round((nodes - 1) * length / longest) + 1)
-        for i, length in enumerate(lengths)
-    ]
-    return [np.linspace(low, high, n) for low, high, n in zip(lower, upper, counts, strict=True)]
-
-
-def _space(compiled: Compiled) -> list[int]:
-    return [i for i in range(len(compiled.coordinates)) if i != compiled.time]
-
-
 def sampled(
-    evaluate: Evaluate, compiled: Compiled, axes: Sequence[np.ndarray], like: Tensor, name: str = ""
+    evaluate: Evaluate, problem: Problem, axes: Sequence[np.ndarray], like: Tensor, name: str = ""
 ) -> SampledField:
     """The field of ``evaluate`` (points (P, D) to values (P, U)) at the nodes of ``axes``."""
     points = torch.as_tensor(tensor_points(axes)).to(like)
-    values = torch.cat(list(in_chunks(evaluate, points, CHUNK))).double().cpu().numpy()
-    return field_of(values, compiled, axes, name)
+    return of_rows(torch.cat(list(in_chunks(evaluate, points, CHUNK))), problem, axes, name)
+
+
+def of_rows(
+    rows: Tensor, problem: Problem, axes: Sequence[np.ndarray], name: str = "", components: Sequence[str] = ()
+) -> SampledField:
+    """From values (P, C) at the points of a tensor grid; C are the unknowns, unless ``components`` says what."""
+    values = rows.detach().double().cpu().numpy().T.reshape(-1, *(len(axis) for axis in axes))
+    return as_field(problem, axes, values, name, components)
 
 
 def titled(problem: Problem, what: str) -> str:
     """What a result for a problem is called: ``"Burgers, error"``."""
     return f"{problem.name}, {what}" if problem.name else what.capitalize()
-
-
-def field_of(
-    values: np.ndarray, compiled: Compiled, axes: Sequence[np.ndarray], name: str = "", components: tuple[str, ...] = ()
-) -> SampledField:
-    """From values (P, C) at the points of a tensor grid; C are the unknowns, unless ``components`` says what."""
-    if not _space(compiled):
-        raise UserError("The problem has no coordinate in space.", mend="Add one.")
-    whole = np.moveaxis(values.reshape(*(len(axis) for axis in axes), -1), -1, 0)
-    if compiled.time is not None:
-        whole = np.moveaxis(whole, compiled.time + 1, 0)
-    space = _space(compiled)
-    return SampledField.of(
-        np.ascontiguousarray(whole), *(axes[i] for i in space),
-        times=None if compiled.time is None else axes[compiled.time],
-        components=components or compiled.unknowns, name=name, time_name=compiled.problem.time or "t",
-        coordinates=(*(compiled.coordinates[i] for i in space), *("x", "y", "z")[len(space):]),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,7 +64,7 @@ def truth(compiled: Compiled, reference: SampledField | None, nodes: int, times:
         return _reference(compiled, reference, like)
     if not compiled.has_exact:
         return None
-    axes = grid(compiled, nodes, times)
+    axes = even_grid(compiled.problem, nodes, times)
     points = torch.as_tensor(tensor_points(axes)).to(like)
     exact = compiled.exact(points)
     assert exact is not None
@@ -130,12 +104,12 @@ def _reference(compiled: Compiled, reference: SampledField, like: Tensor) -> Tru
     return Truth(axes, points, rows, [compiled.unknowns.index(u) for u in names])
 
 
-def difference(evaluate: Evaluate, known: Truth, compiled: Compiled, name: str) -> SampledField:
-    """|u - true u| at the nodes of the truth; nan for unknowns that it does not have."""
+def error_of(evaluate: Evaluate, known: Truth, problem: Problem, name: str) -> SampledField:
+    """The field minus the truth at the nodes of the truth, for the unknowns that it has."""
     found = torch.cat(list(in_chunks(evaluate, known.points, CHUNK)))[:, known.columns]
-    apart = np.full((len(known.points), len(compiled.unknowns)), np.nan)
-    apart[:, known.columns] = (found - known.values).abs().double().cpu().numpy()
-    return field_of(apart, compiled, known.axes, name)
+    names = [problem.unknowns[k] for k in known.columns]
+    fields = [of_rows(rows, problem, known.axes, name, names) for rows in (found, known.values)]
+    return difference(*fields).replace(name=name)
 
 
-__all__ = ["Truth", "difference", "field_of", "grid", "sampled", "titled", "truth"]
+__all__ = ["Truth", "error_of", "of_rows", "sampled", "titled", "truth"]

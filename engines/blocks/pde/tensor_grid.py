@@ -10,13 +10,9 @@ import torch
 from torch import Tensor
 
 from engines.blocks.pde.equations import Compiled, Index
+from engines.blocks.pde.grids import as_field
 from engines.core import UserError
-from engines.data import Problem, SampledField
-
-
-def tensor_points(axes: Sequence[Tensor]) -> Tensor:
-    """(P, D) all nodes of a tensor grid, the last axis fastest."""
-    return torch.stack([g.reshape(-1) for g in torch.meshgrid(*axes, indexing="ij")], -1)
+from engines.data import SampledField
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,8 @@ class TensorGrid:
 
     @property
     def points(self) -> Tensor:
-        return tensor_points(self.axes)
+        """(P, D) all nodes, the last axis fastest."""
+        return torch.cartesian_prod(*self.axes).reshape(-1, len(self.axes))
 
     def residual(self, jets: Mapping[Index, Tensor]) -> Tensor:
         """Left minus right side of the equation; jets and result have the grid's shape."""
@@ -87,27 +84,6 @@ class TensorGrid:
         return as_field(self.compiled.problem, [nodes.cpu().numpy() for nodes in self.axes], array, name)
 
 
-def as_field(problem: Problem, axes: Sequence[np.ndarray], values: np.ndarray, name: str = "") -> SampledField:
-    """A field of a problem's unknowns from ``values`` (one axis for each coordinate; unknowns first if several)."""
-    values = values if values.ndim > len(axes) else values[None]
-    if not problem.time:
-        return SampledField.of(
-            values, *axes, name=name, components=problem.unknowns, coordinates=_three(problem.coordinates)
-        )
-    time = problem.coordinates.index(problem.time)
-    values = np.moveaxis(values, 1 + time, 0)
-    space = [nodes for i, nodes in enumerate(axes) if i != time]
-    return SampledField.of(
-        values, *space, times=axes[time], name=name, components=problem.unknowns, coordinates=_three(problem.space),
-        time_name=problem.time,
-    )  # fmt: skip
-
-
-def _three(names: Sequence[str]) -> tuple[str, ...]:
-    """Three names for axes; those that a field does not have do not count."""
-    return (*names, *(n for n in ("x", "y", "z", "w") if n not in names))[:3]
-
-
 def single_equation(compiled: Compiled, who: str, most_axes: int) -> None:
     """Refuse what a solver for one unknown on a box of a few axes cannot do. Raises :class:`UserError`."""
     problem = compiled.problem
@@ -131,4 +107,4 @@ def single_equation(compiled: Compiled, who: str, most_axes: int) -> None:
         )
 
 
-__all__ = ["TensorGrid", "as_field", "single_equation", "tensor_points"]
+__all__ = ["TensorGrid", "single_equation"]
