@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.background import Task, run_in_background
-from app.dialogs.export_plan import Target, command_line, estimate, existing, keep_both, left_out, targets, write_all
+from app.dialogs.export_plan import Target, command_line, estimate, existing, keep_both, remarks, targets, write_all
 from app.dialogs.frame import Dialog, copy_text, heading, muted, show_in_folder, size_text
 from app.dialogs.notice import Notice
 from app.forms import ParamForm
@@ -271,10 +271,9 @@ class ExportDialog(Dialog):
         if self.notice.tone != "warn" or "cannot be exported" not in self.notice.message:
             self.notice.clear()
         self.export_button.setText("&Export" if len(self.targets) < 2 else f"&Export {len(self.targets)} files")
-        if said := left_out(target, self.project):
-            self.notice.say("info", "The texture is left out.", said)
-        elif target.writer.also:
-            self.notice.say("info", "A folder is written, too.", target.writer.also)
+        if said := remarks(target, self.project):
+            (what, more), *rest = said
+            self.notice.say("info", what, "\n".join([more, *(f"{a} {b}" for a, b in rest)]))
         count, most = estimate(target, self.project)
         self.size_label.setText(f"{'at most' if most else 'about'} {size_text(count)}")
         try:

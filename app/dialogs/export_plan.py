@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.dialogs.field_sizes import field_estimate
+from app.dialogs.field_sizes import field_estimate, grid_text, time_count
 from engines.core import Artifact, Params, UserError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engines.files import Writer
 
 UNSAVED = "project.fieldwright"
+EVERY_TIME = "ParaView time series, XDMF, HDF5, NetCDF and NumPy archives"
+"""Formats that hold a field over time."""
 MESH_BYTES = {".ply": (24, 13), ".stl": (0, 50), ".glb": (12, 12), ".vtp": (24, 24)}
 """Bytes of a binary mesh file for each vertex and each triangle."""
 TEXT_FACTOR = {".ply": 3.0, ".stl": 5.0}
@@ -35,6 +37,8 @@ class Target:
     extension: str
     file_name: str
     options: dict[str, Params] = field(default_factory=dict)
+    grid: str = ""
+    """On which grid a solution is written, in words."""
 
     def choose(self, writer: Writer, extension: str) -> None:
         """Another format; the file name follows."""
@@ -125,7 +129,8 @@ def targets(project: Project, ids: Sequence[str], last: Mapping[str, str]) -> li
         while name.lower() in taken:
             name, number = f"{stem}-{number}{extension}", number + 1
         taken.add(name.lower())
-        found.append(Target(entry, writers, writer, extension, name))
+        grid = grid_text(project.artifact(key)) if entry.type in ("Solution", "Trajectory") else ""
+        found.append(Target(entry, writers, writer, extension, name, grid=grid))
     return found
 
 
@@ -156,6 +161,24 @@ def left_out(target: Target, project: Project) -> str:
         return ""
     instead = ": the vertices keep its colours" if "colors" in target.writer.holds else ", nor for colours"
     return f"The format has no place for it{instead}. OBJ and GLB keep it."
+
+
+def remarks(target: Target, project: Project) -> list[tuple[str, str]]:
+    """What is to be known of the file besides its name: in a few words, and more about it."""
+    from engines.files import written_as
+
+    found = []
+    if said := left_out(target, project):
+        found.append(("The texture is left out.", said))
+    kind = Artifact.registry[target.entry.type]
+    if target.grid and (written_as(kind, target.writer) or kind) is not kind:
+        found.append((f"It is written on a grid: {target.grid}.", "'Sample a solution' gives it on any other."))
+    times = time_count(target, project)
+    if times > 1 and "time" in target.writer.options.model_fields:
+        found.append(("It is written at one time.", f"{EVERY_TIME} keep all of them."))
+    if target.writer.also:
+        found.append(("More than one file is written.", target.writer.also))
+    return found
 
 
 def estimate(target: Target, project: Project) -> tuple[int, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engines.core import Artifact
+from engines.core import Artifact, UserError
 from engines.data import Mesh, MeshField, SampledField, Solution, Trajectory
 
 if TYPE_CHECKING:
@@ -46,6 +46,26 @@ def field_estimate(
     if target.writer.key == "pvd":
         return 3 * nbytes + HEAD, True  # each time has the whole mesh
     return nbytes + HEAD, bound
+
+
+def time_count(target: Target, project: Project) -> int:
+    """How many times there are to write (two for many that a solution is sampled at); 1 of what has no time."""
+    if target.entry.type in ("SampledField", "MeshField", "Trajectory"):
+        return int(project.array(target.entry.id, "times").shape[0])
+    return 2 if " times" in target.grid else 1
+
+
+def grid_text(solution: Artifact) -> str:
+    """``"129×65 nodes, 51 times"``; empty where no grid holds it. Reads a solution: not for the GUI thread."""
+    from engines.files.field_conversions import grid_of
+
+    assert isinstance(solution, (Solution, Trajectory))
+    try:
+        axes, times = grid_of(solution)
+    except UserError:
+        return ""
+    nodes = f"{'×'.join(f'{len(axis):,}' for axis in axes)} nodes"
+    return f"{nodes}, {len(times):,} times" if len(times) > 1 else nodes
 
 
 def _sampled(target: Target, kind: type[Artifact], project: Project) -> int:

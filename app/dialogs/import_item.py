@@ -85,11 +85,17 @@ def _only(files: Sequence[Path]) -> Params:
 
 
 def preparations_for(kind: type[Artifact]) -> tuple[Method, ...]:
-    """Preparations that need one artifact of this type and nothing else. Loads the catalog: not for the GUI thread."""
+    """Preparations that need one artifact of this type and nothing else. Loads the catalog: not for the GUI thread.
+
+    What compares has a second input of one kind or another, none of them required: its examples tell.
+    """
 
     def fits(method: Method) -> bool:
         required = [spec for spec in method.inputs if not spec.optional]
-        return method.role == "preparation" and len(required) == 1 and issubclass(kind, required[0].type)
+        if method.role != "preparation" or len(required) != 1 or not issubclass(kind, required[0].type):
+            return False
+        example = method.smoke or method.sample
+        return len(required) == len(method.inputs) or example is None or len(example.inputs()) == 1
 
     return tuple(method for method in catalog() if fits(method))
 

@@ -168,6 +168,8 @@ class NewDatasetDialog(Dialog):
     def _rename(self, text: str) -> None:
         if self.current is not None:
             self._names[self.current.key] = text
+        if self._answer is not None:
+            self._show(self._answer)
 
     def _set_seed(self, seed: int) -> None:
         self.seed = seed
@@ -188,18 +190,27 @@ class NewDatasetDialog(Dialog):
         self.preview.show_progress(-1.0, "Making a preview…")
         self._live.request(Request(method.key, {}, params, self.seed), soon=soon)
 
+    def _output_names(self, answer: Answer) -> dict[str, str]:
+        """What each output will be called in the project."""
+        name = self.name.text().strip() or (self.current.title if self.current is not None else "")
+        return {key: name if i == 0 else f"{name} ({key})" for i, key in enumerate(answer.outputs)}
+
     def _progressed(self, fraction: float, text: str) -> None:
         self.preview.show_progress(fraction, f"{text}…" if text else "")
 
     def _answered(self, answer: Answer) -> None:
         self._answer = answer
         self.preview.show_progress(None)
-        key = answer.request.method
-        shown = [Shown(f"{key}:{name}", name, artifact) for name, artifact in answer.outputs.items()]
-        self.preview.show_items(shown, shown[0].artifact.summary() if shown else "", {s.id for s in shown[1:]})
+        self._show(answer)
         if answer.warnings:
             self.notice.say("warn", "Look at this first", "\n".join(answer.warnings))
-        self.add_button_.setEnabled(bool(shown))
+        self.add_button_.setEnabled(bool(answer.outputs))
+
+    def _show(self, answer: Answer) -> None:
+        key = answer.request.method
+        names = self._output_names(answer)
+        shown = [Shown(f"{key}:{output}", names[output], artifact) for output, artifact in answer.outputs.items()]
+        self.preview.show_items(shown, shown[0].artifact.summary() if shown else "", {s.id for s in shown[1:]})
 
     def _refused(self, error: BaseException) -> None:
         self.preview.show_progress(None)
@@ -217,18 +228,24 @@ class NewDatasetDialog(Dialog):
         method, answer = self.current, self._answer
         if method is None or answer is None or self._adding:
             return
-        name = self.name.text().strip() or method.title
         origin = f"{method.title}, seed {answer.request.seed}"
         asked, params = answer.request, self._params[method.key]
         how = Provenance("source", asked.method, (asked.params or params).model_dump(mode="json"), asked.seed)
+        names = self._output_names(answer)
         additions = [
-            Addition(name if i == 0 else f"{name} ({key})", artifact, origin, dataclasses.replace(how, output=key))
-            for i, (key, artifact) in enumerate(answer.outputs.items())
+            Addition(names[key], artifact, origin, dataclasses.replace(how, output=key))
+            for key, artifact in answer.outputs.items()
         ]
         self._adding = True
         self.setEnabled(False)
         run_in_background(
-            add_together, self.project, additions, f"Add {name}", done=self._added, failed=self._not_added, owner=self
+            add_together,
+            self.project,
+            additions,
+            f"Add {additions[0].name}",
+            done=self._added,
+            failed=self._not_added,
+            owner=self,
         )
 
     def _added(self, ids: list[str]) -> None:

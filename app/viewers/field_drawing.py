@@ -58,7 +58,7 @@ class Drawing:
             colours = scales[kinds[k]]
             levels = field_flow.levels_between(*colours[1:]) if view.contour_action.isChecked() else np.zeros(0)
             pane = view.panes[k]
-            pane.set_known(shown is not None)
+            pane.set_known(shown is not None, "" if shown is not None else source.note)
             if shown is None:
                 pane.head.say(source.name, [source.note])
                 continue

@@ -275,7 +275,6 @@ class FieldMap(pg.PlotWidget):
             axis = self.plot.getAxis(side)
             axis.setPen(None)
             axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
-            axis.setStyle(hideOverlappingLabels=False)  # the numbers at the ends have room beside the picture
             axis.label.setFont(theme.font(0.85))
             if axis.labelText:
                 axis.setLabel(axis.labelText, color=theme.colors().muted)

@@ -13,6 +13,7 @@ from app.viewers.field_map import FieldMap
 
 LEFT, RIGHT, TOP, BELOW = 58, 10, 8, 40
 """Pixels around a map's picture: for its axes."""
+CENTRED = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
 
 
 class FieldPane(QWidget):
@@ -23,12 +24,15 @@ class FieldPane(QWidget):
         self.head = Head(self)
         self.map = FieldMap(self, title)
         self.bar = ScaleBar(self)
-        self._known = True
+        self._known, self.note = True, ""
         self.map.reshaped.connect(self.arrange)
         theme.signals.changed.connect(self.update)
 
-    def set_known(self, known: bool) -> None:
-        """Whether there is something to draw already."""
+    def set_known(self, known: bool, note: str = "") -> None:
+        """Whether there is something to draw already; ``note`` says why not, in the place of the map."""
+        if note != self.note:
+            self.note = note
+            self.update()
         if known == self.map.isHidden():
             self.map.setVisible(known)
             self._known = known
@@ -58,4 +62,8 @@ class FieldPane(QWidget):
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(theme.colors().plot))
+        if self.note and not self._known:
+            painter.setFont(theme.font())
+            painter.setPen(QColor(theme.colors().muted))
+            painter.drawText(self.rect().adjusted(24, HEAD, -24, -8), CENTRED, self.note)
         painter.end()

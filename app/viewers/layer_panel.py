@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -46,6 +47,31 @@ def swatch(colour: str, size: int = 14) -> QIcon:
     return QIcon(made)
 
 
+class ToldSlider(QWidget):
+    """A slider, and beside it what it stands at."""
+
+    def __init__(self, parent: QWidget, name: str, title: str, low: int, high: int) -> None:
+        super().__init__(parent)
+        self.slider = QSlider(Qt.Orientation.Horizontal, self)
+        self.slider.setRange(low, high)
+        self.slider.setObjectName(name)
+        self.slider.setAccessibleName(title)
+        self.value = QLabel(self)
+        self.value.setFont(theme.font(0.92, numbers=True))
+        self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.value.setMinimumWidth(44)
+        theme.mark(self.value, tone="muted")
+        across = QHBoxLayout(self)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(4)
+        across.addWidget(self.slider, 1)
+        across.addWidget(self.value)
+
+    def say(self, value: float, unit: str = "") -> None:
+        self.value.setText(f"{number(value, 3)}{unit}")
+        self.slider.setToolTip(f"{number(value)}{unit}")
+
+
 class LayerPanel(QFrame):
     style_changed = Signal(str, object)
     """Layer id and its new Style."""
@@ -59,6 +85,7 @@ class LayerPanel(QFrame):
         self.setFixedWidth(240)
         self._layers: dict[str, Layer] = {}
         self._rows: list[tuple[str, str, type]] | None = None
+        self._told: dict[QWidget, ToldSlider] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
@@ -134,14 +161,12 @@ class LayerPanel(QFrame):
         cuts.setContentsMargins(0, 0, 0, 0)
         self.cut_sliders = {}
         for axis in "xyz":
-            made = QSlider(Qt.Orientation.Horizontal, self.cuts)
-            made.setRange(0, 200)
-            made.setObjectName(f"layer-cut-{axis}")
-            made.setAccessibleName(f"Plane across {axis}")
-            made.setToolTip(f"Plane across {axis}")
+            row = ToldSlider(self.cuts, f"layer-cut-{axis}", f"Plane across {axis}", 0, 200)
+            made = row.slider
             made.valueChanged.connect(lambda v, axis=axis: self._set(**{f"cut_{axis}": v / 200}))
-            cuts.addWidget(made)
+            cuts.addWidget(row)
             self.cut_sliders[f"cut_{axis}"] = made
+            self._told[made] = row
         self.form.addRow("Across x, y, z", self.cuts)
         self.arrows = self._check("arrows", "Arrows")
         self.arrows.toggled.connect(lambda on: self._set(arrows=on))
@@ -175,12 +200,10 @@ class LayerPanel(QFrame):
         return made
 
     def _slider(self, name: str, title: str, low: int, high: int) -> QSlider:
-        made = QSlider(Qt.Orientation.Horizontal, self)
-        made.setRange(low, high)
-        made.setObjectName(f"layer-{name}")
-        made.setAccessibleName(title)
-        self.form.addRow(title, made)
-        return made
+        row = ToldSlider(self, f"layer-{name}", title, low, high)
+        self.form.addRow(title, row)
+        self._told[row.slider] = row
+        return row.slider
 
     def _check(self, name: str, title: str) -> QCheckBox:
         made = QCheckBox(title, self)
@@ -257,7 +280,7 @@ class LayerPanel(QFrame):
         fields = [*self._fields.values(), *self.cut_sliders.values(), self.cmap, self.low, self.high]
         blocks = [QSignalBlocker(field) for field in fields]
         for name, field in self._fields.items():
-            self.form.setRowVisible(field, name in uses)
+            self.form.setRowVisible(self._told.get(field, field), name in uses)
         mapped = layer is not None and bool(layer.scalar)
         self.form.setRowVisible(self.cmap, mapped)
         self.form.setRowVisible(self.range, mapped)
@@ -288,9 +311,21 @@ class LayerPanel(QFrame):
         self.flat.setChecked(style.flat)
         if "level" in layer.uses:
             low, high = layer.level_range  # type: ignore[attr-defined]
-            level = layer.level if style.level is None else style.level  # type: ignore[attr-defined]
-            self.level.setValue(round(1000 * (level - low) / (high - low)))
-            self.level.setToolTip(number(level))
+            self.level.setValue(round(1000 * (_level(layer) - low) / (high - low)))
+        self._tell(layer)
+
+    def _tell(self, layer: Layer) -> None:
+        """What each slider stands at."""
+        style = layer.style
+        self._told[self.opacity].say(100 * style.opacity, " %")
+        self._told[self.line_width].say(style.line_width)
+        self._told[self.point_size].say(style.point_size)
+        self._told[self.rise].say(style.height, " ×")
+        if "level" in layer.uses:
+            self._told[self.level].say(_level(layer))
+        if "cuts" in layer.uses:
+            for slider, place in zip(self.cut_sliders.values(), layer.cuts, strict=True):  # type: ignore[attr-defined]
+                self._told[slider].say(place)
 
     def _fill_field(self, layer: Layer) -> None:
         """What layers of fields have besides."""
@@ -300,9 +335,8 @@ class LayerPanel(QFrame):
         for name, slider in self.cut_sliders.items():
             slider.setValue(round(200 * getattr(style, name)))
         if "height" in layer.uses:
-            self.form.labelForField(self.rise).setText(layer.height_title)  # type: ignore[attr-defined]
+            self.form.labelForField(self._told[self.rise]).setText(layer.height_title)  # type: ignore[attr-defined]
             self.rise.setValue(round(100 + 50 * math.log10(max(style.height, 1e-2))))
-            self.rise.setToolTip(f"{number(style.height, 3)} times")
         if "quantity" in layer.uses:
             quantities = layer.quantities  # type: ignore[attr-defined]
             self.quantity.clear()
@@ -322,8 +356,7 @@ class LayerPanel(QFrame):
             self._refresh()
             if changes.keys() & {"by", "cmap", "color", "low", "high", "volume", "quantity", "planes"}:
                 self._show_current()
-            if "level" in changes:
-                self.level.setToolTip(number(changes["level"]))
+            self._tell(layer)
 
     def _level_of(self, place: int) -> float:
         low, high = self.current.level_range  # type: ignore[union-attr]
@@ -354,3 +387,8 @@ class LayerPanel(QFrame):
         chosen = QColorDialog.getColor(QColor(layer.base_colour), self, f"Colour of {layer.name}")
         if chosen.isValid():
             self._set(color=chosen.name())
+
+
+def _level(layer: Layer) -> float:
+    """Of the surface of a layer that has one."""
+    return float(layer.level if layer.style.level is None else layer.style.level)  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from PySide6.QtCore import QObject, Signal
 from shiboken6 import isValid
 
 from app.background import post
+from engines.core import UserError
 
 log = logging.getLogger(__name__)
 Evaluate = Callable[[Any, Callable[[], bool]], Any]
@@ -88,7 +89,8 @@ class _Work:
         if error is None:
             evaluator.answered.emit(request, answer)
         else:
-            log.warning("a live view got no answer", exc_info=error)
+            where = None if isinstance(error, UserError) else error  # what a user can mend is said by the view
+            log.warning("a live view got no answer: %s", error, exc_info=where)
             evaluator.failed.emit(request, error)
 
 

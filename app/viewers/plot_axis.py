@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import pyqtgraph as pg
+from PySide6.QtCore import QRectF
 
 from app.viewers.overlay import number
+
+ROOM = 15
+"""Pixels by which a number may reach beyond the end of its axis, as pyqtgraph has it without a grid."""
 
 
 def short(value: float) -> str:
@@ -57,8 +61,18 @@ class FewTicks(pg.AxisItem):
 
     def __init__(self, orientation: str, apart: float = 0.0) -> None:
         super().__init__(orientation)
+        # They keep apart by themselves; those at the ends of the axis may reach beyond it a little.
+        self.setStyle(hideOverlappingLabels=False)
         self.apart = apart or (34.0 if orientation == "left" else 78.0)
         self.between: tuple[float, float] | None = None
+
+    def boundingRect(self) -> QRectF:
+        rect = super().boundingRect()
+        if self.grid is False:
+            return rect
+        # With a grid pyqtgraph forgets the room beyond the ends, and leaves out the numbers there.
+        across = (0, ROOM) if self.orientation in ("left", "right") else (ROOM, 0)
+        return rect.adjusted(-across[0], -across[1], *across)
 
     def tickValues(self, minVal: float, maxVal: float, size: float):
         low, high = min(minVal, maxVal), max(minVal, maxVal)

@@ -103,6 +103,8 @@ class ProblemView(QWidget):
         self.bar.setVisible(shown is not None)
         self._stack.setCurrentWidget(self.scroll if shown is not None else self.empty)
         if shown is None or shown.artifact is self._drawn:
+            if shown is not None:
+                self._title.setText(shown.name)
             return
         problem: Problem = shown.artifact  # type: ignore[assignment]
         self._drawn = problem
@@ -130,10 +132,10 @@ class ProblemView(QWidget):
                 widget.hide()
                 widget.deleteLater()
         self.notice.hide()
-        title = QLabel(name, self.formulas)
-        title.setFont(theme.font(1.35, bold=True))
-        title.setWordWrap(True)
-        self._lines.addWidget(title)
+        self._title = QLabel(name, self.formulas)
+        self._title.setFont(theme.font(1.35, bold=True))
+        self._title.setWordWrap(True)
+        self._lines.addWidget(self._title)
         if problem.description:
             self._lines.addWidget(self._words(problem.description))
         self._lines.addWidget(self.notice)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.background import Task, run_in_background
 from app.forms import ParamForm
+from app.project import Entry
 from app.settings import settings
 from app.window.card import MethodCard
 from app.window.gallery import ROLE_WORDS
@@ -202,16 +203,28 @@ class MethodPage(QWidget):
         text = self.seed.text()
         return int(text) if text.isdigit() else 0
 
-    def propose(self, selected: Sequence[str]) -> None:
-        """Choose inputs for what is selected in the project; what was chosen by hand and still fits stays."""
+    def propose(self, selected: Sequence[str], *, opening: bool = False) -> None:
+        """Choose inputs for what is selected in the project; what was chosen by hand and still fits stays.
+
+        Optional inputs follow the selection only when the page is opened for it, not as one looks about.
+        """
         entries = list(self.bench.project.entries.values())
-        datasets = [i for i in selected if (e := self.bench.entry(i)) is not None and e.role == "dataset"]
+        datasets = [i for i in selected if (e := self.bench.entry(i)) is not None and self._is_data(e)]
         wanted, have = proposed(self.method, entries, datasets), self.inputs.ids()
         needed = [s.name for s in self.method.inputs if not s.optional]
         fresh = {k: wanted[k] for k in needed if k in wanted and (wanted[k] in datasets or k not in have)}
+        more = {k: i for k, i in wanted.items() if opening and k not in needed and i in datasets}
         if any(have.get(k) != v for k, v in fresh.items()):
             # Another dataset: what belongs to the old one, such as its reference, goes with it.
             self.inputs.set_ids({**wanted, **{k: have[k] for k in needed if k in have}, **fresh})
+        elif more:
+            self.inputs.set_ids({**have, **more})
+
+    def _is_data(self, entry: Entry) -> bool:
+        """What was measured by a preparation is data too, though its table is listed among the results."""
+        run = self.bench.project.runs.get(entry.run or "")
+        by = self.bench.method(run.method) if run is not None else None
+        return entry.role == "dataset" or (by is not None and by.role == "preparation")
 
     def request(self) -> Request:
         """What Run would start. Raises :class:`UserError` while a setting is invalid."""

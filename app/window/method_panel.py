@@ -62,7 +62,7 @@ class MethodPanel(QWidget):
             page.form.pick_wanted.connect(lambda name, on, page=page: self.pick_wanted.emit(page, name, on))
             self._stack.addWidget(page)
         self._stack.setCurrentWidget(page)
-        page.propose(self._selected)
+        page.propose(self._selected, opening=True)
         page.activate()
         self.page_changed.emit()
         return page

@@ -107,6 +107,11 @@ class NoticeBox(QFrame):
         self.deleteLater()
 
 
+def height_of(box: NoticeBox, width: int) -> int:
+    """What its words need, with the frame about them."""
+    return max(box.layout().totalHeightForWidth(width), box.minimumSizeHint().height())
+
+
 class NoticeCorner(QObject):
     """Stacks notices at the foot of the first of ``places`` that can be seen in ``host``; the last one always can."""
 
@@ -152,7 +157,7 @@ class NoticeCorner(QObject):
         width = max(WIDTHS[0], min(WIDTHS[1], place.width() - 16))
         left, y = max(8, corner.x() - width - 8), corner.y()
         for box in reversed(self.boxes()):
-            box.resize(width, max(box.layout().heightForWidth(width), box.minimumSizeHint().height()))
+            box.resize(width, height_of(box, width))
             y -= box.height() + 8
             box.move(left, y)
             if place.nativeParentWidget() is not self._host or place is self._places[-1]:

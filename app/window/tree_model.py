@@ -41,6 +41,12 @@ STATUS_ROLES = {
 }
 
 
+def first_fact(summary: str) -> str:
+    """``"u, v on 49×49 nodes"`` of ``"u, v on 49×49 nodes, 11 times"``: single words before it belong to it."""
+    found = re.match(r"(?:\w+[,;] )*.*?(?=[,;] |$)", summary, re.DOTALL)
+    return found[0] if found else summary
+
+
 @dataclass(eq=False)
 class Node:
     kind: str
@@ -242,7 +248,7 @@ class ProjectModel(QAbstractItemModel):
         run = self.bench.project.runs.get(entry.run or "")
         if entry.role == "result" and run is not None:
             return run.title or self.bench.method_title(run.method)
-        return re.split(r", |; ", entry.summary, maxsplit=1)[0]
+        return first_fact(entry.summary)
 
     def _run_data(self, run_id: str, index: AnyIndex, role: int) -> Any:
         run = self.bench.project.runs.get(run_id)

@@ -31,7 +31,9 @@ MISSING = (128, 128, 128)
 
 class PictureOptions(Params):
     component: str = Param("", empty="the first one", help="Name of the component")
-    time: int = Param(-1, ge=-1, help="Number of the time, from 0; the last one if -1. A line is shown over all times")
+    time: int | None = Param(
+        None, ge=0, empty="the last", label="Time number", help="From 0. A field along a line is shown over all times"
+    )
     colours: Literal["viridis", "diverging", "grey"] = Param(
         "viridis", help="Colours of the values; diverging ones have the zero in the middle"
     )
@@ -59,7 +61,7 @@ def write_picture(field: SampledField, path: Path, options: PictureOptions) -> N
 )  # fmt: skip
 def write_mesh_picture(field: MeshField, path: Path, options: PictureOptions) -> None:
     """Linear within the cells; of tetrahedra the plane in the middle of z, and where it has moved to."""
-    write_picture(on_pixels(field, options), path, options.model_copy(update={"component": "", "time": -1}))
+    write_picture(on_pixels(field, options), path, options.model_copy(update={"component": "", "time": None}))
 
 
 def on_pixels(field: MeshField, options: PictureOptions) -> SampledField:
@@ -111,7 +113,7 @@ def picture(field: SampledField, options: PictureOptions) -> np.ndarray:
     return np.ascontiguousarray(_coloured(shown, options).transpose(1, 0, 2)[::-1])
 
 
-def _plane(field: SampledField, component: str, time: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _plane(field: SampledField, component: str, time: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(W, H) values, and nodes across and upwards."""
     if field.dimensions == 1:
         if len(field.times) < 2:

@@ -114,6 +114,7 @@ def _alike(first: Artifact, other: Artifact) -> bool:
 
 @writer(
     key="pvd", title="ParaView time series", extensions=(".pvd",), takes=(SampledField, MeshField),
+    also="Each time has a file of its own in the folder '…_times' beside the list.",
     options=PvdWriteOptions, folder=True,
 )  # fmt: skip
 def write_pvd(field: SampledField | MeshField, path: Path, options: PvdWriteOptions) -> None:

@@ -23,7 +23,7 @@ MOVED = "displacement"
 
 
 class OneTimeOptions(VtkWriteOptions):
-    time: int = Param(-1, ge=-1, help="Number of the time to write, from 0; the last one if -1")
+    time: int | None = Param(None, ge=0, empty="the last", label="Time number", help="Which is written, from 0")
 
 
 class PointValues(NamedTuple):
@@ -118,15 +118,17 @@ def put_values(data: Appended, field: SampledField | MeshField, values: np.ndarr
     return "".join(found + [data.element(name, values[place[name]]) for name in alone])
 
 
-def time_number(field: SampledField | MeshField, time: int) -> int:
-    """``time`` counted from 0; -1 is the last. Raises :class:`UserError` when there is none."""
+def time_number(field: SampledField | MeshField, time: int | None) -> int:
+    """``time`` counted from 0; None is the last. Raises :class:`UserError` when there is none."""
+    if time is None:
+        return len(field.times) - 1
     if time >= len(field.times):
         raise UserError(
             f"The field has no time number {time}.",
             f"It has {len(field.times):,}, counted from 0.",
-            "Choose one of these, or -1 for the last.",
+            "Choose one of these, or none for the last.",
         )
-    return time if time >= 0 else len(field.times) - 1
+    return time
 
 
 def component_order(found: PointValues, wanted: Sequence[Any]) -> list[str]:

@@ -160,7 +160,7 @@ def _beside(path: Path, arrays: Collection[str]) -> tuple[Path, ...]:
 
 @writer(
     key="xdmf", title="XDMF with HDF5", extensions=(".xdmf",), takes=(SampledField, MeshField),
-    options=Hdf5WriteOptions, folder=True, beside=_beside,
+    options=Hdf5WriteOptions, folder=True, beside=_beside, also="The values go to an HDF5 file beside it.",
 )  # fmt: skip
 def write_xdmf(field: SampledField | MeshField, path: Path, options: Hdf5WriteOptions) -> None:
     """``<name>.xdmf`` and ``<name>.h5``. The values of each time are named as parts of one array."""

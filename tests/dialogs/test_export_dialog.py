@@ -174,7 +174,7 @@ def test_formats_that_write_a_folder_say_so(open_dialog, project):
     dialog = open_dialog(project.add(photos, name="Ring").id)
     choose(dialog, "transforms", ".json")
     assert dialog.notice.isVisible()
-    assert dialog.notice.message.startswith("A folder is written, too.")
+    assert dialog.notice.message.startswith("More than one file is written.")
 
 
 def test_size_estimates_with_a_texture_hold(open_dialog, project, tmp_path, qtbot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.dialogs.export_plan import estimate, targets, write_all
+from app.dialogs.export_plan import estimate, remarks, targets, write_all
 from tests.files import made
 
 
@@ -36,6 +36,20 @@ def test_solutions_are_offered_on_grids_too(project):
         key = project.add(made.MAKERS[maker](), name=maker).id
         (target,) = targets(project, [key], {})
         assert target.extension == ".npz"
+        assert remarks(target, project) == []  # as it is
         for writer in target.writers:
             target.choose(writer, writer.extensions[0])
             assert estimate(target, project)[0] > 0
+            if writer.key != "npz":
+                assert any("on a grid" in what and "nodes" in what for what, _ in remarks(target, project))
+
+
+def test_what_is_written_at_one_time_or_to_several_files_is_told(project):
+    (target,) = targets(project, [project.add(made.MAKERS["flow"](), name="flow").id], {})
+    told = {}
+    for writer in target.writers:
+        target.choose(writer, writer.extensions[0])
+        told[writer.key] = [what for what, _ in remarks(target, project)]
+    assert told["vtr"] == ["It is written at one time."]
+    assert told["pvd"] == ["More than one file is written."]
+    assert told["netcdf"] == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QComboBox
 
+from app.dialogs.import_item import preparations_for
 from engines.data import SampledField, Volume
 from engines.files import write
 from engines.files.gridded import GridOptions
@@ -59,3 +60,9 @@ def test_problems_of_a_folder_of_frames_are_shown(open_dialog, tmp_path, qtbot):
 def test_a_problem_shows_its_formulas(open_dialog, tmp_path):  # noqa: F811
     write(made.problem(), tmp_path / "p.problem")
     assert facts(open_dialog(tmp_path / "p.problem"))["Equation"] == "u_t - nu*u_xx + u*u_x = 0"
+
+
+def test_only_preparations_that_need_nothing_else_are_offered():
+    keys = {method.key for method in preparations_for(SampledField)}
+    assert "measure-field" in keys
+    assert "compare-fields" not in keys

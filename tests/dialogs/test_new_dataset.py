@@ -27,6 +27,16 @@ def test_preview_and_add(dialog, project, qtbot):
     assert project.entries == {}
 
 
+def test_the_preview_has_the_name_that_is_typed(dialog):
+    assert dialog.preview.viewer.items[0].name == "Torus slices"
+    dialog.name.selectAll()
+    dialog.name.insert("Ring")
+    dialog.name.textEdited.emit("Ring")
+    names = [item.name for item in dialog.preview.viewer.items]
+    assert names[0] == "Ring"
+    assert all(name.startswith("Ring (") for name in names[1:])
+
+
 def test_params_and_seed_change_the_preview(dialog, qtbot):
     before = dialog.preview.viewer.items[0].artifact.content_hash()
     dialog.seed_edit.box.setValue(9)

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QSlider
 
 from app.viewers.field_meshes import arrow_lines, boundary
 from app.viewers.links import TimeLink
+from app.viewers.overlay import number
 from app.viewers.registry import Shown
 from engines.data import Mesh, SampledField
 from tests.viewers.fields import heat, linear, moving_box, pulse, taylor_green
@@ -74,6 +75,11 @@ def test_one_dimension_and_time_make_a_surface_and_a_still_curve_is_left_out(sho
     assert view.empty.isVisible()
 
 
+def said(view, slider: str) -> str:
+    """What stands beside a slider of the panel."""
+    return view.panel.findChild(QSlider, slider).parentWidget().value.text()
+
+
 def test_a_field_in_space_is_a_surface_a_cloud_or_planes(show):
     view = show("scene", 400, 300)
     field = heat()
@@ -85,7 +91,10 @@ def test_a_field_in_space_is_a_surface_a_cloud_or_planes(show):
         expected = np.sqrt(-4 * time * np.log(layer.level * (4 * np.pi * time) ** 1.5))
         assert radius == pytest.approx(expected, abs=0.03)
     view.set_style("h", replace(layer.style, level=2 * layer.level))
+    assert said(view, "layer-level") == number(2 * layer.level, 3)
+    assert said(view, "layer-opacity") == "100 %"
     view.set_style("h", replace(layer.style, planes=True, cut_z=0.0))
+    assert [said(view, f"layer-cut-{axis}") for axis in "xyz"] == ["0", "0", "−1"]
     assert not layer.fine.actor.GetVisibility()
     assert layer.slabs.actor.GetVisibility()
     points = points_of(layer.slabs)

@@ -125,6 +125,9 @@ def test_a_form_that_is_not_known_is_told(show, qtbot):
     view = show("field", 500, 300)
     bad = solution(("x", "y")).replace(form="of another program", config=json.dumps({}))
     view.show_artifacts([Shown("s", "Solution", bad)])
-    qtbot.waitUntil(lambda: "not known here" in view.panes[0].head.accessibleName(), timeout=30_000)
-    assert view.panes[0].map.shown is None
-    view.screenshot(200, 100)
+    pane = view.panes[0]
+    qtbot.waitUntil(lambda: "not known here" in pane.head.accessibleName(), timeout=30_000)
+    assert pane.map.shown is None
+    assert "not known here" in pane.note
+    told = view.screenshot(500, 300)[80:-60]  # between the head and the foot
+    assert (told != told[0, 0]).any()

@@ -4,10 +4,11 @@ import time
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from app.viewers.colour_maps import table
+from app.viewers.field_plots import Trace, TracePlot
 from app.viewers.links import TimeLink
 from app.viewers.registry import Shown
 from engines.data import SampledField
@@ -139,6 +140,21 @@ def test_one_dimension_is_a_strip_in_time_with_the_curve_of_now(show):
     assert away.name == "Other − Still"
     assert away.y == pytest.approx(still.component("u"))
     assert not view.strip.isVisible()
+
+
+def test_numbers_stand_at_the_ends_of_a_narrow_curve(app, qtbot):
+    plot = TracePlot(None, "Profile")
+    qtbot.addWidget(plot)
+    plot.resize(300, 160)
+    plot.show_traces([Trace(np.linspace(0, 1, 9), np.linspace(-1, 1, 9), "u", 0)], "x", "u", None)
+    plot.show()
+    qtbot.waitExposed(plot)
+    QApplication.processEvents()
+    page = QPixmap(8, 8)
+    painter = QPainter(page)
+    _, _, texts = plot.plot.getAxis("bottom").generateDrawSpecs(painter)
+    painter.end()
+    assert {"0", "1"} <= {text for _, _, text in texts}
 
 
 def test_space_is_cut_across_each_axis(show):

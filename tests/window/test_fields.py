@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QLabel, QWidget
 
-from engines.data import SampledField
+from app.window.notices import NoticeBox, height_of
+from app.window.requests import Note
+from engines.data import Problem, SampledField, Table
 
 
 def flow(times: int) -> SampledField:
@@ -39,3 +42,33 @@ def test_two_fields_open_together_with_their_difference_and_come_back(window, ad
     assert window.views.restore(state)
     (again,) = window.views.frames()
     qtbot.waitUntil(lambda: bool(again.viewers()) and len(again.viewers()[0].panes) == 3, timeout=20_000)
+
+
+def test_a_table_that_is_selected_becomes_the_measurements_when_the_method_is_opened(window, add):
+    window.file_acts.new_project()
+    x = np.linspace(0, 1, 5)
+    table = Table(columns={"x": x, "t": x, "u": x})
+    problem = Problem(
+        coordinates=("x", "t"), time="t", lower=[0, 0], upper=[1, 1], equations=("u_t = k*u_xx",), estimated={"k": 1.0},
+        conditions=("u = 0 on boundary",),
+    )  # fmt: skip
+    what, measured = add(problem, table)
+    page = window.method_panel.open_method("pig")
+    assert page.inputs.ids() == {"problem": what}
+    window.project_panel.select([measured])
+    assert page.inputs.ids() == {"problem": what}  # looking about changes nothing
+    window.method_panel.show_gallery()
+    page = window.method_panel.open_method("pig")
+    assert page.inputs.ids() == {"problem": what, "measurements": measured}
+
+
+@pytest.mark.parametrize("width", range(240, 353, 8))
+def test_a_notice_shows_all_that_it_says(themed, qtbot, width):
+    host = QWidget()
+    qtbot.addWidget(host)
+    box = NoticeBox(Note("PIG 1 failed", "bad", detail="Coefficients are to be found (nu), but nothing is known"), host)
+    box.ensurePolished()
+    box.resize(width, height_of(box, width))
+    box.layout().activate()
+    for label in box.findChildren(QLabel):
+        assert label.height() >= label.heightForWidth(label.width())

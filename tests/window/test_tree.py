@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QStyleOptionViewItem
 
 from app.window.tree import FACTS_LEAST
+from app.window.tree_model import first_fact
 from tests.window import samples
 from tests.window.conftest import find
 
@@ -74,6 +75,13 @@ def test_a_dragged_artifact_carries_its_id(window, add):
     model = window.project_panel.model
     data = model.mimeData([model.index_of(one), model.index_of(two)])
     assert bytes(data.data("application/x-fieldwright-artifacts").data()).decode().split() == [one, two]
+
+
+def test_the_first_fact_has_all_that_it_is_about():
+    assert first_fact("u, v on 49×49 nodes, 11 times") == "u, v on 49×49 nodes"
+    assert first_fact("1,200 vertices, 2,396 triangles") == "1,200 vertices"
+    assert first_fact("u_t = u_xx; u_y = 0 on x in [0, 1]") == "u_t = u_xx"
+    assert first_fact("") == ""
 
 
 def test_the_second_column_says_in_few_words_what_matters(window, add, qtbot):
