@@ -131,7 +131,9 @@ def around(true: np.ndarray, count: int, resolution: int) -> list[Camera]:
     """Cameras evenly on a sphere that see the hand whole in each pose."""
     points = true.reshape(-1, 3)[::7]
     middle = points.mean(0)
-    for step in range(1, 60):  # towards the farthest point, less each time: the smallest ball (Badoiu and Clarkson 2003)
+    for step in range(
+        1, 60
+    ):  # towards the farthest point, less each time: the smallest ball (Badoiu and Clarkson 2003)
         middle = middle + (points[((points - middle) ** 2).sum(1).argmax()] - middle) / (step + 1)
     reach = 1.03 * float(np.linalg.norm(points - middle, axis=1).max())
     i = np.arange(count) + 0.5
@@ -182,7 +184,9 @@ class Studio:
             mask = fragments.mask[0].numpy()
             seen = interpolate(attributes, self.faces, fragments, fragments.covered()).numpy()
             place, at_rest, normal, world = seen.reshape(-1, 4, 3).transpose(1, 0, 2)
-            at_rest, normal = (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9) for v in (at_rest, normal))
+            at_rest, normal = (
+                v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9) for v in (at_rest, normal)
+            )
             light = harmonics(torch.from_numpy(normal)).numpy() @ self.gammas[view].numpy()
             eye = self.eyes[view] - world
             shine = glossy(normal, eye / np.linalg.norm(eye, axis=1, keepdims=True), self.lamps[view])
