@@ -1,7 +1,8 @@
-"""A capture of a hand that is known exactly: the open hand posed, wrinkled and painted, lit and photographed by formula."""
+"""A capture of a hand that is known exactly: the open hand posed, wrinkled, painted, lit and drawn by formula."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -55,8 +56,6 @@ class MadeHandParams(Params):
             "views": 3, "held_out_views": 1, "poses": 2, "held_out_poses": 1, "resolution": 32, "levels": 0,
         }
     ),
-    degenerate=(Example(params={"views": 2, "poses": 1, "held_out_views": 0, "held_out_poses": 0, "resolution": 16,
-                                "levels": 0, "wrinkles": 0.0}, title="One pose, no wrinkles"),),
     tags=("hand", "photos", "cameras", "poses", "synthetic"),
 )  # fmt: skip
 def photograph_hand(params: MadeHandParams, run: Run) -> Annotated[HandCapture, "photos with masks, exact in all"]:
@@ -67,17 +66,20 @@ def photograph_hand(params: MadeHandParams, run: Run) -> Annotated[HandCapture, 
     others.
     """
     template = the_open_hand(params.side)
+    run.check()
     fine = subdivided(template, params.levels)
+    run.check()
     count = params.poses + params.held_out_poses
     poses = bending(template, count, run.rng)
     true = surfaces(fine, poses, params.wrinkles / 1e3, params.period / 1e3)
+    run.check()
     cameras = around(true, params.views + params.held_out_views, params.resolution)
     tests = spread(params.held_out_views, len(cameras)), spread(params.held_out_poses, count)
     studio = Studio(fine, cameras, params.gloss, run.rng)
 
     images = []
     for frame in run.steps(count, "Photographing"):
-        images += studio.pictures(true[frame])
+        images += studio.pictures(true[frame], run.check)
     frame, view = (axis.ravel() for axis in np.mgrid[:count, : len(cameras)])
     photos = Photos.of(
         images,
@@ -173,12 +175,13 @@ class Studio:
         lights = [lamp(way, np.full(3, DIRECT), np.full(3, AMBIENT)) for way in self.lamps]
         self.gammas = torch.from_numpy(np.stack(lights) * tints).float()
 
-    def pictures(self, true: np.ndarray) -> list[np.ndarray]:
+    def pictures(self, true: np.ndarray, check: Callable[[], None]) -> list[np.ndarray]:
         """(H, W, 4) uint8 from each camera of vertices (V, 3) in the world; the alpha channel is the mask."""
         vertices = torch.from_numpy(true.astype(np.float32))
         attributes = torch.cat([self.rest, self.normals(vertices), vertices], 1)
         found = []
         for view in range(len(self.cameras)):
+            check()
             here = slice(view, view + 1)
             fragments = rasterise(to_camera(vertices, self.poses[here]), self.faces, self.lenses[here], *self.size)
             mask = fragments.mask[0].numpy()
@@ -188,11 +191,15 @@ class Studio:
                 v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9) for v in (at_rest, normal)
             )
             light = harmonics(torch.from_numpy(normal)).numpy() @ self.gammas[view].numpy()
-            eye = self.eyes[view] - world
-            shine = glossy(normal, eye / np.linalg.norm(eye, axis=1, keepdims=True), self.lamps[view])
+            shine = glossy(normal, unit(self.eyes[view] - world), self.lamps[view])
             colours = self.paint(place, at_rest) * light + self.gloss * shine[:, None]
             found.append(averaged(colours, mask))
         return found
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Of length 1; none becomes of none."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def averaged(colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
