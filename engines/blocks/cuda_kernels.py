@@ -43,6 +43,7 @@ class Kernels:
         self._lock = threading.Lock()
         self._modules: dict[int, ctypes.c_void_p] = {}
         self._functions: dict[tuple[int, str], ctypes.c_void_p] = {}
+        self._missing: dict[int, str] = {}
 
     @property
     def text(self) -> str:
@@ -62,6 +63,17 @@ class Kernels:
                     _context()
                     _driver("cuModuleLoadData", ctypes.byref(module), ctypes.c_char_p(code))
                 self._modules[index] = module
+
+    def missing(self, device: torch.device) -> str:
+        """Why they cannot be used on this device; empty if they can. The first call may compile them."""
+        index = _index(device)
+        if index not in self._missing:
+            try:
+                self.ready(device)
+                self._missing[index] = ""
+            except Unavailable as error:
+                self._missing[index] = str(error)
+        return self._missing[index]
 
     def launch(self, name: str, grid: int | tuple[int, int, int], *arguments: Tensor | int | ctypes.Structure) -> None:
         """Run a kernel on torch's current stream; the first tensor among its arguments says on which device.

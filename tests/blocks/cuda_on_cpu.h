@@ -33,11 +33,19 @@ inline float __uint_as_float(unsigned bits) {
     memcpy(&x, &bits, 4);
     return x;
 }
+inline double __dmul_rn(double a, double b) { return a * b; }
+inline double __dadd_rn(double a, double b) { return a + b; }
 inline float __fdividef(float a, float b) { return a / b; }
 inline int __ffs(unsigned x) { return __builtin_ffs(static_cast<int>(x)); }
 inline int __clz(unsigned x) { return x ? __builtin_clz(x) : 32; }
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }
+
+inline unsigned long long atomicMin(unsigned long long* at, unsigned long long value) {
+    const unsigned long long old = *at;  // no fiber is interrupted
+    if (value < old) *at = value;
+    return old;
+}
 
 struct Index {
     unsigned x, y, z;

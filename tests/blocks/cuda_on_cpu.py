@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,20 @@ class OnCpu:
         self.launched.append(name)
 
 
-def build(folder: Path) -> OnCpu:
-    """Compile the kernels for this machine, or skip the test where there is no compiler for it."""
+def build(
+    folder: Path, kernels: Path = Path(cuda.__file__).with_name("kernels.cu"), names: Sequence[str] = NAMES
+) -> OnCpu:
+    """Compile the kernels, those of Gaussians if not said otherwise, for this machine.
+
+    Skips the test where there is no compiler for it.
+    """
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("there is no g++ to compile the kernels with")
     source = folder / "on_cpu.cpp"
     runs = (
-        f'extern "C" void run_{n}(void** a, const int* g, int t) {{ fibers::launch({n}, a, g, t); }}' for n in NAMES
+        f'extern "C" void run_{n}(void** a, const int* g, int t) {{ fibers::launch({n}, a, g, t); }}' for n in names
     )
-    kernels = Path(cuda.__file__).with_name("kernels.cu")
     source.write_text("\n".join([f'#include "{HERE / "cuda_on_cpu.h"}"', f'#include "{kernels}"', *runs]))
     library = folder / "on_cpu.so"
     command = [compiler, "-std=c++17", "-O1", "-ffp-contract=off", "-shared", "-fPIC", "-w", "-o", library, source]

@@ -31,6 +31,7 @@ constexpr int kBand = 16;        // rows
 constexpr int kChunk = 2048;     // faces that are put into bands at once
 constexpr int kSlabs = 4;        // of a picture, each with sums of its own
 constexpr int kLine = 16;        // floats in a line of the cache
+constexpr int kGrain = 4096;     // triangles, or samples, for which another thread is worth its start
 constexpr int kNarrow = 12;      // pixels: a wider box is narrowed in each row
 constexpr double kSlack = 1e-6;  // pixels, for what rounding does to a box
 
@@ -76,6 +77,11 @@ inline Triangle triangle_of(const float* points, const int32_t* corners) {
         t.owns[i] = n.x > 0 || (n.x == 0 && n.y > 0);
     }
     return t;
+}
+
+// Where other programs keep the processors busy, each further thread is waited for: little work gets few.
+inline int threads_for(int64_t work, int threads) {
+    return static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(threads, work / kGrain)));
 }
 
 struct Box {
@@ -128,7 +134,7 @@ struct Picture {
     Lens lens;
     double near;
     int width, height;
-    const double* across;    // (W) the rays' first coordinates
+    const double *across, *down;  // (W), (H) the rays' coordinates
     int32_t* triangles;      // (H, W)
     float* barycentrics;     // (H, W, 3)
     float* depths;           // (H, W)
@@ -155,8 +161,10 @@ inline void draw_row(const Triangle& t, double down, int left, int right, const 
     for (int x = left; x <= right; ++x) {
         const double d = p.across[x];
         const double e0 = a[0] * d + c[0], e1 = a[1] * d + c[1], e2 = a[2] * d + c[2];
-        if (e0 < 0 || e1 < 0 || e2 < 0) continue;
-        if ((e0 == 0 && !t.owns[0]) || (e1 == 0 && !t.owns[1]) || (e2 == 0 && !t.owns[2])) continue;
+        if ((e0 < 0) | (e1 < 0) | (e2 < 0)) continue;
+        if ((e0 == 0) | (e1 == 0) | (e2 == 0)) {
+            if ((e0 == 0 && !t.owns[0]) || (e1 == 0 && !t.owns[1]) || (e2 == 0 && !t.owns[2])) continue;
+        }
         const double depth = t.volume / (e0 + e1 + e2);
         const float z = static_cast<float>(depth);
         if (depth >= p.near && z < nearest[x]) {
@@ -180,13 +188,13 @@ void draw_band(const Picture& p, int band, const int32_t* list, int64_t count, c
         if (!(t.volume > 0)) continue;
         for (int y = std::max(first, box.top); y <= std::min(past - 1, box.bottom); ++y) {
             const int64_t row = static_cast<int64_t>(y - first) * width;
-            draw_row(t, p.lens.down(y), box.left, box.right, p, number, ids + row, nearest + row);
+            draw_row(t, p.down[y], box.left, box.right, p, number, ids + row, nearest + row);
         }
     }
     int32_t known = -1;
     Triangle t{};
     for (int y = first; y < past; ++y) {
-        const double down = p.lens.down(y);
+        const double down = p.down[y];
         for (int x = 0; x < width; ++x) {
             const int64_t pixel = static_cast<int64_t>(y) * width + x;
             float* b = p.barycentrics + 3 * pixel;
@@ -230,13 +238,15 @@ extern "C" {
 EXPORT int mesh_rasterise(int64_t views, int vertices, int count, const float* points, const int32_t* faces,
                           const double* intrinsics, int width, int height, double near, int32_t* triangles,
                           float* barycentrics, float* depths, int threads) {
+    // Getting ready is a quarter of the work.
+    const int preparing = threads_for(views * count / 16, threads);
     int wrong = 0;
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(| : wrong)
+#pragma omp parallel for schedule(static) num_threads(preparing) reduction(| : wrong)
     for (int64_t i = 0; i < 3 * static_cast<int64_t>(count); ++i) wrong |= faces[i] < 0 || faces[i] >= vertices;
     if (wrong) return 1;
 
     std::vector<Projected> projected(views * vertices);
-#pragma omp parallel for schedule(static) num_threads(threads) reduction(| : wrong)
+#pragma omp parallel for schedule(static) num_threads(preparing) reduction(| : wrong)
     for (int64_t i = 0; i < views * vertices; ++i) {
         const float* p = points + 3 * i;
         const Lens lens = lens_of(intrinsics, i / vertices);
@@ -248,7 +258,7 @@ EXPORT int mesh_rasterise(int64_t views, int vertices, int count, const float* p
     const int64_t chunks = (count + kChunk - 1) / kChunk, bands = (height + kBand - 1) / kBand;
     std::vector<Box> boxes(views * count);
     std::vector<int64_t> places(views * bands * chunks + 1, 0);  // first numbers of triangles, then where they go
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(preparing)
     for (int64_t job = 0; job < views * chunks; ++job) {
         const int64_t view = job / chunks, chunk = job % chunks;
         const Lens lens = lens_of(intrinsics, view);
@@ -270,7 +280,7 @@ EXPORT int mesh_rasterise(int64_t views, int vertices, int count, const float* p
     std::vector<int64_t> starts(views * bands + 1);
     for (int64_t i = 0; i <= views * bands; ++i) starts[i] = i < views * bands && chunks ? places[i * chunks] : total;
     std::vector<int32_t> lists(total);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+#pragma omp parallel for schedule(dynamic, 1) num_threads(preparing)
     for (int64_t job = 0; job < views * chunks; ++job) {
         const int64_t view = job / chunks, chunk = job % chunks;
         for (int64_t f = chunk * kChunk; f < std::min<int64_t>(count, (chunk + 1) * kChunk); ++f) {
@@ -281,14 +291,19 @@ EXPORT int mesh_rasterise(int64_t views, int vertices, int count, const float* p
         }
     }
 
-    std::vector<double> across(views * width);
-    for (int64_t i = 0; i < views * width; ++i)
-        across[i] = lens_of(intrinsics, i / width).across(static_cast<int>(i % width));
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    std::vector<double> across(views * width), down(views * height);
+    for (int64_t view = 0; view < views; ++view) {
+        const Lens lens = lens_of(intrinsics, view);
+        for (int x = 0; x < width; ++x) across[view * width + x] = lens.across(x);
+        for (int y = 0; y < height; ++y) down[view * height + y] = lens.down(y);
+    }
+    const int drawing = threads_for(total, threads);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(drawing)
     for (int64_t job = 0; job < views * bands; ++job) {
         const int64_t view = job / bands, pixels = view * width * height;
         const Picture picture{points + 3 * view * vertices, faces, lens_of(intrinsics, view), near, width, height,
-                              across.data() + view * width, triangles + pixels, barycentrics + 3 * pixels, depths + pixels};
+                              across.data() + view * width, down.data() + view * height, triangles + pixels,
+                              barycentrics + 3 * pixels, depths + pixels};
         draw_band(picture, static_cast<int>(job % bands), lists.data() + starts[job], starts[job + 1] - starts[job],
                   boxes.data() + view * count);
     }
@@ -302,10 +317,11 @@ EXPORT void mesh_rasterise_backward(int64_t views, int vertices, const float* po
                                     const float* d_barycentrics, const float* d_depths, float* d_points, int threads) {
     const int64_t numbers = 3 * static_cast<int64_t>(vertices);
     std::vector<double> sums(kSlabs * numbers);
+    const int shared = threads_for(static_cast<int64_t>(width) * height / 4, threads);
     for (int64_t view = 0; view < views; ++view) {
         const Lens lens = lens_of(intrinsics, view);
         const float* of_view = points + view * numbers;
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
+#pragma omp parallel for schedule(static, 1) num_threads(shared)
         for (int slab = 0; slab < kSlabs; ++slab) {
             double* sum = sums.data() + slab * numbers;
             std::fill(sum, sum + numbers, 0.0);
@@ -342,7 +358,7 @@ EXPORT void mesh_rasterise_backward(int64_t views, int vertices, const float* po
                 }
             }
         }
-#pragma omp parallel for schedule(static) num_threads(threads)
+#pragma omp parallel for schedule(static) num_threads(shared)
         for (int64_t i = 0; i < numbers; ++i) {
             double sum = 0;
             for (int slab = 0; slab < kSlabs; ++slab) sum += sums[slab * numbers + i];
@@ -357,6 +373,7 @@ EXPORT void mesh_interpolate(int64_t count, const int64_t* pixels, int64_t per_v
                              const float* attributes, const int32_t* faces, const int32_t* triangles,
                              const float* barycentrics, float* values, int threads) {
     const Samples s{count, pixels, per_view, faces, triangles, barycentrics};
+    threads = threads_for(count * channels / 16, threads);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t i = 0; i < count; ++i) {
         const int64_t pixel = s.pixel(i);
@@ -381,6 +398,7 @@ EXPORT void mesh_interpolate_backward(int64_t count, const int64_t* pixels, int6
                                       const float* barycentrics, const float* d_values, float* d_barycentrics,
                                       float* d_attributes, int threads) {
     const Samples s{count, pixels, per_view, faces, triangles, barycentrics};
+    threads = threads_for(count * channels / 16, threads);
     if (d_barycentrics) {
 #pragma omp parallel for schedule(static) num_threads(threads)
         for (int64_t i = 0; i < count; ++i) {

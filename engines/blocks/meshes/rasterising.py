@@ -7,8 +7,9 @@
 
 Barycentrics and depths carry derivatives by the points, as long as the pixel shows the same triangle; how silhouettes
 ought to move is seen by :func:`antialias` alone (Laine et al. 2020, whose order of stages this is). Behind the door
-stand a compiled rasteriser for the CPU (``kernels.cpp``) and its twin in plain torch (:mod:`.rasterising_twin`), which
-serves without it and for other devices and dtypes. The same bits come each time, with any number of threads.
+stand compiled rasterisers for the CPU (``kernels.cpp``) and for CUDA devices (``kernels.cu``), and their twin in plain
+torch (:mod:`.rasterising_twin`), which serves where there is neither and for other dtypes. The same bits come each
+time, with any number of threads.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.cameras import Camera
-from engines.blocks.meshes import antialiasing, compiled, rasterising_twin
+from engines.blocks.meshes import antialiasing, compiled, cuda, rasterising_twin
 from engines.blocks.meshes.antialiasing import Edges
 
 NEAR = 0.01
@@ -126,16 +127,20 @@ def antialias(
 
 def backend(*tensors: Tensor) -> ModuleType | None:
     """What can work on these tensors, which lie on one device; None: only the plain twin can."""
-    return compiled if compiled.serves(*tensors) else None
+    return next((module for module in (compiled, cuda) if module.serves(*tensors)), None)
 
 
 def without_fast_rasteriser(device: torch.device) -> str:
     """What to tell the user of a device on which the plain twin has to serve; empty where a fast rasteriser works."""
-    if device.type != "cpu":
-        return f"There is no fast rasteriser for '{device.type}'."
-    if compiled.library() is not None:
+    if device.type == "cpu":
+        if compiled.library() is not None:
+            return ""
+        return "The compiled rasteriser is missing here: its plain stand-in takes over, which is many times slower."
+    if device.type != "cuda":
+        return f"There is no fast rasteriser for '{device.type}': its plain stand-in takes over."
+    if not (reason := cuda.KERNELS.missing(device)):
         return ""
-    return "The compiled rasteriser is missing here: its plain stand-in takes over, which is many times slower."
+    return f"The rasteriser for this GPU cannot be used. {reason} Its plain stand-in takes over."
 
 
 def _plain(faces: Tensor, like: Tensor) -> Tensor:
