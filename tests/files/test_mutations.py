@@ -19,7 +19,7 @@ from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
 from engines.files.vtk_document import VtkWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
-from tests.files import grids, made, meshes, photo_sets, rigs
+from tests.files import grids, made, mano_files, meshes, photo_sets, rigs
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
@@ -115,6 +115,7 @@ SAMPLES = {
     "glb gaussians": lambda f: _written(f, "gaussians", "g.glb"),
     "glb text": lambda f: _written(f, "gaussians", "g.gltf"),
     "rigged-glb": lambda f: rigs.glb(f),
+    "mano": lambda f: mano_files.write(f / "m.pkl", mano_files.small()),
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
     "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),
