@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.pde.derivatives import Index, Jets, check_order
 from engines.blocks.pde.forms import Evaluate, form
 from engines.blocks.pde.kronecker import along_all
-from engines.blocks.pde.spectral_kernels import Components, kernel_derivatives
+from engines.blocks.pde.spectral_kernels import MOST_DERIVATIVES, Components, kernel_derivatives
 from engines.blocks.pde.tensor_grid import TensorGrid
 from engines.data import Problem, SampledField, Solution, SpectrumTable
 
@@ -35,20 +36,21 @@ class Process:
     components: tuple[Components, ...]
     alpha: Tensor
 
-    def cross(self, axis: int, at: Tensor) -> Tensor:
-        """(P, N) covariance of values at ``at`` (P,) along an axis with those at its nodes."""
+    def cross(self, axis: int, at: Tensor, order: int = 0) -> Tensor:
+        """(P, N) covariance of values at ``at`` (P,) along an axis, or their derivatives, with values at its nodes."""
         nodes, part = self.axes[axis], self.components[axis]
         size = max(1, CHUNK // (len(nodes) * len(part.log_weights)))
-        return torch.cat([kernel_derivatives(self.kernel, rows[:, None] - nodes, part)[0] for rows in at.split(size)])
+        blocks = [kernel_derivatives(self.kernel, rows[:, None] - nodes, part)[order] for rows in at.split(size)]
+        return torch.cat(blocks)
 
     def on_grid(self, axes: Sequence[Tensor]) -> Tensor:
         """The mean at the nodes of another grid."""
         return along_all([self.cross(i, at) for i, at in enumerate(axes)], self.alpha)
 
-    def at(self, points: Tensor) -> Tensor:
-        """(P,) the mean at ``points`` (P, D)."""
-        found = self.cross(0, points[:, 0]) @ self.alpha
-        return found if self.alpha.ndim == 1 else (found * self.cross(1, points[:, 1])).sum(1)
+    def at(self, points: Tensor, index: Index = (0, 0)) -> Tensor:
+        """(P,) the mean at ``points`` (P, D), or one of its derivatives up to the second along each axis."""
+        found = self.cross(0, points[:, 0], index[0]) @ self.alpha
+        return found if self.alpha.ndim == 1 else (found * self.cross(1, points[:, 1], index[1])).sum(1)
 
     def weights(self, number: int) -> dict[str, np.ndarray]:
         found = {f"{number}/alpha": self.alpha}
@@ -75,13 +77,28 @@ def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
         nodes = tuple(weights[f"{number}/{axis}/nodes"] for axis in range(alpha.ndim))
         processes.append(Process(kernel, nodes, tuple(parts), alpha))
 
-    def evaluate(points: Tensor) -> Tensor:
-        at = points.to(torch.float64)
-        chunk = max(1, CHUNK // max(p.alpha.shape[0] for p in processes))
-        rows = [torch.stack([p.at(part) for p in processes]).sum(0) for part in at.split(chunk)]
-        return torch.cat(rows)[:, None].to(points.dtype)
+    return Sum(processes)
 
-    return evaluate
+
+class Sum:
+    """A sum of processes: values (P, 1), and their derivatives in closed form."""
+
+    def __init__(self, processes: Sequence[Process]) -> None:
+        self.processes = processes
+
+    def __call__(self, points: Tensor) -> Tensor:
+        zero = (0,) * points.shape[1]
+        return self.jets(points, (zero,))[zero]
+
+    def jets(self, points: Tensor, needs: Sequence[Index]) -> Jets:
+        check_order(((times,) for index in needs for times in index), MOST_DERIVATIVES, "A Gaussian process")
+        at = points.to(torch.float64)
+        chunk = max(1, CHUNK // max(p.alpha.shape[0] for p in self.processes))
+        found = {}
+        for index in needs:
+            rows = [torch.stack([p.at(part, index) for p in self.processes]).sum(0) for part in at.split(chunk)]
+            found[index] = torch.cat(rows)[:, None].to(points.dtype)
+        return found
 
 
 def solution_of(problem: Problem, processes: Sequence[Process], name: str = "") -> Solution:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
-from engines.blocks.pde.forms import Evaluate, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
@@ -181,7 +181,7 @@ def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     shape = PigShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
     some = weights["weights"]
     network = PigNetwork(shape, weights.get("fixed means"), some.dtype)
-    return network.evaluate(network.layout.split(network.layout.join(weights)))
+    return OfNetwork(network, weights)
 
 
 __all__ = ["PigNetwork", "PigShape", "build", "start", "turning"]

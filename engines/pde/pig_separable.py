@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets
-from engines.blocks.pde.forms import Evaluate, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
@@ -126,7 +126,7 @@ def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     names = SeparableShape.__dataclass_fields__
     shape = SeparableShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
     network = SeparableNetwork(shape, weights["weights"].dtype)
-    return network.evaluate(network.layout.split(network.layout.join(weights)))
+    return OfNetwork(network, weights)
 
 
 __all__ = ["SeparableNetwork", "SeparableShape", "build", "start_separable"]

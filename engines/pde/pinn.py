@@ -20,7 +20,7 @@ from engines.blocks.pde import derivatives, mlp
 from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
 from engines.blocks.pde.equations import compile_problem
-from engines.blocks.pde.forms import Evaluate, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form
 from engines.blocks.pde.grids import even_grid
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
@@ -127,7 +127,7 @@ def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     names = PinnShape.__dataclass_fields__
     shape = PinnShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
     network = PinnNetwork(shape, weights["weight.0"].dtype)
-    return network.evaluate(network.layout.split(network.layout.join(weights)))
+    return OfNetwork(network, weights)
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
 from engines.blocks.pde.grids import even_axes
 from engines.blocks.pde.resampling import box_of, even_times, sample
+from engines.blocks.pde.residual_field import residual_field
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import Problem, SampledField, Solution, Trajectory
 
@@ -23,6 +25,18 @@ class SampleSolutionParams(Params):
                                      source="own choice")  # fmt: skip
     first_time: float | None = Param(None, help="Where time begins", empty="at the start", source="own choice")
     last_time: float | None = Param(None, help="Where time ends", empty="at the end", source="own choice")
+    residual: bool = Param(False, help="Also what the equations leave over: their left minus their right side",
+                           source="own choice")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SampledSolution:
+    field: Annotated[SampledField, "the unknowns on the grid"]
+    residual: Annotated[SampledField | None, "left minus right side of each equation there, where it was asked for"]
+
+
+FIELD_SHARE = 0.1
+"""Of the time, where the residual is sampled too: its derivatives take the rest."""
 
 
 def travelling_front() -> Solution:
@@ -39,6 +53,15 @@ def travelling_front() -> Solution:
     return Solution(problem=problem, form="mlp", weights=weights, config=json.dumps(config), name="Front")
 
 
+def standing_wave() -> Trajectory:
+    """The front as it is at two times."""
+    front = travelling_front()
+    weights = {name: np.stack([w, w]) for name, w in front.weights.items()}
+    weights["weight.0"] = weights["weight.0"][:, :, :1]
+    config = front.configuration | {"lower": [-1.0], "upper": [1.0]}
+    return Trajectory(times=[0, 1], form="mlp", lower=[-1], upper=[1], weights=weights, config=json.dumps(config))  # type: ignore[arg-type]
+
+
 def _bytes(inputs: Mapping[str, Artifact], params: SampleSolutionParams) -> int:
     solution = inputs.get("solution") or inputs.get("trajectory")
     if not isinstance(solution, (Solution, Trajectory)):
@@ -46,7 +69,7 @@ def _bytes(inputs: Mapping[str, Artifact], params: SampleSolutionParams) -> int:
     lower, upper = _region(solution, params)
     nodes = int(np.prod([len(a) for a in even_axes(lower, upper, params.nodes)]))
     names = solution.components if isinstance(solution, Trajectory) else solution.problem.unknowns
-    return nodes * (params.times * len(names) * 3 * 8 + 8 * len(lower))
+    return nodes * (params.times * len(names) * (6 if params.residual else 3) * 8 + 8 * len(lower))
 
 
 @method(
@@ -54,11 +77,13 @@ def _bytes(inputs: Mapping[str, Artifact], params: SampleSolutionParams) -> int:
     job="Get the field of a learned solution on any grid, at any times.",
     presets={"quick": {"nodes": 65, "times": 11}, "fine": {"nodes": 801, "times": 201}},
     sample=Example(inputs=lambda: {"solution": travelling_front()}),
-    smoke=Example(inputs=lambda: {"solution": travelling_front()}, params={"nodes": 11, "times": 3}),
+    smoke=Example(inputs=lambda: {"solution": travelling_front()}, params={"nodes": 11, "times": 3, "residual": True}),
     degenerate=(
         Example(title="No solution"),
         Example(inputs=lambda: {"solution": travelling_front()}, params={"lower": (0.0, 0.0), "upper": (1.0,)},
                 title="Corners of different kinds"),
+        Example(inputs=lambda: {"trajectory": standing_wave()}, params={"residual": True},
+                title="The residual of a trajectory"),
     ),
     memory=_bytes, lighter=("nodes", "times"), tags=("evaluate", "resample", "grid"),
 )  # fmt: skip
@@ -67,11 +92,17 @@ def sample_solution(
     trajectory: Annotated[Trajectory | None, "one set of weights for each time; known at these times"],
     params: SampleSolutionParams,
     run: Run,
-) -> SampledField:
+) -> SampledSolution:
     """The region may reach beyond the domain: what is learned there is a guess, and the run says so."""
     given = solution if solution is not None else trajectory
     if given is None:
         raise UserError("There is no solution to sample.", mend="Choose a solution or a trajectory.")
+    if params.residual and not isinstance(given, Solution):
+        raise UserError(
+            "A trajectory has no residual.",
+            "It is known at its own times alone, so it has no derivative in time.",
+            "Choose a solution over the whole domain, or sample the field alone.",
+        )
     lower, upper = _region(given, params)
     times = even_times(given, params.times)
     if params.first_time is not None or params.last_time is not None:
@@ -90,10 +121,18 @@ def sample_solution(
         while state["at"] < min(999, int(1000 * part)):
             state["at"] = next(steps)
 
-    field = sample(given, even_axes(lower, upper, params.nodes), times, run.device, tick)
+    axes = even_axes(lower, upper, params.nodes)
+    share = FIELD_SHARE if params.residual else 1.0
+    field = sample(given, axes, times, run.device, lambda part: tick(share * part))
+    left_over = None
+    if params.residual and isinstance(given, Solution):
+        left_over = residual_field(given, axes, times, run.device, lambda part: tick(share + (1 - share) * part))
     for _ in steps:
         pass
-    return field.replace(name=f"{given.name}, sampled" if given.name else "Sampled solution")
+    names = [f"{given.name}, {what}" if given.name else what.capitalize() for what in ("sampled", "residual")]
+    return SampledSolution(
+        field.replace(name=names[0]), None if left_over is None else left_over.replace(name=names[1])
+    )
 
 
 def _region(solution: Solution | Trajectory, params: SampleSolutionParams) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from engines.blocks.pde.equations import compile_problem
+from engines.blocks.pde.forms import evaluator
+from engines.blocks.pde.grids import tensor_points
 from engines.core import Noted, Run, UserError, catalog
 from engines.data import Problem, Solution, Trajectory
 from engines.pde.sample_solution import travelling_front
@@ -55,6 +59,47 @@ def test_a_trajectory_is_taken_at_its_own_times():
     near = sampled(steps, nodes=9, times=3, first_time=0.9, last_time=2.4)
     assert near.times.tolist() == [1, 2]
     np.testing.assert_allclose(near.values[0, 0, :, 0, 0], 2 * np.tanh(2 * 3 * (2 * near.x - 1)), atol=1e-12)
+
+
+def residual(given, **params):
+    method = catalog().get("sample-solution")
+    found = method.run({"solution": given}, method.params.parse({"residual": True, **params}), Run())
+    assert set(found) == {"field", "residual"}
+    assert found["residual"].name == f"{given.name}, residual"
+    return found["residual"]
+
+
+def test_the_residual_is_what_the_equation_leaves_over():
+    front = travelling_front()
+    np.testing.assert_allclose(residual(front, nodes=17, times=3).values, 0, atol=1e-12)
+    steeper = front.replace(problem=front.problem.replace(equations=("u_t + c*u*u_x = 0",), estimated={"c": 5.0}),
+                            weights=front.weights | {"coefficients": np.array([2.0])})  # fmt: skip
+    found = residual(steeper, nodes=17, times=3)
+    u = np.tanh(3 * found.x[None] - 2 * found.times[:, None] + 1)
+    np.testing.assert_allclose(found.component("residual", 1), ((6 * u - 2) * (1 - u**2))[1], atol=1e-12)
+    assert found.coordinates[0] == "x"
+
+
+@pytest.mark.parametrize(("key", "changes"), [
+    ("pig", {"covariance": "diagonal", "steps": 2}), ("pig", {"covariance": "diagonal", "separable": True, "steps": 2}),
+    ("gp-hm", {}),
+])  # fmt: skip
+def test_the_residual_of_every_form_is_that_of_differences(key, changes):
+    method = catalog().get(key)
+    solution = method.run(method.smoke.inputs(), method.params.parse({**method.smoke.params, **changes}), Run())[
+        "solution"
+    ]
+    found = residual(solution, nodes=9)
+    compiled = compile_problem(solution.problem)
+    points, step = torch.from_numpy(tensor_points(found.axes)), 2e-4
+    value, none, jets = evaluator(solution), (0,) * points.shape[1], {}
+    for axis in range(points.shape[1]):
+        shift = step * torch.eye(points.shape[1], dtype=torch.float64)[axis]
+        twice = tuple(2 * int(i == axis) for i in range(points.shape[1]))
+        jets[twice] = (value(points + shift) - 2 * value(points) + value(points - shift))[:, 0] / step**2
+    expected = compiled.residual(points, {"u": {none: value(points)[:, 0], **jets}}, {})[:, 0]
+    scale = max(float(jet.abs().max()) for jet in jets.values())  # of which the residual is a small difference
+    np.testing.assert_allclose(found.values.reshape(-1), expected, atol=5e-5 * scale)
 
 
 def test_a_flow_keeps_its_velocity():

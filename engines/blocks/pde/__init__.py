@@ -7,6 +7,7 @@
 * :mod:`.gaussian_features`, :mod:`.mlp`: networks with derivatives in closed form
 * :mod:`.training`: Adam and L-BFGS over one flat tensor of parameters (:mod:`.parameters`), resumable after each step
 * :mod:`.residual_loss`, :mod:`.physics_informed`: what such training minimises, shows and remembers
+* :mod:`.residual_field`: what a solution leaves over of its equations, on a grid
 * :mod:`.siren`, :mod:`.siren_taylor`: networks of sines with derivatives in closed form, of any order
 * :mod:`.time_stepping`: marching in time with one set of weights for each step; :mod:`.fitting`: one part of a step
 * :mod:`.evolution`: u_t = N[u] made ready for that; :mod:`.grid_reading`: fields on grids to start from

@@ -17,7 +17,7 @@ from torch import Tensor
 from engines.blocks.pde.equations import Compiled
 from engines.blocks.pde.forms import Evaluate
 from engines.blocks.pde.grids import tensor_points
-from engines.blocks.pde.residual_loss import ResidualLoss
+from engines.blocks.pde.residual_loss import ResidualLoss, residual_names
 from engines.blocks.pde.sampled_solution import Truth, error_of, of_rows
 from engines.blocks.pde.training import Schedule, Trainer
 from engines.core import Artifact, Run, UserError
@@ -107,8 +107,7 @@ def _maps(phase: Phase, flat: Tensor, known: Truth | None) -> dict[str, Artifact
     compiled, shown = phase.loss.compiled, dict[str, Artifact]()
     if phase.axes:
         values = phase.loss.residual_at(flat, torch.as_tensor(tensor_points(phase.axes)).to(flat))
-        count = values.shape[1]
-        names = ("residual",) if count == 1 else tuple(f"residual {k + 1}" for k in range(count))
+        names = residual_names(values.shape[1])
         shown["residual"] = of_rows(values, compiled.problem, phase.axes, "residual", names)
     if known is not None:
         shown["error"] = error_of(torch.no_grad()(phase.evaluate(flat)), known, compiled.problem, "error")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -57,38 +57,39 @@ def sample(
 
     A trajectory is known at its own times alone: the nearest of them are taken, each once.
     """
-    space, dtype = len(axes), _precision(solution)
     points = tensor_points(axes)
     if isinstance(solution, Trajectory):
         steps = np.unique(np.abs(solution.times[None] - np.asarray(times)[:, None]).argmin(1))
-        times, names, coordinates = solution.times[steps], solution.components, solution.coordinates[:space]
+        times, names = solution.times[steps], solution.components
+        frames = ((evaluator(solution, device, int(step)), points) for step in steps)
     else:
-        names, coordinates = solution.problem.unknowns, solution.problem.space
-    frames = []
-    for k, time in enumerate(times):
-        if isinstance(solution, Trajectory):
-            evaluate, whole = evaluator(solution, device, int(steps[k])), points
-        else:
-            evaluate, whole = evaluator(solution, device), with_time(solution.problem, points, float(time))
-        values = _values(evaluate, torch.as_tensor(whole, dtype=dtype, device=device), (k, len(times)), tick)
-        frames.append(values.T.reshape(-1, *(len(a) for a in axes)))
-    values = np.stack(frames)
-    if values.shape[1] != len(names):
-        names = tuple(f"value {i + 1}" for i in range(values.shape[1]))
+        evaluate, names = evaluator(solution, device), solution.problem.unknowns
+        frames = ((evaluate, with_time(solution.problem, points, float(time))) for time in times)
+    field = of_frames(solution, axes, times, frames, device, tick)
+    if len(field.components) == len(names):
+        field = field.replace(components=names)
+    return field.replace(vectors=velocity(field.components, len(axes)))
+
+
+def of_frames(
+    solution: Solution | Trajectory, axes: Sequence[np.ndarray], times: np.ndarray,
+    frames: Iterable[tuple[Evaluate, np.ndarray]], device: torch.device | str, tick: Callable[[float], None],
+    chunk: int = CHUNK,
+) -> SampledField:  # fmt: skip
+    """Values of each frame at its points, as a field whose components have numbers for names."""
+    dtype, problem, found = _precision(solution), solution.problem, []
+    for k, (evaluate, points) in enumerate(frames):
+        whole, parts = torch.as_tensor(points, dtype=dtype, device=device), []
+        for part in whole.split(chunk):
+            parts.append(evaluate(part).double().cpu())
+            tick((k + min(1.0, len(parts) * chunk / len(points))) / len(times))
+        found.append(torch.cat(parts).numpy().T.reshape(-1, *(len(a) for a in axes)))
+    values = np.stack(found)
     return SampledField.of(
-        values, *axes, times=times, components=names, name=solution.name, vectors=velocity(names, space),
-        coordinates=three(coordinates),
+        values, *axes, times=times, components=tuple(f"value {i + 1}" for i in range(values.shape[1])),
+        coordinates=three(solution.coordinates[: len(axes)] if isinstance(solution, Trajectory) else problem.space),
+        time_name=(problem.time if problem is not None else "") or "t", name=solution.name,
     )  # fmt: skip
-
-
-def _values(
-    evaluate: Evaluate, points: torch.Tensor, frame: tuple[int, int], tick: Callable[[float], None]
-) -> np.ndarray:
-    parts = []
-    for part in points.split(CHUNK):
-        parts.append(evaluate(part).double().cpu())
-        tick((frame[0] + min(1.0, len(parts) * CHUNK / len(points))) / frame[1])
-    return torch.cat(parts).numpy()
 
 
 def _precision(solution: Solution | Trajectory) -> torch.dtype:
@@ -97,4 +98,4 @@ def _precision(solution: Solution | Trajectory) -> torch.dtype:
     return torch.float32 if sizes and max(sizes) <= 4 else torch.float64
 
 
-__all__ = ["box_of", "even_times", "sample"]
+__all__ = ["box_of", "even_times", "of_frames", "sample"]

@@ -270,6 +270,11 @@ def measured(compiled: Compiled, table: Table, like: Tensor) -> tuple[Tensor, Te
     ]  # fmt: skip
 
 
+def residual_names(count: int) -> tuple[str, ...]:
+    """What the residuals of the equations are called as components of a field."""
+    return ("residual",) if count == 1 else tuple(f"residual {k + 1}" for k in range(count))
+
+
 def residual_scale(compiled: Compiled, run: Run, points: int = 4096) -> float:
     """Mean square that u = 0 leaves over in the equations: how large their sources are. Draws no random numbers."""
     place = np.random.default_rng(0)
@@ -288,4 +293,4 @@ def residual_scale(compiled: Compiled, run: Run, points: int = 4096) -> float:
     return float(found.square().mean())
 
 
-__all__ = ["COEFFICIENTS", "LossSettings", "Network", "ResidualLoss", "measured", "residual_scale"]
+__all__ = ["COEFFICIENTS", "LossSettings", "Network", "ResidualLoss", "measured", "residual_names", "residual_scale"]
