@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-COMPILED = ("engines.blocks.splatting.kernels", "engines.blocks.meshes.kernels")
+COMPILED = ".kernels"
 """Plain libraries that are loaded through ctypes: they lie where a module could, but are none."""
 
 
@@ -51,7 +51,7 @@ def _imports() -> str:
     for package in (engines, app):
         names += [info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     for name in names:
-        if not name.endswith("__main__") and name not in COMPILED:
+        if not name.endswith("__main__") and not name.endswith(COMPILED):
             importlib.import_module(name)
     return f"{len(names)} modules"
 

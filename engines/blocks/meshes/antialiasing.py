@@ -64,7 +64,7 @@ def blend(
     exact = points.double()
     lenses = lenses.to(exact)
     with torch.no_grad():
-        outlines = _silhouettes(exact, edges, faces)
+        outlines = _silhouettes(points, edges, faces)
         behind = torch.where(triangles < 0, torch.inf, depths.detach()).reshape(-1)
     flat = image.reshape(views * height * width, -1)
     result = flat
@@ -85,15 +85,17 @@ def blend(
 
 
 def _silhouettes(points: Tensor, edges: Edges, faces: Tensor) -> _Silhouettes:
-    p = points[:, faces.long()]
-    volumes = (p[:, :, 0] * torch.linalg.cross(p[:, :, 1], p[:, :, 2])).sum(-1)
-    left = (volumes[..., None] > 0) == edges.forward
-    counts = left & (volumes != 0)[..., None], ~left & (volumes != 0)[..., None]
-    index, none = edges.of_faces.reshape(-1), points.new_zeros(len(points), len(edges.ends), dtype=torch.int32)
-    on_left, on_right = (none.index_add(1, index, c.reshape(len(points), -1).int()) > 0 for c in counts)
-    views, which = (on_left ^ on_right).nonzero().unbind(1)
-    sides = torch.where(on_left[views, which], 1.0, -1.0).to(points)
-    return _Silhouettes(views, edges.ends[which], sides)
+    views, count = len(points), len(faces)
+    corners = points.index_select(1, faces.reshape(-1)).reshape(views, count, 3, 3)
+    p, q, r = corners.permute(2, 3, 0, 1).contiguous()  # each (3, B, F): such planes are quicker than triples
+    (x, y, z), (ux, uy, uz), (vx, vy, vz) = p, q - p, r - p
+    facing = torch.sign(x * (uy * vz - uz * vy) + y * (uz * vx - ux * vz) + z * (ux * vy - uy * vx))
+    turned = torch.where(edges.forward, facing[..., None], -facing[..., None]).reshape(views, -1)
+    index = edges.of_faces.reshape(-1)
+    none = torch.zeros(views, len(edges.ends), dtype=torch.int32, device=points.device)
+    on_left, on_right = (none.index_add(1, index, side.int()) > 0 for side in (turned > 0, turned < 0))
+    of_view, which = (on_left ^ on_right).nonzero().unbind(1)
+    return _Silhouettes(of_view, edges.ends[which], torch.where(on_left[of_view, which], 1.0, -1.0).double())
 
 
 def _meet(
@@ -123,11 +125,10 @@ def _crossings(
     pixels = seen[..., :2] / seen[..., 2:].clamp(min=near) * lens[:, None, :2] + lens[:, None, 2:]
     spans = (pixels[:, 1] - pixels[:, 0]).abs()
     steep = spans[:, across] >= spans[:, along] if along == 0 else spans[:, across] > spans[:, along]
-    usable = steep & (z >= near).any(1)
     low, high = pixels[..., across].amin(1), pixels[..., across].amax(1)
     # Half-open, so that where two edges meet one of them crosses.
     first, past = ((edge - 0.5).ceil().clamp(0, size[across]).long() for edge in (low, high))
-    counts = (past - first).clamp(min=0) * usable
+    counts = (past - first).clamp(min=0) * (steep & (z >= near).any(1))
     which = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
     line = torch.arange(len(which), device=counts.device) - (counts.cumsum(0) - counts)[which] + first[which]
     where, depth = _meet(points, outlines, which, line, lenses, along)
@@ -144,7 +145,8 @@ def _crossings(
     front, back = torch.where(surface_first, pixel, other), torch.where(surface_first, other, pixel)
     kept = (ids[front] != ids[back]) & (behind[front] < behind[back]) & (depth < behind[back])
     candidates = kept.nonzero()[:, 0]
+    pairs, of_pair = torch.unique(pixel[candidates], return_inverse=True)
     keys = (depth[candidates].float().view(torch.int32).long() << 32) | candidates
-    nearest = torch.full_like(ids, NEVER, dtype=torch.int64).scatter_reduce(0, pixel[candidates], keys, "amin")
-    chosen = nearest[nearest < NEVER] & 0xFFFFFFFF
+    nearest = torch.full_like(pairs, NEVER).scatter_reduce(0, of_pair, keys, "amin")
+    chosen = nearest & 0xFFFFFFFF
     return which[chosen], line[chosen], pixel[chosen], other[chosen], surface_first[chosen]
