@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from engines.blocks.meshes.rotations import axis_angle_to_matrix
 from engines.blocks.meshes.skinning import joint_transforms, posed_joints, skin
-from tests.blocks.meshes.open_hand import open_hand
+from engines.files.rigged_glb import the_open_hand
 
 
 def by_matrices(rotations, vertices, weights, joints, parents):
@@ -31,20 +31,22 @@ def random_pose(seed, count=16, size=0.8):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_rest_pose_gives_the_rest_shape(dtype):
-    hand = open_hand()
-    vertices, weights, joints = (torch.tensor(x, dtype=dtype) for x in (hand.vertices, hand.weights, hand.joints))
+    hand = the_open_hand()
+    vertices, weights, joints = (
+        torch.tensor(np.array(x), dtype=dtype) for x in (hand.vertices, hand.weights, hand.joints)
+    )
     transforms = joint_transforms(torch.zeros(16, 3, dtype=dtype), joints, hand.parents)
     assert torch.equal(transforms, torch.eye(4, dtype=dtype).expand(16, 4, 4))
     torch.testing.assert_close(skin(vertices, weights, transforms), vertices, atol=1e-6 * 0.2, rtol=0)
 
 
 def test_it_is_the_product_of_matrices():
-    hand = open_hand()
+    hand = the_open_hand()
     rotations = random_pose(0)
-    joints = torch.from_numpy(hand.joints)
+    joints = torch.tensor(hand.joints)
     transforms = joint_transforms(torch.from_numpy(rotations), joints, hand.parents)
     globals_, posed = by_matrices(rotations, hand.vertices, hand.weights, hand.joints, hand.parents)
-    found = skin(torch.from_numpy(hand.vertices), torch.from_numpy(hand.weights), transforms)
+    found = skin(torch.tensor(hand.vertices), torch.tensor(hand.weights), transforms)
     np.testing.assert_allclose(found, posed, atol=1e-14)
     np.testing.assert_allclose(posed_joints(transforms, joints), globals_[:, :3, 3], atol=1e-15)
     assert np.abs(posed - hand.vertices).max() > 0.05
@@ -64,12 +66,12 @@ def test_trees_of_any_shape(parents):
 
 
 def test_batches_of_poses_with_shapes_and_weights_of_their_own():
-    hand = open_hand()
+    hand = the_open_hand()
     rng = np.random.default_rng(5)
     poses = np.stack([random_pose(s) for s in range(6)]).reshape(2, 3, 16, 3)
     shapes = hand.vertices[::20] + rng.normal(0, 0.01, (2, 3, *hand.vertices[::20].shape))
     weights = rng.dirichlet(np.ones(16), (2, 3, shapes.shape[2]))
-    transforms = joint_transforms(torch.from_numpy(poses), torch.from_numpy(hand.joints), hand.parents)
+    transforms = joint_transforms(torch.from_numpy(poses), torch.tensor(hand.joints), hand.parents)
     apart = skin(torch.from_numpy(shapes), torch.from_numpy(weights), transforms)
     same = skin(torch.from_numpy(shapes[0, 0]), torch.from_numpy(weights[0, 0]), transforms)
     for a, b in np.ndindex(2, 3):
@@ -92,13 +94,14 @@ def test_derivatives_by_pose_joints_shape_and_weights():
 
 
 def test_all_weight_on_one_joint_turns_a_part_as_a_whole():
-    hand = open_hand()
+    hand = the_open_hand()
     pose = torch.zeros(16, 3, dtype=torch.float64)
-    pose[4, 0] = 0.6  # the first joint of the index finger
-    transforms = joint_transforms(pose, torch.from_numpy(hand.joints), hand.parents)
-    turn, at = axis_angle_to_matrix(pose[4]).numpy(), hand.joints[4]
-    found = skin(torch.from_numpy(hand.vertices), torch.from_numpy(hand.weights), transforms).numpy()
-    finger = hand.weights[:, 4:7].sum(1)
+    joint = hand.joint_names.index("index1")
+    pose[joint, 0] = 0.6
+    transforms = joint_transforms(pose, torch.tensor(hand.joints), hand.parents)
+    turn, at = axis_angle_to_matrix(pose[joint]).numpy(), hand.joints[joint]
+    found = skin(torch.tensor(hand.vertices), torch.tensor(hand.weights), transforms).numpy()
+    finger = hand.weights[:, joint : joint + 3].sum(1)
     np.testing.assert_allclose(found[finger == 0], hand.vertices[finger == 0], atol=1e-15)
     expected = (hand.vertices[finger > 1 - 1e-7] - at) @ turn.T + at
     np.testing.assert_allclose(found[finger > 1 - 1e-7], expected, atol=1e-8)

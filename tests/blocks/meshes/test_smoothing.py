@@ -18,7 +18,7 @@ from engines.blocks.meshes.smoothing import (
     uniform_laplacian,
 )
 from engines.blocks.meshes.subdivision import loop_subdivision
-from tests.blocks.meshes.open_hand import open_hand
+from engines.files.rigged_glb import the_open_hand
 
 TETRAHEDRON = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
 OPEN = np.array([[0, 1, 2], [1, 3, 2], [3, 4, 2]])
@@ -37,7 +37,7 @@ def dense(faces, count):
 
 
 def test_the_laplacian_is_the_dense_matrix():
-    hand = open_hand()
+    hand = the_open_hand()
     for faces, count in ((hand.faces, 1159), (OPEN, 6)):
         np.testing.assert_allclose(uniform_laplacian(faces, count).matrix.toarray(), dense(faces, count), atol=1e-16)
     values = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 1159, 5)))
@@ -108,7 +108,7 @@ def test_edges_that_shrink_cost_nothing_and_none_more_than_1():
 
 
 def test_normals_are_those_by_area_in_every_precision():
-    hand = open_hand()
+    hand = the_open_hand()
     finer = loop_subdivision(hand.faces, 1159, 1)
     vertices = finer.smooth @ hand.vertices
     expected = mesh_topology.vertex_normals(vertices, finer.faces)
@@ -151,4 +151,4 @@ def test_a_map_holds_its_matrix_in_each_precision():
 
 
 def test_edges_of_the_hand():
-    assert len(edges_of(open_hand().faces)) == 3471
+    assert len(edges_of(the_open_hand().faces)) == 3471

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from engines.blocks.mesh_topology import edge_counts, edges_of, euler_characteristic, is_watertight, volume
+from engines.blocks.mesh_topology import edge_counts, edges_of, euler_characteristic, is_watertight, volume, welded
 from engines.blocks.meshes.subdivision import loop_subdivision
-from tests.blocks.meshes.open_hand import open_hand
+from engines.files.rigged_glb import the_open_hand
 
 
 def tube(rings=6, around=9):
@@ -29,7 +29,7 @@ def same_places(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 
 def test_the_open_hand_has_the_counts_of_its_levels():
-    hand = open_hand()
+    hand = the_open_hand()
     assert (len(hand.vertices), len(hand.faces)) == (1159, 2314)
     assert is_watertight(hand.faces)
     assert euler_characteristic(hand.faces) == 2
@@ -45,7 +45,7 @@ def test_the_open_hand_has_the_counts_of_its_levels():
 
 @pytest.mark.parametrize("levels", [1, 2])
 def test_places_are_trimeshs(levels):
-    hand = open_hand()
+    hand = the_open_hand()
     for vertices, faces in ((hand.vertices, hand.faces), tube()):
         found = loop_subdivision(faces, len(vertices), levels)
         theirs, their_faces = trimesh.remesh.subdivide_loop(vertices, faces, levels)
@@ -101,3 +101,11 @@ def test_odd_meshes_stay_finite_and_where_corners_meet_they_stay():
     np.testing.assert_allclose(rows.sum(1), 1)
     assert (edge_counts(loop_subdivision(three_on_an_edge, 5, 1).faces)[1].sum(1) <= 3).all()
     assert loop_subdivision(np.zeros((0, 3), int), 4, 1).smooth.shape == (4, 4)
+
+
+def test_vertices_at_one_place_become_one_and_keep_their_order():
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0], [-0.0, 1, 0], [1, 1, 0]])
+    kept, where, faces = welded(vertices, np.array([[0, 1, 2], [3, 5, 4]]))
+    assert kept.tolist() == [0, 1, 2, 5]
+    assert where.tolist() == [0, 1, 2, 1, 2, 3]
+    assert faces.tolist() == [[0, 1, 2], [1, 3, 2]]
