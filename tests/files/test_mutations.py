@@ -116,6 +116,8 @@ SAMPLES = {
     "glb text": lambda f: _written(f, "gaussians", "g.gltf"),
     "rigged-glb": lambda f: rigs.glb(f),
     "mano": lambda f: mano_files.write(f / "m.pkl", mano_files.small()),
+    "poses": lambda f: _written(f, "poses", "p.poses.csv"),
+    "poses json": lambda f: _written(f, "poses", "p.poses.json"),
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
     "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),

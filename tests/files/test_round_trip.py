@@ -63,6 +63,8 @@ CASES = [
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
     *((maker.__name__, ".npz", ()) for maker in made.HANDS),
+    ("poses", ".poses.csv", ()),
+    ("poses", ".poses.json", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files
     ("gaussians", ".glb", ("quaternions", "opacity_logits")),
     ("gaussians", ".gltf", ("quaternions", "opacity_logits")),
