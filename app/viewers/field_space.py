@@ -120,18 +120,7 @@ class SpaceLayer(IsosurfaceLayer):
                 values=field.values[time : time + 1, :, ::step, ::step, ::step],
                 times=field.times[time : time + 1], x=field.x[::step], y=field.y[::step], z=field.z[::step],
             )  # fmt: skip
-        time = 0 if step > 1 else time
-        whole = [slice(0, n) for n in field.shape]
-        values = field_values.evaluate(field, self.quantity, slice(time, time + 1), whole)[0]
-        axes = [np.linspace(nodes[0], nodes[-1], len(nodes)) for nodes in field.axes]
-        if not field.is_even:
-            values = _evenly(values, field.axes, axes)
-        return GridField(
-            values=values, origin=[nodes[0] for nodes in axes],
-            spacing=[nodes[1] - nodes[0] if len(nodes) > 1 else 1.0 for nodes in axes],
-            quantity=self.quantity.title, unit=field_values.unit_of(self.quantity, field.unit, field.length_unit),
-            length_unit=field.length_unit, name=self.field.name,
-        )  # fmt: skip
+        return field_values.as_grid(field, self.quantity, 0 if step > 1 else time)
 
     @property
     def span(self) -> tuple[str, float, float]:
@@ -254,16 +243,3 @@ class SpaceLayer(IsosurfaceLayer):
         low, high = self.bounds  # type: ignore[misc]
         corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T
         return np.asarray(low + corners * (high - low))
-
-
-def _evenly(values: np.ndarray, axes: Any, even: Any) -> np.ndarray:
-    """Values on evenly spaced nodes instead, linear along each axis in turn."""
-    for axis, (nodes, wanted) in enumerate(zip(axes, even, strict=True)):
-        if len(nodes) < 3:
-            continue
-        below = np.clip(np.searchsorted(nodes, wanted, "right") - 1, 0, len(nodes) - 2)
-        share = (wanted - nodes[below]) / (nodes[below + 1] - nodes[below])
-        shape = [-1 if k == axis else 1 for k in range(3)]
-        low, high = np.take(values, below, axis), np.take(values, below + 1, axis)
-        values = low + share.reshape(shape) * (high - low)
-    return values

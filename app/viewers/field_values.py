@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.data import SampledField
+from engines.data import GridField, SampledField
 
 IN_PLANE = ((1, 2), (0, 2), (0, 1))
 """For a cut across axis 0, 1, 2: the axes to the right and upwards."""
@@ -276,3 +276,33 @@ def _trapezoid(nodes: np.ndarray) -> np.ndarray:
     weights[:-1] += steps / 2
     weights[1:] += steps / 2
     return weights
+
+
+def as_grid(field: SampledField, quantity: Quantity, time: int) -> GridField:
+    """A quantity of a field in space at one time, on evenly spaced nodes.
+
+    Raises :class:`~engines.core.UserError` where a value is no number.
+    """
+    values = evaluate(field, quantity, slice(time, time + 1), [slice(0, n) for n in field.shape])[0]
+    axes = [np.linspace(nodes[0], nodes[-1], len(nodes)) for nodes in field.axes]
+    if not field.is_even:
+        values = _evenly(values, field.axes, axes)
+    return GridField(
+        values=values, origin=[nodes[0] for nodes in axes],
+        spacing=[nodes[1] - nodes[0] if len(nodes) > 1 else 1.0 for nodes in axes],
+        quantity=quantity.title, unit=unit_of(quantity, field.unit, field.length_unit),
+        length_unit=field.length_unit, name=field.name,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def _evenly(values: np.ndarray, axes: Sequence[np.ndarray], even: Sequence[np.ndarray]) -> np.ndarray:
+    """Values on evenly spaced nodes instead, linear along each axis in turn."""
+    for axis, (nodes, wanted) in enumerate(zip(axes, even, strict=True)):
+        if len(nodes) < 3:
+            continue
+        below = np.clip(np.searchsorted(nodes, wanted, "right") - 1, 0, len(nodes) - 2)
+        share = (wanted - nodes[below]) / (nodes[below + 1] - nodes[below])
+        shape = [-1 if k == axis else 1 for k in range(3)]
+        low, high = np.take(values, below, axis), np.take(values, below + 1, axis)
+        values = low + share.reshape(shape) * (high - low)
+    return values

@@ -128,7 +128,7 @@ for _spec in (
     ViewerSpec("field", "Field view", "SampledField", (SampledField, Solution, Trajectory),
                "app.viewers.field_view:FieldView", (GaussianFeatures,)),
     ViewerSpec("problem", "Problem", "Problem", (Problem,), "app.viewers.problem_view:ProblemView"),
-    ViewerSpec("slice", "Slice view", "slice", (GridField, Volume),
+    ViewerSpec("slice", "Slice view", "slice", (GridField, Volume, SampledField),
                "app.viewers.slice_view:SliceView", (Slices,)),
     ViewerSpec("splats", "Splat view", "atom", (GaussianCloud, BoundGaussians), "app.viewers.splat_view:SplatView",
                (Mesh, PointCloud, Slices, Photos, CameraPath), has_box=True),

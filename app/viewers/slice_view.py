@@ -17,6 +17,7 @@ from app.viewers import colour_row, plotting, sections, slice_bar, slice_legend,
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
+from app.viewers.slice_grids import Grids
 from app.viewers.slice_parts import Foot, Lines, Viewport
 from app.viewers.slice_range import Window
 from app.viewers.slice_start import PLANES, start
@@ -43,7 +44,7 @@ class SliceView(QWidget):
         super().__init__(parent)
         self.setObjectName("slice-view")
         self.setAccessibleName("Slice view")
-        self._grids: list[Shown] = []
+        self._grids = Grids()
         self._slices: Slices | None = None
         self.grid_id = ""
         self._axis = 2
@@ -69,7 +70,7 @@ class SliceView(QWidget):
             body,
             "slice",
             "No volume or field to cut",
-            "Choose a volume or a field in the project to look at its slices.",
+            "Choose a volume, or a field in space at one time. The field view cuts those that change in time.",
         )
         self.graphics = Viewport(self)
         self._make_plot()
@@ -103,14 +104,13 @@ class SliceView(QWidget):
 
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
-        self._grids = [item for item in items if isinstance(item.artifact, Volume | GridField)]
+        self._grids.show(items)
         self._slices = next((item.artifact for item in items if isinstance(item.artifact, Slices)), None)
         self.content_changed()
 
     @property
     def grid(self) -> Volume | GridField | None:
-        found = next((item.artifact for item in self._grids if item.id == self.grid_id), None)
-        return found if found is not None else (self._grids[0].artifact if self._grids else None)
+        return self._grids.grid(self.grid_id)
 
     @property
     def is_label(self) -> bool:
@@ -124,10 +124,10 @@ class SliceView(QWidget):
     def content_changed(self) -> None:
         """Show what there is now, with the tools that go with it."""
         self.fields.clear()
-        for item in self._grids:
-            self.fields.addItem(item.name, item.id)
+        for choice in self._grids.choices:
+            self.fields.addItem(choice.name, choice.id)
         self.fields.setCurrentIndex(max(0, self.fields.findData(self.grid_id)))
-        self.bar.set_shown(self.fields.parentWidget(), len(self._grids) > 1)
+        self.bar.set_shown(self.fields.parentWidget(), len(self._grids.choices) > 1)
         grid = self.grid
         has_planes = self._slices is not None
         if not has_planes and self._axis == PLANES:

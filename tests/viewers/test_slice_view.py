@@ -11,6 +11,7 @@ from app.viewers.slice_legend import arrange
 from app.viewers.slice_start import PLANES
 from engines.data import GridField, Volume
 from tests.viewers.conftest import ball_field, rings, two_labels
+from tests.viewers.fields import linear, taylor_green
 
 
 def pixel(view, right, up):
@@ -339,3 +340,33 @@ def test_the_picture_follows_the_theme(show, app):
     dark = pixel(view, -1.4, -1.4)
     theme.apply(app, "light")
     assert dark[:3].max() < 90 < 170 < light[:3].min()
+
+
+def test_a_still_field_in_space_is_cut_on_even_nodes_by_component(show):
+    view = show("slice", 400, 300)
+    field = linear().replace(components=("T",))
+    view.show_artifacts([Shown("f", "Field", field)])
+    view.set_axis(0)
+    view.slider.setValue(5)
+    assert view.section.value(0.3, 0.5) == pytest.approx(0.5 + 3 + 50, abs=6)  # of the nearest node
+    assert "T" in view.describe(0.3, 0.5)
+    assert not view.fields.isVisible()
+    both = field.replace(values=np.concatenate([field.values, -field.values], 1), components=("T", "S"))
+    view.show_artifacts([Shown("f", "Field", both)])
+    assert [view.fields.itemText(k) for k in range(view.fields.count())] == ["Field, T", "Field, S"]
+    view.choose_field("f/S")
+    assert view.section.value(0.3, 0.5) < 0
+    state = json.loads(json.dumps(view.state()))
+    view.choose_field("f/T")
+    view.restore(state)
+    assert view.grid_id == "f/S"
+
+
+def test_fields_that_change_or_have_gaps_or_are_flat_are_left_to_the_field_view(show):
+    view = show("slice", 400, 300)
+    gap = np.array(linear().values)
+    gap[..., 0] = np.nan
+    for field in (linear(times=3), taylor_green(9, 1), linear().replace(values=gap)):
+        view.show_artifacts([Shown("f", "Field", field)])
+        assert view.empty.isVisible()
+        assert view.grid is None
