@@ -62,7 +62,7 @@ def rig_in(path: Path, document: dict[str, Any], buffers: list[bytes], problems:
     order = list(dict.fromkeys(index_of(joint) for skin in skins for joint in skin["joints"]))
     if len(order) > MOST_JOINTS or not order:
         raise guard.refuse(path, f"has {len(order):,} joints.", f"1 to {MOST_JOINTS:,} are read.")
-    order.sort(key=lambda joint: _depth(above, joint))  # stable: parents first, else as they are listed
+    order = _parents_first(above, order)
     place = _places(nodes, above, order)
     bound, moves = _bound(path, arrays, skins, order, place, problems)
     skeleton = Skeleton(_names(nodes, order), bound, _parents(above, order))
@@ -99,6 +99,19 @@ def _depth(above: list[int], node: int) -> int:
     while above[node] >= 0 and depth <= 1000:
         node, depth = above[node], depth + 1
     return depth
+
+
+def _parents_first(above: list[int], listed: list[int]) -> list[int]:
+    """As they are listed, but for parents that come after their children."""
+    joints = set(listed)
+    found: dict[int, None] = {}
+    for joint in listed:
+        line, node = [], joint
+        while node >= 0 and node not in found:
+            line += [node] if node in joints else []
+            node = above[node]
+        found |= dict.fromkeys(reversed(line))
+    return list(found)
 
 
 def _places(nodes: list[dict[str, Any]], above: list[int], order: list[int]) -> np.ndarray:
