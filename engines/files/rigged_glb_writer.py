@@ -65,7 +65,7 @@ def rigged_glb(
     moves: PoseSequence | None = None,
     influences: int = 4,
 ) -> bytes:
-    """A GLB of a skinned template: it stands in pose ``stands`` of ``poses`` or at rest, and moves through ``moves``."""
+    """A GLB of a skinned template: it stands in pose ``stands`` of ``poses``, or at rest, and moves as ``moves``."""
     made = GlbBuilder()
     joints, parents = template.joints, template.parents
     local = joints - np.where(parents[:, None] >= 0, joints[parents], 0)
