@@ -17,10 +17,10 @@ from torch import Tensor
 
 from engines.blocks.adam import Adam
 from engines.blocks.lbfgs import Lbfgs
+from engines.blocks.repairs import Repairs
 from engines.core import Run, UserError
 
 Optimiser = Literal["L-BFGS", "Adam"]
-MOST_REPAIRS = 5
 
 
 class Objective(Protocol):
@@ -75,7 +75,8 @@ class Trainer:
         self.optimiser: Adam | Lbfgs = (
             Adam(self.flat) if schedule.optimiser == "Adam" else Lbfgs(self.flat, schedule.history)
         )
-        self.evaluations, self.repairs, self.stalls, self.step = 0, 0, 0, 0
+        self.evaluations, self.stalls, self.step = 0, 0, 0
+        self.repairs = Repairs(run)
         self.spent, self.ended, self.keep = 0.0, False, keep
         self.losses: dict[str, Tensor] = {}
         self._whole: dict[str, Any] = {}
@@ -124,7 +125,7 @@ class Trainer:
             return self.optimiser.iterate(self.evaluate)
         s = self.schedule
         loss, gradient = self.evaluate()
-        rate = s.learning_rate * s.decay ** (step // s.decay_every) * 0.5**self.repairs
+        rate = s.learning_rate * s.decay ** (step // s.decay_every) * self.repairs.slower
         self.optimiser.step(gradient, rate)
         return float(loss)
 
@@ -133,23 +134,18 @@ class Trainer:
         if math.isfinite(loss) and bool(torch.isfinite(self.flat).all()):
             self.good = self.flat.clone()
             return True
-        self.repairs += 1
         self.flat.copy_(self.good)
         self.optimiser = (
             Lbfgs(self.flat, self.schedule.history) if isinstance(self.optimiser, Lbfgs) else Adam(self.flat)
         )
-        if self.repairs == 1 and self.step == 0:
+        if self.repairs.count == 0 and self.step == 0:
             bad = ", ".join(name for name, term in self.losses.items() if not torch.isfinite(term))
             raise UserError(
                 f"The loss is not a finite number at the start ({bad or 'its gradient'}).",
                 "A formula of the problem may divide by zero or leave its domain somewhere in the box.",
                 "Check the formulas, or move the box away from that place.",
             )
-        if self.repairs > MOST_REPAIRS:
-            self.run.warn(f"The loss stopped being finite {self.repairs} times: the last good parameters are kept.")
-            return False
-        self.run.warn(f"The loss was not finite at step {self.step + 1:,}: went on from the last good parameters.")
-        return True
+        return self.repairs.go_on(self.step)
 
     def _stuck(self) -> bool:
         """Whether L-BFGS finds nothing lower, even anew and with new points."""
@@ -172,7 +168,7 @@ class Trainer:
             optimiser = {k: v.clone() if isinstance(v, Tensor) else v for k, v in optimiser.items()}
         return {
             "flat": self.flat.clone(), "good": self.good, "optimiser": optimiser, "step": self.step,
-            "evaluations": self.evaluations, "repairs": self.repairs, "stalls": self.stalls, "spent": self.spent,
+            "evaluations": self.evaluations, "repairs": self.repairs.count, "stalls": self.stalls, "spent": self.spent,
             "ended": self.ended, "objective": self.objective.state(),
         }  # fmt: skip
 
@@ -187,7 +183,7 @@ class Trainer:
             self.optimiser.second.copy_(state["optimiser"]["second"])
             self.optimiser.steps = state["optimiser"]["steps"]
         self.step, self.evaluations = state["step"], state["evaluations"]
-        self.repairs, self.stalls, self.spent = state["repairs"], state["stalls"], state["spent"]
+        self.repairs.count, self.stalls, self.spent = state["repairs"], state["stalls"], state["spent"]
         self.ended = state["ended"]
         self.objective.restore(state["objective"])
         self._whole = self._state()
