@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPen
-from PySide6.QtWidgets import QFileDialog, QLabel, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtGui import QAction, QImage, QPen
+from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import curve_looks, curve_output, plotting
+from app.viewers import curve_bar, curve_looks, curve_output, curve_state, plotting
 from app.viewers.curve_grid import CurveGrid
 from app.viewers.curve_legend import Legend
 from app.viewers.curve_looks import Key
@@ -31,13 +31,18 @@ REFRESH_MS = 60
 
 class CurvesView(QWidget):
     title_changed = Signal(str)
+    together: QAction
+    x_log: QAction
+    y_log: QAction
+    against_time: QAction
+    smoothing_slider: QSlider
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("curves")
         self.setAccessibleName("Curves")
         self._series: dict[Key, Series] = {}
-        self._hidden: set[Key] = set()
+        self.hidden: set[Key] = set()
         self._from_artifacts: set[Key] = set()
         self._panels: dict[str, CurvePanel] = {}
         self.smoothing = 0.0
@@ -53,7 +58,9 @@ class CurvesView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         self._clocks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._make_bar()
+        self.bar = ViewBar(self)
+        curve_bar.fill(self)
+        self._show_clock(False)
         column.addWidget(self.bar)
         self.legend = Legend(self, self._toggled)
         column.addWidget(self.legend)
@@ -70,42 +77,6 @@ class CurvesView(QWidget):
         self._arrange()
         self._refresh()
 
-    def _make_bar(self) -> None:
-        self.bar = ViewBar(self)
-        act = self.bar.action
-        act("fit", "Show everything", "frame", self.fit, "F", keep=80)
-        self.together = act(
-            "together", "All in one plot", "layers", lambda _: self._mode_changed(), "T", checkable=True,
-            words="Together", shrinks=True, help="Otherwise each quantity has a plot and a scale of its own.", keep=60,
-        )  # fmt: skip
-        self.x_log = act(
-            "x-log", "Logarithmic x axis", "curves", lambda _: self._set_log(), "H", checkable=True, words="Log x"
-        )
-        self.y_log = act(
-            "y-log", "Logarithmic y axis", "curves", lambda _: self._set_log(), "G", checkable=True, words="Log y"
-        )
-        self.against_time = act(
-            "against-time", "Against seconds instead of steps", "time", lambda _: self._retime(), "I",
-            checkable=True, words="Seconds", keep=50,
-        )  # fmt: skip
-        self._show_clock(False)
-        row = self.bar.group("smoothing-group", "Smoothing", "chart-line-up")
-        label = QLabel("Smoothing")
-        theme.mark(label, tone="muted")
-        label.setContentsMargins(6, 0, 2, 0)
-        self.smoothing_slider = QSlider(Qt.Orientation.Horizontal)
-        self.smoothing_slider.setRange(0, 100)
-        self.smoothing_slider.setFixedWidth(110)
-        self.smoothing_slider.setObjectName("smoothing")
-        self.smoothing_slider.setAccessibleName("Smoothing")
-        self.smoothing_slider.setToolTip("Exponential moving average; the measured values stay behind it, paler.")
-        self.smoothing_slider.valueChanged.connect(self._set_smoothing)
-        row.addWidget(label)
-        row.addWidget(self.smoothing_slider)
-        self.bar.stretch()
-        act("export-csv", "Save as CSV", "export", self._ask_export, "E", keep=30)
-        act("screenshot", "Save a picture", "camera", self._save_picture, "S", keep=35)
-
     # ---- content ------------------------------------------------------------------------------------------
     def set_series(self, name: str, x: Any, y: Any, run: str = "") -> None:
         """Set the whole of one series, x increasing. Cheap to call often: the plot follows 16 times a second."""
@@ -116,7 +87,7 @@ class CurvesView(QWidget):
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = Series()
-            series.on = key not in self._hidden
+            series.on = key not in self.hidden
             self._arrange()
         x, y = np.asarray(x, float), np.asarray(y, float)
         count = min(len(x), len(y))
@@ -136,7 +107,7 @@ class CurvesView(QWidget):
         if new:
             self._show_clock(True)
         if self.against_time.isChecked():
-            self._retime()
+            self.retime()
 
     def _placed(self, run: str, steps: np.ndarray) -> np.ndarray:
         """Where steps lie on the x axis: at themselves, or at the seconds at which they were logged."""
@@ -145,7 +116,8 @@ class CurvesView(QWidget):
             return steps
         return np.interp(steps, *clock)
 
-    def _retime(self) -> None:
+    def retime(self) -> None:
+        """Take over whether steps or seconds are on the x axis."""
         for (run, _), series in self._series.items():
             series.x, series.dirty = self._placed(run, series.steps), True
         for panel in self._panels.values():
@@ -217,7 +189,8 @@ class CurvesView(QWidget):
         return next(iter(self._panels.values())).plot
 
     # ---- which plots there are ----------------------------------------------------------------------------
-    def _mode_changed(self) -> None:
+    def mode_changed(self) -> None:
+        """Take over whether all stand together, and which are hidden."""
         self._arrange()
         self._refresh()
 
@@ -244,10 +217,10 @@ class CurvesView(QWidget):
             for run, name in self._series:
                 title = " · ".join(part for part in (run, name) if part)
                 words = f"series-{run}-{name}" if run else f"series-{name}"
-                entries[run, name] = (words, title, (run, name) not in self._hidden)
+                entries[run, name] = (words, title, (run, name) not in self.hidden)
         elif several:
             for run in self.runs:
-                on = any(key[0] == run and key not in self._hidden for key in self._series)
+                on = any(key[0] == run and key not in self.hidden for key in self._series)
                 entries[run] = (f"run-{run}", run, on)
         self.legend.set_entries(entries)
         for panel in self._panels.values():
@@ -279,7 +252,7 @@ class CurvesView(QWidget):
 
     def _toggled(self, entry: Hashable, on: bool) -> None:
         keys = {key for key in self._series if entry in (key, key[0])}
-        self._hidden = self._hidden - keys if on else self._hidden | keys
+        self.hidden = self.hidden - keys if on else self.hidden | keys
         self._refresh()
 
     def _refresh(self) -> None:
@@ -290,7 +263,7 @@ class CurvesView(QWidget):
                 # One or two points make no line: show them.
                 series.line.setSymbol("o" if len(series.x) <= 2 else None)
                 series.line.setSymbolSize(5)
-            series.on = key not in self._hidden
+            series.on = key not in self.hidden
             series.line.setVisible(series.on)
             series.raw.setVisible(series.on and self.smoothing > 0)
         if self._follows:
@@ -316,13 +289,14 @@ class CurvesView(QWidget):
         for name, panel in self._panels.items():
             panel.heading.say(found.get(name, []))
 
-    def _set_log(self) -> None:
+    def set_log(self) -> None:
+        """Take over which axes are logarithmic."""
         for panel in self._panels.values():
             panel.set_logs(self.x_log.isChecked(), self.y_log.isChecked())
         self.fit()
         self._draw_visible()
 
-    def _set_smoothing(self, place: int) -> None:
+    def set_smoothing(self, place: int) -> None:
         # 0..100 to weights 0..0.998, finer towards the strong end where small changes matter.
         self.smoothing = 0.0 if place == 0 else 1 - 10 ** (-2.7 * place / 100)
         for series in self._series.values():
@@ -379,12 +353,12 @@ class CurvesView(QWidget):
         """One row per x, one column per series; empty where a series has no value. Raises OSError."""
         curve_output.write_csv(path, self._labels[0] or "x", self.series)
 
-    def _ask_export(self) -> None:
+    def ask_export(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save curves", "curves.csv", "Comma-separated values (*.csv)")
         if path:
             self.export_csv(path)
 
-    def _save_picture(self) -> None:
+    def save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog
 
         CaptureDialog(self, self.window()).open()
@@ -419,30 +393,10 @@ class CurvesView(QWidget):
         self._restyle()
 
     def state(self) -> dict[str, Any]:
-        return {
-            "x_log": self.x_log.isChecked(),
-            "y_log": self.y_log.isChecked(),
-            "together": self.together.isChecked(),
-            "against_time": self.against_time.isChecked(),
-            "smoothing": self.smoothing_slider.value(),
-            "hidden": sorted(list(key) for key in self._hidden),
-        }
+        return curve_state.of(self)
 
     def restore(self, state: dict[str, Any]) -> None:
-        state = state if isinstance(state, dict) else {}
-        self.x_log.setChecked(state.get("x_log") is True)
-        self.y_log.setChecked(state.get("y_log") is True)
-        self.against_time.setChecked(state.get("against_time") is True)
-        if isinstance(state.get("together"), bool):
-            self.together.setChecked(state["together"])
-        smoothing = state.get("smoothing")
-        if isinstance(smoothing, int):
-            self.smoothing_slider.setValue(smoothing)
-        hidden = state.get("hidden")
-        if isinstance(hidden, list):
-            self._hidden = {(str(k[0]), str(k[1])) for k in hidden if isinstance(k, list) and len(k) == 2}
-            self._arrange()
-            self._refresh()
+        curve_state.restore(self, state)
 
     def closeEvent(self, event) -> None:
         self._timer.stop()

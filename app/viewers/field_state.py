@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.viewers import saved_state
+from app.viewers.saved_state import is_number
+
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
@@ -29,35 +32,26 @@ def of(view: FieldView) -> dict[str, Any]:
         "quantity": view.key,
         "time": view.strip.time,
         "axis": view.axis,
-        "places": {str(axis): place for axis, place in view.places.items()},
-        "cmap": view.colours.cmap,
-        "range": [view.colours.low, view.colours.high],
+        "places": saved_state.of_places(view.places),
+        **saved_state.of_colours(view.colours),
         "pins": [list(point) for point in view.marks.pins],
         "line": None if view.marks.line is None else view.marks.line.tolist(),
-        **{key: action.isChecked() for key, action in _switches(view).items()},
+        **saved_state.of_switches(_switches(view)),
     }
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def restore(view: FieldView, state: Any) -> None:
     """Take over a state that :func:`of` gave; junk is ignored."""
-    state = state if isinstance(state, dict) else {}
+    state = saved_state.plain(state)
     view.chosen = state["field"] if isinstance(state.get("field"), str) else view.chosen
     view.key = state["quantity"] if isinstance(state.get("quantity"), str) else view.key
     if state.get("axis") in (0, 1, 2) and not isinstance(state["axis"], bool):
         view.axis = state["axis"]
-    places = state.get("places")
-    if isinstance(places, dict):
-        view.places = {int(k): float(v) for k, v in places.items() if k in ("0", "1", "2") and is_number(v)}
-    view.colours.restore(state.get("cmap"), state.get("range"))
-    view.cmaps.setCurrentIndex(max(0, view.cmaps.findData(view.colours.cmap)))
+    if (places := saved_state.places_in(state, 3)) is not None:
+        view.places = {axis: float(place) for axis, place in places.items()}
+    saved_state.restore_colours(view.colours, view.cmaps, state)
     view.marks.pins, view.marks.line = _pins(state.get("pins")), _line(state.get("line"))
-    for key, action in _switches(view).items():
-        if isinstance(state.get(key), bool):
-            action.setChecked(state[key])
+    saved_state.restore_switches(_switches(view), state)
     view.content_changed()
     if is_number(state.get("time")):
         view.strip.set_time(float(state["time"]))

@@ -9,19 +9,18 @@ import numpy as np
 from vtkmodules.vtkCommonDataModel import vtkPlane
 from vtkmodules.vtkRenderingCore import vtkProp3D
 
-from app import theme
 from app.viewers import colour_maps, surfaces
+from app.viewers.contour_layer import ContourLayer
 from app.viewers.layer import Drawn, Layer
 from app.viewers.path_layer import PathLayer
 from app.viewers.photos_layer import PhotosLayer
+from app.viewers.point_layer import PointLayer
 from app.viewers.registry import Shown
 from app.viewers.surfaces import Surface
 from engines.data import CameraPath, GridField, Mesh, Photos, PointCloud, Slices, Volume
 
 if TYPE_CHECKING:
     from app.viewers.ray_cast import RayCast
-
-COARSE_POINTS = 60_000
 
 
 class SurfaceLayer(Layer):
@@ -256,112 +255,6 @@ def default_level(grid: GridField | Volume) -> float:
         return float(grid.level)
     low, high = float(np.nanmin(grid.values)), float(np.nanmax(grid.values))
     return 0.0 if low < 0 < high else (low + high) / 2
-
-
-class ContourLayer(Layer):
-    kind = "contours"
-    icon = "Slices"
-    uses = ("by", "color", "opacity", "line_width")
-
-    def __init__(self, item: Shown, index: int) -> None:
-        super().__init__(item, index)
-        self.style.by = "labels" if len(item.artifact.labels) > 1 else "planes"
-        self.set_artifact(item.artifact)
-
-    def set_artifact(self, artifact: Slices) -> None:
-        self.artifact = artifact
-        edges = artifact.edges if len(artifact.vertices) else np.zeros((0, 2), np.int32)
-        self.fine.give(surfaces.poly_data(artifact.vertices, lines=edges), {})
-        self.apply()
-
-    def colourings(self) -> list[tuple[str, str]]:
-        return [("planes", "Planes"), ("labels", "Labels"), *super().colourings()]
-
-    def point_colours(self, drawn: Drawn) -> np.ndarray | None:
-        slices: Slices = self.artifact
-        if not len(slices.vertices):
-            return None
-        if self.style.by == "planes":
-            return colour_maps.ramp(slices.plane_count, theme.colors().dark)[slices.vertex_planes]
-        if self.style.by == "labels":
-            own = slices.loop_labels
-            of_loop = np.where(slices.loop_parents >= 0, own[slices.loop_parents], own)
-            colours = [[round(c * 255) for c in colour_maps.rgb(colour_maps.label_colour(n))] for n in of_loop]
-            return np.repeat(np.array(colours, np.uint8), slices.loop_counts, axis=0)
-        return None
-
-    @property
-    def base_colour(self) -> str:
-        return self.style.color or theme.colors().accent
-
-    @property
-    def bounds(self) -> np.ndarray | None:
-        return self.artifact.bounds if len(self.artifact.vertices) else None
-
-    def pick_points(self) -> np.ndarray | None:
-        return self.artifact.vertices
-
-    def finish(self, drawn: Drawn) -> None:
-        look = drawn.actor.GetProperty()
-        look.SetRepresentation(1)
-        look.SetRenderLinesAsTubes(True)
-        look.SetAmbient(0.45)
-        look.SetDiffuse(0.6)
-        look.SetSpecular(0.0)
-        # Contours lie in the surface that was made from them: draw them just in front of it.
-        drawn.mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0.0, -12.0)
-
-
-class PointLayer(Layer):
-    kind = "points"
-    icon = "PointCloud"
-    uses = ("by", "color", "opacity", "point_size")
-
-    def __init__(self, item: Shown, index: int) -> None:
-        super().__init__(item, index)
-        cloud: PointCloud = item.artifact
-        self.style.by = "colors" if cloud.colors is not None else next(iter(cloud.scalars), "")
-        self.set_artifact(cloud)
-
-    def set_artifact(self, artifact: PointCloud) -> None:
-        self.artifact = artifact
-        count = len(artifact.points)
-        self.has_coarse = count > 2 * COARSE_POINTS
-        self._every = slice(None, None, max(1, count // COARSE_POINTS))
-        for drawn, part in ((self.fine, slice(None)), (self.coarse, self._every)):
-            if drawn is self.fine or self.has_coarse:
-                normals = None if artifact.normals is None else artifact.normals[part]
-                data = surfaces.poly_data(artifact.points[part], verts=True, normals=normals)
-                drawn.give(data, {k: v[part] for k, v in artifact.scalars.items()})
-        self.apply()
-
-    def colourings(self) -> list[tuple[str, str]]:
-        own = [("colors", "Colours of the file")] if self.artifact.colors is not None else []
-        return [*super().colourings(), *own, *((k, k.capitalize()) for k in self.artifact.scalars)]
-
-    def point_colours(self, drawn: Drawn) -> np.ndarray | None:
-        if self.style.by != "colors" or self.artifact.colors is None:
-            return None
-        return self.artifact.colors[slice(None) if drawn is self.fine else self._every, :3]
-
-    @property
-    def base_colour(self) -> str:
-        return self.style.color or theme.colors().accent
-
-    @property
-    def bounds(self) -> np.ndarray | None:
-        return self.artifact.bounds if len(self.artifact.points) else None
-
-    def pick_points(self) -> np.ndarray | None:
-        return self.artifact.points
-
-    def finish(self, drawn: Drawn) -> None:
-        look = drawn.actor.GetProperty()
-        look.SetRepresentation(0)
-        look.SetRenderPointsAsSpheres(len(self.artifact.points) <= 200_000)
-        if self.artifact.normals is None:
-            look.SetAmbient(0.5)
-            look.SetDiffuse(0.6)
 
 
 LAYERS: dict[type, type[Layer] | Callable[[Any], type[Layer] | None]] = {

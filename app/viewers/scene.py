@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,15 @@ from app.viewers import (
     scene_state,
     template_layer,  # noqa: F401 - another
 )
-from app.viewers import layers as kinds
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.field_time import TimeStrip
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
 from app.viewers.plotting import pixels
-from app.viewers.preparation import Preparation
 from app.viewers.registry import Shown
 from app.viewers.scalar_units import length_unit
+from app.viewers.scene_content import SceneContent
 from app.viewers.scene_stage import Stage
 from app.viewers.scene_time import SceneTime
 from app.viewers.toolbar import ViewBar
@@ -56,11 +55,6 @@ class Scene3D(QWidget):
         self.setObjectName("scene")
         self.setAccessibleName("3D view")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.layers: dict[str, Layer] = {}
-        self._order: list[str] = []
-        self._preparation = Preparation(self._prepared, self._prepare_failed, self)
-        self.saved_styles: dict[str, Any] = {}
-        """Of layers that are not there now."""
         self.panel_open = {"wide": True, "narrow": False}
         """As the user left the layer panel, in views of either kind."""
         self._panel_follows = False
@@ -71,10 +65,11 @@ class Scene3D(QWidget):
         column.setSpacing(0)
         self.stage = Stage(self, self._paint_above)
         self.canvas, self.overlay, self.panel = self.stage.canvas, self.stage.overlay, self.stage.panel
-        self.empty, self.notice, self._say = self.stage.empty, self.stage.notice, self.stage.say
+        self.empty, self.notice = self.stage.empty, self.stage.notice
         self.framing = Framing(lambda: self.pose, self.set_pose)
         self.measure = Measure(self.pick, self._tools_changed)
         self.clip = Clip(self.canvas.ray, self.canvas.project, self._clip_changed)
+        self._content = SceneContent(self.stage, self.clip, self._content_changed, self)
         self.canvas.tools = [self.clip, self]
         canvas, update = self.canvas, self.overlay.update
         self.box = BoxTool(
@@ -158,79 +153,23 @@ class Scene3D(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         """Show these and nothing else. The same id with another artifact keeps camera, style and actors."""
-        known = [item for item in items if kinds.kind_of(item.artifact) is not None]
-        self._order = [item.id for item in known]
-        for gone in [key for key in self.layers if key not in self._order]:
-            self._remove(gone)
-        self._preparation.forget_others(self._order)
-        for item in known:
-            layer = self.layers.get(item.id)
-            if layer is not None and kinds.kind_of(item.artifact) is not type(layer):
-                self._remove(item.id)
-                layer = None
-            if layer is not None and layer.given is item.artifact:
-                layer.name = item.name
-            elif kinds.slow_part(item.artifact):
-                self._prepare(item)
-            else:
-                self._place(item, None)
+        self._content.show(items)
         self._content_changed()
 
-    def _prepare(self, item: Shown) -> None:
-        layer = self.layers.get(item.id)
-        level = layer.style.level if layer is not None else (self.saved_styles.get(item.id) or {}).get("level")
-        self._preparation.ask(item, float(level) if isinstance(level, int | float) else None)
-        if layer is None:
-            self._say(f"Preparing {item.name}…")
-
-    def _prepared(self, item: Shown, surface: Any) -> None:
-        if item.id in self._order and not self.canvas.is_closed:
-            self._place(item, surface)
-            self._content_changed()
-        if not self._preparation.busy and self.notice.text().startswith("Preparing"):
-            self._say("")
-
-    def _prepare_failed(self, item: Shown, error: BaseException) -> None:
-        self._say(f"{item.name} cannot be shown: {error}")
-
-    def _place(self, item: Shown, surface: Any) -> None:
-        layer = self.layers.get(item.id)
-        more = () if surface is None else (surface,)
-        if layer is not None:
-            layer.name = item.name
-            layer.given = item.artifact
-            layer.set_artifact(item.artifact, *more)
-            return
-        kind = kinds.kind_of(item.artifact)
-        assert kind is not None
-        surfaces_before = sum(isinstance(other, kinds.SurfaceLayer) for other in self.layers.values())
-        layer = kind(item, surfaces_before, *more)
-        layer.pixel_scale, layer.software = self.canvas.devicePixelRatioF(), self.canvas.software
-        layer.set_style(Style.from_json(self.saved_styles.pop(item.id, None), layer.style))
-        layer.set_clip(self.clip.plane if self.clip.active else None)
-        self._add_actors(layer)
-        self.layers[item.id] = layer
-
-    def _add_actors(self, layer: Layer) -> None:
-        for actor in layer.actors:  # some come with a change of style; those that are there stay
-            self.canvas.renderer.AddViewProp(actor)
-
-    def _remove(self, key: str) -> None:
-        layer = self.layers.pop(key)
-        self.saved_styles[key] = asdict(layer.style)
-        for actor in layer.actors:
-            self.canvas.renderer.RemoveViewProp(actor)
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """By id, in the order in which they were given."""
+        return self._content.layers
 
     def _content_changed(self) -> None:
         before = self._settled
-        self.layers = {key: self.layers[key] for key in self._order if key in self.layers}
         boxes = [box for layer in self.layers.values() if (box := layer.bounds) is not None]
         if boxes:
             self.clip.bounds = np.stack([np.min([b[0] for b in boxes], 0), np.max([b[1] for b in boxes], 0)])
         else:
             self.framing.forget()
         self.measure.unit = self.unit
-        self.empty.setVisible(not self.layers and not self._preparation.busy)
+        self.empty.setVisible(not self.layers and not self._content.is_busy)
         self.panel.set_layers(self.layers)
         self.arrange()
         self.clock.content_changed()
@@ -261,11 +200,7 @@ class Scene3D(QWidget):
         layer = self.layers.get(key)
         if layer is None:
             return
-        level_changed = style.level != layer.style.level
-        layer.set_style(style)
-        self._add_actors(layer)
-        if level_changed and isinstance(layer, kinds.IsosurfaceLayer):
-            self._prepare(Shown(layer.id, layer.name, layer.artifact))
+        self._content.set_style(layer, style)
         self._look_changed()
 
     def _look_changed(self) -> None:
@@ -274,6 +209,15 @@ class Scene3D(QWidget):
         self.canvas.render()
         self.overlay.update()
         self.look_changed.emit()
+
+    @property
+    def saved_styles(self) -> dict[str, Any]:
+        """Of layers that are not there now."""
+        return self._content.saved_styles
+
+    @saved_styles.setter
+    def saved_styles(self, styles: dict[str, Any]) -> None:
+        self._content.saved_styles = styles
 
     @property
     def unit(self) -> str:
@@ -436,7 +380,7 @@ class Scene3D(QWidget):
         """Free the GL context; the view cannot be used again. Safe to call twice."""
         self.box.stop()
         self.clock.strip.clock.stop()
-        self._preparation.stop()
+        self._content.stop()
         if not self.canvas.is_closed:
             self.canvas.close()
 

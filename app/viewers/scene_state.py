@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from app.viewers import saved_state
 from app.viewers.camera import Pose
 from app.viewers.layer import Style
 
@@ -28,7 +29,7 @@ def of(scene: Scene3D) -> dict[str, Any]:
 
 def restore(scene: Scene3D, state: Any) -> None:
     """Take over a state that :func:`of` gave; junk is ignored."""
-    state = state if isinstance(state, dict) else {}
+    state = saved_state.plain(state)
     _restore_styles(scene, state.get("layers"))
     _restore_clip(scene, state.get("clip"))
     for breadth, key in _PANELS:
@@ -39,14 +40,7 @@ def restore(scene: Scene3D, state: Any) -> None:
     pose = Pose.from_json(state.get("camera"))
     if pose is None:
         return
-    scene.set_pose(pose)
-    if state.get("framed") is True:
-        # Nobody had moved the camera: only its direction counts, the rest follows the size of this view.
-        scene.framing.forget()
-        scene.set_pose(replace(pose, pivot=None))
-        scene.frame()
-    else:
-        scene.framing.chosen = True
+    saved_state.restore_camera(scene, pose, state)
 
 
 def _restore_styles(scene: Scene3D, styles: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.viewers import saved_state
 from app.viewers.slice_start import PLANES
 
 if TYPE_CHECKING:
@@ -25,26 +26,21 @@ def of(view: SliceView) -> dict[str, Any]:
     return {
         "field": view.grid_id,
         "axis": view.axis,
-        "places": {str(axis): place for axis, place in view.places.items()},
-        "cmap": view.window_of_values.cmap,
-        "range": [view.window_of_values.low, view.window_of_values.high],
-        **{key: action.isChecked() for key, action in _switches(view).items()},
+        "places": saved_state.of_places(view.places),
+        **saved_state.of_colours(view.window_of_values),
+        **saved_state.of_switches(_switches(view)),
     }
 
 
 def restore(view: SliceView, state: Any) -> None:
     """Take over a state that :func:`of` gave; junk is ignored."""
-    state = state if isinstance(state, dict) else {}
+    state = saved_state.plain(state)
     view.grid_id = str(state.get("field", ""))
-    places = state.get("places")
-    if isinstance(places, dict):
-        view.places = {int(k): max(0, v) for k, v in places.items() if k in ("0", "1", "2", "3") and isinstance(v, int)}
+    if (places := saved_state.places_in(state, 4)) is not None:
+        view.places = {axis: max(0, place) for axis, place in places.items() if isinstance(place, int)}
         view.counts.clear()
-    view.window_of_values.restore(state.get("cmap"), state.get("range"))
-    view.cmaps.setCurrentIndex(max(0, view.cmaps.findData(view.window_of_values.cmap)))
-    for key, action in _switches(view).items():
-        if isinstance(state.get(key), bool):
-            action.setChecked(state[key])
+    saved_state.restore_colours(view.window_of_values, view.cmaps, state)
+    saved_state.restore_switches(_switches(view), state)
     if state.get("axis") in (0, 1, 2, PLANES):
         view.take_axis(state["axis"])
     view.content_changed()

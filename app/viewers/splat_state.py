@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from app.viewers import saved_state
 from app.viewers.camera import Pose
 from app.viewers.pinhole import LENS
 
@@ -28,7 +28,7 @@ def of(view: SplatView) -> dict[str, Any]:
 
 def restore(view: SplatView, state: Any) -> None:
     """Take over a state that :func:`of` gave; junk is ignored."""
-    state = state if isinstance(state, dict) else {}
+    state = saved_state.plain(state)
     view.set_mode(str(state.get("mode", "")))
     view.set_background(str(state.get("background", "")))
     degree, size, lens = (_number(state.get(key)) for key in ("degree", "size", "lens"))
@@ -45,14 +45,7 @@ def restore(view: SplatView, state: Any) -> None:
     if pose is None:
         return
     view.lens = lens if lens is not None and 1e-3 < lens < 20 else LENS
-    view.set_pose(pose)
-    if state.get("framed") is True:
-        # Nobody had moved the camera: only its direction counts, the rest follows the size of this view.
-        view.framing.forget()
-        view.set_pose(replace(pose, pivot=None))
-        view.frame()
-    else:
-        view.framing.chosen = True
+    saved_state.restore_camera(view, pose, state)
 
 
 def _number(value: Any) -> float | None:

@@ -7,7 +7,7 @@ stands still, one of full detail follows. Meshes, points, slices and photos can 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,11 @@ from PySide6.QtGui import QAction, QColor, QImage, QPainter, QUndoStack
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import path_ink, splat_bar, splat_links, splat_picture, splat_state
+from app.viewers import path_ink, splat_bar, splat_links, splat_looks, splat_picture, splat_state
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.empty_state import EmptyState
 from app.viewers.framing import Framing, Room
-from app.viewers.layer import Style
 from app.viewers.overlay import ColourBar
 from app.viewers.path_strip import PathStrip
 from app.viewers.picture_canvas import PictureCanvas
@@ -31,25 +30,13 @@ from app.viewers.plotting import pixels
 from app.viewers.registry import Shown
 from app.viewers.splat_drawing import Drawing
 from app.viewers.splat_editing import Editing
+from app.viewers.splat_extents import SPLATS, Extent, Extents
 from app.viewers.splat_flight import Flight
-from app.viewers.splat_render import Frame, Look, Request, Splats, middle_of
+from app.viewers.splat_render import Frame, Look, Request, Splats
 from app.viewers.splat_words import BACKGROUNDS, MODES
 from app.viewers.toolbar import ViewBar
 from engines.blocks.cameras import Camera
-from engines.data import BoundGaussians, CameraPath, GaussianCloud
-
-SPLATS = (GaussianCloud, BoundGaussians)
-
-
-@dataclass(eq=False)
-class _Extent:
-    """What :class:`Framing` asks of a thing."""
-
-    points: np.ndarray
-    style: Style = field(default_factory=Style)
-
-    def extent(self) -> np.ndarray:
-        return self.points
+from engines.data import CameraPath
 
 
 class SplatView(QWidget):
@@ -70,7 +57,7 @@ class SplatView(QWidget):
         self.background = "theme"
         self.lens = LENS
         self.solids: Any = None
-        self._known: dict[str, tuple[Any, np.ndarray]] = {}
+        self._extents = Extents()
         self.modes: QComboBox
         self.backgrounds: QComboBox
         self.parallel: QAction
@@ -153,7 +140,7 @@ class SplatView(QWidget):
             self.solids.hidden = set(self.hidden)
         self.empty.setVisible(not self.items)
         degree = max((round(cloud.sh.shape[1] ** 0.5) - 1 for cloud in clouds), default=3)
-        self._set_degrees(degree)
+        splat_looks.offer_degrees(self, degree)
         splat_bar.fill_things(self, self.things)
         self.bar.set_shown(self.things, sum(not isinstance(i.artifact, CameraPath) for i in self.items) > 1)
         self.drawing.expect(total, anew=not update)
@@ -176,17 +163,11 @@ class SplatView(QWidget):
         self._count()
         self.ask()
 
-    def extents(self) -> list[Any]:
-        known: dict[str, tuple[Any, np.ndarray]] = {}
-        for item in self.items:
-            if isinstance(item.artifact, SPLATS):
-                old = self._known.get(item.id)
-                known[item.id] = old if old and old[0] is item.artifact else (item.artifact, middle_of(item.artifact))
-        self._known = known
-        found = [_Extent(points) for key, (_, points) in known.items() if key not in self.hidden]
-        if not found and self.solids is not None:
-            found = [_Extent(points) for points in self.solids.extents()]
-        return found
+    def extents(self) -> list[Extent]:
+        """Of what is on show; of things in the same space only where there are no splats."""
+        return self._extents.of(self.items, self.hidden) or [
+            Extent(points) for points in (self.solids.extents() if self.solids is not None else [])
+        ]
 
     @property
     def count_text(self) -> str:
@@ -253,16 +234,10 @@ class SplatView(QWidget):
 
     # ---- what the bar does --------------------------------------------------------------------------------
     def set_mode(self, mode: str) -> None:
-        if mode in MODES:
-            self.look = replace(self.look, mode=mode)
-            self.modes.setCurrentIndex(self.modes.findData(mode))
-            self.degree_slider.setEnabled(mode in ("colour", "centres"))
-            self.framing.follow_size(self.extents(), self.room)  # a colour bar came or went
-            self.ask()
+        splat_looks.set_mode(self, mode)
 
     def next_mode(self) -> None:
-        keys = list(MODES)
-        self.set_mode(keys[(keys.index(self.look.mode) + 1) % len(keys)])
+        self.set_mode(splat_looks.after(MODES, self.look.mode))
 
     def set_background(self, background: str) -> None:
         if background in BACKGROUNDS:
@@ -271,36 +246,14 @@ class SplatView(QWidget):
             self._theme_changed()
 
     def next_background(self) -> None:
-        keys = list(BACKGROUNDS)
-        self.set_background(keys[(keys.index(self.background) + 1) % len(keys)])
+        self.set_background(splat_looks.after(BACKGROUNDS, self.background))
 
     def set_size(self, size: float) -> None:
         """Factor on the standard deviations, 0.05 to 2."""
-        size = min(max(round(size * 20), 1), 40) / 20
-        self.look = replace(self.look, size=size)
-        self.size_slider.blockSignals(True)
-        self.size_slider.setValue(round(size * 20))
-        self.size_slider.blockSignals(False)
-        self.size_label.setText(f"Size {round(100 * size)} %")
-        self.ask()
+        splat_looks.set_size(self, size)
 
     def set_degree(self, degree: int) -> None:
-        self.look = replace(self.look, degree=min(max(int(degree), 0), 3))
-        self._set_degrees(self.degree_slider.maximum())
-        self.ask()
-
-    def _set_degrees(self, most: int) -> None:
-        self.degree_slider.blockSignals(True)
-        self.degree_slider.setRange(0, most)
-        self.degree_slider.setValue(min(self.look.degree, most))
-        self.degree_slider.blockSignals(False)
-        self.degree_label.setText(f"Colour detail {self.degree_slider.value()}")
-        for widget in (self.degree_label, self.degree_slider):
-            widget.setEnabled(most > 0)
-        self.size_label.setText(f"Size {round(100 * self.look.size)} %")
-        self.size_slider.blockSignals(True)
-        self.size_slider.setValue(round(self.look.size * 20))
-        self.size_slider.blockSignals(False)
+        splat_looks.set_degree(self, degree)
 
     def save_picture(self) -> None:
         from app.viewers.capture_dialog import CaptureDialog

@@ -414,7 +414,7 @@ def test_many_layers_have_colours_of_their_own_and_one_can_be_seen_alone(show):
     scene.resize(640, 260)
     QApplication.processEvents()
     assert scene.panel.geometry().bottom() <= scene.stage.height()
-    assert scene.panel.list.geometry().bottom() < scene.panel.opacity.geometry().top()
+    assert scene.panel.list.geometry().bottom() < scene.panel.opacity.parentWidget().geometry().top()
 
 
 def test_colour_bars_stand_clear_of_the_layer_panel_when_it_grows(show):
