@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,20 +58,23 @@ def read_colmap(path: Path, options: ColmapOptions, tell: Tell = silent) -> Load
     model = path.parent
     kind = path.suffix.lower() if path.suffix.lower() in (".bin", ".txt") else ".bin"
     problems: list[str] = []
-    cameras = _cameras(_part(path, "cameras", kind))
-    images = sorted(_images(_part(path, "images", kind)), key=lambda i: i.name)
     root, folder = _photo_folder(path, options.photos, problems)
     others = [p for p in model.parent.glob("[0-9]*") if p.is_dir() and p != model] if model.name.isdigit() else []
     if others:
         problems.append(f"There are {len(others) + 1} models; the one in '{model.name}' was read.")
-    shots = []
+    shots = [replace(s, file=inside(root, str(Path(folder.name) / s.name))) for s in shots_in(path)]
+    return photos_of(path, shots, _points(path, kind), root.resolve().name, problems, tell)
+
+
+def shots_in(path: Path) -> list[Shot]:
+    """The photos that a model names, in the order of their names, without their files."""
+    kind = path.suffix.lower() if path.suffix.lower() in (".bin", ".txt") else ".bin"
+    cameras = _cameras(_part(path, "cameras", kind))
+    images = sorted(_images(_part(path, "images", kind)), key=lambda i: i.name)
     for image in images:
         if image.camera not in cameras:
             raise guard.refuse(path, f"names a camera that is not there, of '{image.name[:80]}'.", f"{image.camera}.")
-        optics = cameras[image.camera]
-        file = inside(root, str(Path(folder.name) / image.name))
-        shots.append(Shot(image.name, file, optics, _pose(path, image)))
-    return photos_of(path, shots, _points(path, kind), root.resolve().name, problems, tell)
+    return [Shot(image.name, None, cameras[image.camera], _pose(path, image)) for image in images]
 
 
 def _part(path: Path, name: str, kind: str) -> Path:

@@ -37,8 +37,8 @@ _PLACES = {"t": "translation", "trans": "translation", "translation": "translati
 
 
 class PoseReadOptions(Params):
-    unit: Literal["as the file", "rad", "deg"] = Param(
-        "as the file", help="Of the angles; radians where the file does not say"
+    angles: Literal["as the file", "rad", "deg"] = Param(
+        "as the file", help="Their unit; radians where the file does not say"
     )
     rotations: Literal["axis-angle", "matrices"] = Param("axis-angle", help="What stands for each joint")
     rate: float | None = Param(None, gt=0, lt=10_000, unit="1/s", empty="as the file, or 25", help="Poses a second")
@@ -110,7 +110,7 @@ def poses_in(path: Path, options: PoseReadOptions | None = None) -> tuple[PoseSe
         )
     problems = given.problems
     values = given.numbers.reshape(count, joints, per)
-    rotations = _converted(path, values) if per == 9 else values * _radians(path, values, given.unit, options.unit)
+    rotations = _converted(path, values) if per == 9 else values * _radians(path, values, given.unit, options.angles)
     names = given.names or _usual(joints)
     if not given.names and joints == 15:
         rotations = np.concatenate([np.zeros((count, 1, 3)), rotations], axis=1)
@@ -166,8 +166,8 @@ def _radians(path: Path, values: np.ndarray, said: str, chosen: str) -> float:
         raise Question(
             f"'{path.name}' has angles of up to {most:.4g}, and does not say in which unit.",
             "Joints do not turn round twice: these are hardly radians.",
-            "Choose the unit of the angles ('unit').",
-            {"They are degrees": {"unit": "deg"}, "They are radians": {"unit": "rad"}},
+            "Choose the unit of the angles ('angles').",
+            {"They are degrees": {"angles": "deg"}, "They are radians": {"angles": "rad"}},
         )
     return 1.0
 

@@ -46,6 +46,8 @@ class Reader:
     names: tuple[str, ...] = ()
     within: tuple[str, ...] = ("",)
     whole_folder: bool = False
+    first: bool = False
+    """Of a folder in which others find files, too, it is to be asked first."""
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -130,6 +132,7 @@ def reader(
     names: Sequence[str] = (),
     within: Sequence[str] = ("",),
     whole_folder: bool = False,
+    first: bool = False,
 ) -> Callable[[F], F]:
     """Register ``function(path, options) -> Loaded``. Extensions are lower case with their dot (``".nii.gz"``).
 
@@ -139,8 +142,9 @@ def reader(
 
     def register(function: F) -> F:
         READERS[key] = Reader(
-            key, title, tuple(extensions), tuple(gives), function, options, tuple(names), tuple(within), whole_folder
-        )
+            key, title, tuple(extensions), tuple(gives), function, options, tuple(names), tuple(within), whole_folder,
+            first,
+        )  # fmt: skip
         return function
 
     return register
@@ -180,7 +184,7 @@ def readers_for(path: str | os.PathLike[str]) -> list[Reader]:
     where = Path(path)
     if where.is_dir():
         able = [r for r in READERS.values() if _inside(where, r) is not None]
-        return sorted(able, key=lambda r: r.whole_folder)
+        return sorted(able, key=lambda r: (not r.first, r.whole_folder))
     name = where.name.lower()
 
     def fit(r: Reader) -> int:

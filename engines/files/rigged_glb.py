@@ -27,7 +27,7 @@ Side = Literal["automatic", "left", "right"]
 
 
 class RiggedGlbOptions(Params):
-    unit: Unit = Param("as the format", help="Unit of length; glTF says metres, which is doubted for giant hands")
+    length: Unit = Param("as the format", help="Its unit; glTF says metres, which is doubted for giant hands")
     side: Side = Param("automatic", help="Which hand it is; automatic: as its names say, else as its thumb lies")
     reduce: bool = Param(
         True, help="Of the 25 joints of a WebXR hand keep the 16 that poses are given for: tips and palm are no joints"
@@ -82,7 +82,7 @@ def _template(path: Path, rig: Rig, options: RiggedGlbOptions, problems: list[st
     else:
         names, frames, parents, weights = _one_tree(Skeleton(names, frames, parents), weights, problems)
     frames = frames.copy()
-    scale = _metres(path, rig.vertices, names, options.unit)
+    scale = _metres(path, rig.vertices, names, options.length)
     vertices, frames[:, :3, 3] = rig.vertices * scale, frames[:, :3, 3] * scale
     joints = frames[:, :3, 3]
     side = _side(path, rig, names, parents, joints, options.side, problems)
@@ -149,8 +149,8 @@ def doubtful(path: Path, vertices: np.ndarray, names: tuple[str, ...]) -> None:
     raise Question(
         f"'{path.name}' holds a hand that is {length:.3g} m long.",
         f"{guess}Hands are between {100 * SHORTEST:g} cm and {LONGEST:g} m.",
-        "Choose the unit of length ('unit').",
-        {f"It is in {unit}": {"unit": unit} for unit in (*fits, "m")},
+        "Choose the unit of length ('length').",
+        {f"It is in {unit}": {"length": unit} for unit in (*fits, "m")},
     )
 
 

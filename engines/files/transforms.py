@@ -60,6 +60,11 @@ def read_transforms(path: Path, options: TransformsOptions, tell: Tell = silent)
     return photos_of(path, shots, points, name, problems, tell)
 
 
+def shots_in(path: Path) -> list[Shot]:
+    """The photos that a transforms.json names, whether they are there or not."""
+    return _shots(path, _document(path), original=False, held_out=False)
+
+
 def _document(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(guard.read_text(path, 1 << 28))

@@ -19,7 +19,7 @@ from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
 from engines.files.vtk_document import VtkWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
-from tests.files import grids, made, mano_files, meshes, photo_sets, rigs
+from tests.files import grids, hand_sets, made, mano_files, meshes, photo_sets, rigs
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
@@ -118,6 +118,7 @@ SAMPLES = {
     "mano": lambda f: mano_files.write(f / "m.pkl", mano_files.small()),
     "poses": lambda f: _written(f, "poses", "p.poses.csv"),
     "poses json": lambda f: _written(f, "poses", "p.poses.json"),
+    "hand-capture": lambda f: hand_sets.folder(f) / "poses.csv",
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
     "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),

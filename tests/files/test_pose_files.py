@@ -91,7 +91,7 @@ def test_large_angles_without_a_unit_are_asked_about(tmp_path):
         read(path)
     found = read_poses(path, **next(iter(asked.value.answers.values())))
     np.testing.assert_allclose(found.rotations, np.radians(30))
-    assert read_poses(path, unit="rad").rotations[0, 0, 0] == 30
+    assert read_poses(path, angles="rad").rotations[0, 0, 0] == 30
 
 
 def test_annotations_by_frame(tmp_path):

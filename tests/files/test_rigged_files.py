@@ -193,7 +193,7 @@ def test_hands_of_a_wrong_size_are_asked_about(tmp_path, scale, unit):
     with pytest.raises(Question, match="Choose the unit") as asked:
         rigged(path)
     first = next(iter(asked.value.answers.values()))
-    assert first == {"unit": unit or "m"}
+    assert first == {"length": unit or "m"}
     found = rigged(path, **first)
     assert np.ptp(found.vertices, axis=0).max() == pytest.approx(0.212 if unit else 0.000212, rel=0.01)
     assert found.side == "right"  # by the shape: no name says it
