@@ -146,7 +146,8 @@ ICONS = {
     "Trajectory": "tree-structure",
     "contours": "fingerprint-simple", "arrows": "arrow-up-right", "streamlines": "wind", "difference": "minus",
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
-    "SpectrumTable": "waves", "ElasticBody": "cube",
+    "SpectrumTable": "waves", "ElasticBody": "cube", "HandAvatar": "hand", "HandCapture": "hand",
+    "RiggedTemplate": "hand", "PoseSequence": "person-simple-run",
     # states of a run
     "queued": "hourglass", "running": "play-circle", "paused": "pause-circle", "finished": "check-circle",
     "cancelled": "prohibit", "failed": "warning-circle", "interrupted": "lightning-slash",

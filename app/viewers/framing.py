@@ -8,12 +8,12 @@ jump, and its first guess, which may fill all space, must not leave the result t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.viewers.camera import Pose
-from app.viewers.layer import Layer
+from app.viewers.layer import Layer, Style
 from app.viewers.overlay import foot_height
 
 STRAYS, ASTRAY = 0.06, 0.2
@@ -39,6 +39,17 @@ class Room:
         return -across, right, foot - 1, 1.0
 
 
+@dataclass(eq=False)
+class Extent:
+    """Points (n, 3) that a thing spans which is no layer, for :class:`Framing`."""
+
+    points: np.ndarray
+    style: Style = field(default_factory=Style)
+
+    def extent(self) -> np.ndarray:
+        return self.points
+
+
 class Framing:
     def __init__(self, pose: Callable[[], Pose], set_pose: Callable[[Pose], None]) -> None:
         self._pose, self._set_pose = pose, set_pose
@@ -56,20 +67,20 @@ class Framing:
         """Nothing is on show: what comes next is framed."""
         self.chosen = False
 
-    def frame(self, layers: Collection[Layer], room: Room) -> None:
+    def frame(self, layers: Collection[Layer | Extent], room: Room) -> None:
         """Show everything that is visible, from the direction of now."""
         points = _span(layers)
         if len(points):
             self._points = points
             self._apply(room)
 
-    def follow_content(self, layers: Collection[Layer], room: Room, *, update: bool) -> None:
+    def follow_content(self, layers: Collection[Layer | Extent], room: Room, *, update: bool) -> None:
         """Things came or went, or (``update``) those on show were given anew."""
         limit = ASTRAY if update else STRAYS
         if not self.chosen or (self.is_automatic and self._has_strayed(layers, limit)):
             self.frame(layers, room)
 
-    def follow_size(self, layers: Collection[Layer], room: Room) -> None:
+    def follow_size(self, layers: Collection[Layer | Extent], room: Room) -> None:
         """The view got another size: the same points give the same camera for the same size."""
         if self.is_automatic:
             if self._has_strayed(layers):
@@ -90,7 +101,7 @@ class Framing:
         self._set_pose(self._pose().framing(self._points, free=room.free))
         self._given, self.chosen = self._pose(), True
 
-    def _has_strayed(self, layers: Collection[Layer], limit: float = STRAYS) -> bool:
+    def _has_strayed(self, layers: Collection[Layer | Extent], limit: float = STRAYS) -> bool:
         points = _span(layers)
         if not len(points):
             return False
@@ -106,7 +117,7 @@ def _ends(points: np.ndarray) -> np.ndarray:
     return np.stack([points.min(0), points.max(0)])
 
 
-def _span(layers: Collection[Layer]) -> np.ndarray:
+def _span(layers: Collection[Layer | Extent]) -> np.ndarray:
     """Points (n, 3) that span what is visible, or everything where nothing is."""
     seen = [layer.extent() for layer in layers if layer.style.visible]
     parts = [part for part in seen or [layer.extent() for layer in layers] if len(part)]

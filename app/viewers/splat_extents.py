@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from app.viewers.layer import Style
+from app.viewers.framing import Extent
 from app.viewers.registry import Shown
 from app.viewers.splat_render import middle_of
 from engines.data import BoundGaussians, GaussianCloud
 
 SPLATS = (GaussianCloud, BoundGaussians)
-
-
-@dataclass(eq=False)
-class Extent:
-    """What :class:`~app.viewers.framing.Framing` asks of a thing."""
-
-    points: np.ndarray
-    style: Style = field(default_factory=Style)
-
-    def extent(self) -> np.ndarray:
-        return self.points
 
 
 class Extents:

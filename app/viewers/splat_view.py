@@ -21,7 +21,7 @@ from app.viewers import path_ink, splat_bar, splat_links, splat_looks, splat_pic
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
 from app.viewers.empty_state import EmptyState
-from app.viewers.framing import Framing, Room
+from app.viewers.framing import Extent, Framing, Room
 from app.viewers.overlay import ColourBar
 from app.viewers.path_strip import PathStrip
 from app.viewers.picture_canvas import PictureCanvas
@@ -30,7 +30,7 @@ from app.viewers.plotting import pixels
 from app.viewers.registry import Shown
 from app.viewers.splat_drawing import Drawing
 from app.viewers.splat_editing import Editing
-from app.viewers.splat_extents import SPLATS, Extent, Extents
+from app.viewers.splat_extents import SPLATS, Extents
 from app.viewers.splat_flight import Flight
 from app.viewers.splat_render import Frame, Look, Request, Splats
 from app.viewers.splat_words import BACKGROUNDS, MODES

@@ -29,6 +29,7 @@ from app.window.notices import NoticeCorner
 from app.window.palette import Command, CommandPalette, commands_of
 from app.window.panels import Panels
 from app.window.path_acts import PathActs
+from app.window.pose_acts import PoseActs
 from app.window.run_acts import RunActs
 from app.window.tree import ProjectPanel
 from app.window.view_acts import ViewActs
@@ -75,6 +76,7 @@ class MainWindow(QMainWindow):
         self.edit_acts = EditActs(self)
         self.view_acts = ViewActs(self)
         self.path_acts = PathActs(self)
+        self.pose_acts = PoseActs(self)
         self.box_acts = BoxActs(self)
         self.actions_ = Actions(self, self.file_acts, self.run_acts, self.edit_acts, self.view_acts)
         self._build_centre()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
 from app.project import Entry
 from app.viewers.path_links import wishes
+from app.window import kept
 from app.window.frames import Frame
 from app.window.requests import Note, Request
 from app.window.run_frame import RunFrame
@@ -43,16 +44,7 @@ class PathActs(QObject):
         frame = self._frame_of(view)
         if frame is None:
             return
-        known = self._known(path)
-        if known is not None:
-            self.bench.notice(Note(f"This path is in the project already, as '{known.name}'."))
-            self.window.project_panel.select([known.id])
-            return
-        self._added(path, frame, lambda entry: self._tell(entry))
-
-    def _tell(self, entry: Entry) -> None:
-        self.window.after_sync(lambda: self.window.project_panel.select([entry.id]))
-        self.bench.notice(Note(f"'{entry.name}' is in the project now", "good", detail=entry.summary))
+        kept.keep(self.window, path, "Camera path", frame, "path")
 
     def render(self, view: SplatView, path: CameraPath) -> None:
         """Open the method that makes a video, with this path and what the view shows filled in."""
@@ -63,11 +55,15 @@ class PathActs(QObject):
         if cloud is None:
             self._miss_cloud(view)
             return
-        known = self._known(path)
+        known = kept.known(self.bench, path)
         if known is not None:
             self._open(known.id, cloud)
-        else:
-            self._added(path, frame, lambda entry: self.window.after_sync(lambda: self._open(entry.id, cloud)))
+            return
+
+        def done(entry: Entry) -> None:
+            self.window.after_sync(lambda: self._open(entry.id, cloud))
+
+        kept.added(self.bench, path, "Camera path", frame, done)
 
     def _miss_cloud(self, view: SplatView) -> None:
         """Say what to do where there is no cloud that the project holds."""
@@ -94,20 +90,6 @@ class PathActs(QObject):
                 self.window.method_panel.open_request(Request(method=method, input_ids=inputs, params=method.params()))
 
         self.window.run_acts.when_methods_are_there(open_now)
-
-    def _known(self, path: CameraPath) -> Entry | None:
-        digest = path.content_hash()
-        entries = self.bench.project.entries.values()
-        return next((e for e in entries if e.hash == digest and e.type == "CameraPath"), None)
-
-    def _added(self, path: CameraPath, frame: Frame, done: Callable[[Entry], None]) -> None:
-        taken = {entry.name for entry in self.bench.project.entries.values()}
-        name, number = "Camera path", 2
-        while name in taken:
-            name, number = f"Camera path {number}", number + 1
-        self.bench.add(
-            [path.replace(name=name)], origin=f"view of {frame.title()}", done=lambda entries: done(entries[0])
-        )
 
     def _cloud(self, frame: Frame, view: SplatView) -> str | None:
         """The id of the first Gaussian cloud on show that the project holds."""

@@ -14,13 +14,17 @@ from engines.data import (
     GaussianCloud,
     GaussianFeatures,
     GridField,
+    HandAvatar,
+    HandCapture,
     Image,
     Mesh,
     MeshField,
     Photos,
     PhotoSet,
     PointCloud,
+    PoseSequence,
     Problem,
+    RiggedTemplate,
     SampledField,
     Slices,
     SpectrumTable,
@@ -32,10 +36,11 @@ IN_SPACE = (Mesh, PointCloud, Slices)
 IN_SLICES = (GridField, Volume)
 IN_SPLATS = (GaussianCloud, BoundGaussians)
 IN_VIDEOS = (Video, DepthVideo)
+IN_HANDS = (HandAvatar, HandCapture, RiggedTemplate, PoseSequence)
 IN_PICTURES = (PhotoSet, Image, CameraPath, *IN_VIDEOS)
 FIELDS = (SampledField, MeshField)
 OF_FIELDS = (*FIELDS, GaussianFeatures, SpectrumTable, Problem)
-DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS
+DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS + IN_HANDS
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tu
     problems = [s for s in given if isinstance(s.artifact, Problem)]
     if problems and "problem" in VIEWERS:
         return Side("problem", problems), Side("field", [])
+    hands = [s for s in (*made, *given) if isinstance(s.artifact, IN_HANDS)]
+    if hands:
+        return Side("hand", hands), _beside_hands(made)
     splats = [s for s in (*made, *given) if isinstance(s.artifact, IN_SPLATS)]
     photos = [s for s in (*given, *made) if isinstance(s.artifact, Photos)]
     photos = photos or [s for s in given if isinstance(s.artifact, PhotoSet)]
@@ -80,6 +88,15 @@ def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tu
     contours = [s for s in given if isinstance(s.artifact, Slices)]
     space = [s for s in (*given, *made) if isinstance(s.artifact, IN_SPACE)]
     return Side("scene", space), Side("slice", [fields[0], *contours] if fields else [])
+
+
+def _beside_hands(made: list[Shown]) -> Side:
+    """What was made of a hand besides another one."""
+    for viewer, kinds in (("video", IN_VIDEOS), ("image", (Image,)), ("scene", (Mesh,))):
+        found = [s for s in made if isinstance(s.artifact, kinds)]
+        if found:
+            return Side(viewer, found)
+    return Side("hand", [])
 
 
 def _field_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]:

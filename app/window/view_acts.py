@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 
 from app.window.frames import ArtifactFrame
 from app.window.path_acts import with_cloud
+from app.window.pose_acts import with_hand
 
 if TYPE_CHECKING:
     from app.window.main_window import MainWindow
@@ -23,7 +24,7 @@ class ViewActs(QObject):
         self.window.show_workspace()
         if not key:
             shown = self.views.current.artifact_ids() if self.views.current is not None else ()
-            ids = with_cloud(self.window.bench, ids, shown)
+            ids = with_hand(self.window.bench, with_cloud(self.window.bench, ids, shown), shown)
         self.views.show_artifacts(ids, key)
 
     def edit(self, entry_id: str) -> None:

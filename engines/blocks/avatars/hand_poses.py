@@ -176,6 +176,7 @@ def curled(finger: Finger, angles: np.ndarray, amount: float) -> np.ndarray:
 
 _Chain = tuple[tuple[float, float, float], ...]
 _STRAIGHT: _Chain = ((0, 0, 0),) * 3
+_OVER_THE_FINGERS: _Chain = ((44, 38, -15), (45, 0, 0), (60, 0, 0))
 _FIST: _Chain = ((85, -2, 0), (100, 0, 0), (55, 0, 0))
 
 
@@ -210,28 +211,28 @@ PRESETS: dict[str, Preset] = {
     "fist": Preset(
         "Fist",
         {
-            "thumb": ((22, -18, 20), (42, 0, 0), (52, 0, 0)),
+            "thumb": _OVER_THE_FINGERS,
             **dict.fromkeys(("index", "middle", "ring", "little"), _FIST),
         },
     ),
     "point": Preset(
         "Point",
         {
-            "thumb": ((22, -18, 20), (40, 0, 0), (50, 0, 0)), "index": _STRAIGHT,
+            "thumb": _OVER_THE_FINGERS, "index": _STRAIGHT,
             **dict.fromkeys(("middle", "ring", "little"), _FIST),
         },
     ),
     "pinch": Preset(
         "Pinch",
         {
-            "thumb": ((18, -4, 20), (24, 0, 0), (22, 0, 0)), "index": _bent(48, 46, 24),
+            "thumb": ((28, 10, 27), (22, 0, 0), (16, 0, 0)), "index": _bent(48, 46, 24),
             "middle": _bent(22, 26, 14, 0), "ring": _bent(18, 22, 12, 4), "little": _bent(14, 20, 10, 10),
         },
     ),
     "victory": Preset(
         "Victory",
         {
-            "thumb": ((26, -20, 24), (46, 0, 0), (50, 0, 0)), "index": _bent(0, 0, 0, 12),
+            "thumb": _OVER_THE_FINGERS, "index": _bent(0, 0, 0, 12),
             "middle": _bent(0, 0, 0, 10), "ring": _FIST, "little": _FIST,
         },
     ),
