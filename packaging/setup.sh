@@ -36,7 +36,7 @@ extras=$(IFS=,; echo "${*:-}")
 # Locking against two makes at once; the stamp says what was installed from what.
 exec 9>.venv/.lock
 flock 9 2>/dev/null || true
-state=$(cat pyproject.toml setup.py engines/blocks/*/kernels.cpp packaging/requirements.lock packaging/setup.sh | sha256sum | cut -d' ' -f1)
+state=$(cat pyproject.toml setup.py engines/blocks/*/*.cpp packaging/requirements.lock packaging/setup.sh | sha256sum | cut -d' ' -f1)
 have=" $(grep "^$state " .venv/.installed 2>/dev/null | cut -d' ' -f2- | tr ',\n' '  ' || true) "
 for extra in base $(echo "$extras" | tr ',' ' '); do
     if [[ "$have" != *" $extra "* ]]; then

@@ -18,7 +18,8 @@ several cross between two centres the nearest counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -47,44 +48,65 @@ class Edges:
 
 
 @dataclass(frozen=True)
-class _Silhouettes:
-    """K edges with all of their faces on one side, in some view."""
+class Crossings:
+    """K places where a silhouette parts two neighbours of a row, or of a column; no pair comes twice."""
 
-    views: Tensor  # (K,)
-    ends: Tensor  # (K, 2)
-    sides: Tensor  # (K,): the surface lies where sides * (p_0 x p_1) . d > 0
+    views: Tensor  # (K,) int64
+    ends: Tensor  # (K, 2) int64 vertices of the edge
+    line: Tensor  # (K,) int64 row, or column
+    first: Tensor  # (K,) int64 pixel, numbered through all pictures
+    second: Tensor  # (K,) int64 its right, or lower, neighbour
+    surface_first: Tensor  # (K,) bool: the first pixel shows the surface, the second what lies behind
+
+    def where(self, points: Tensor, lenses: Tensor, along: int) -> tuple[Tensor, Tensor]:
+        """Where along the line they are, in pixels, and at what depth."""
+        # Indexing sums its derivative in turn: these are float64.
+        ends, lens, across = points[self.views[:, None], self.ends], lenses[self.views], 1 - along
+        slope = (self.line + 0.5 - lens[:, 2 + across]) / lens[:, across]
+        off = ends[..., across] - slope[:, None] * ends[..., 2]
+        place = torch.lerp(ends[:, 0], ends[:, 1], (off[:, 0] / (off[:, 0] - off[:, 1]))[:, None])
+        return lens[:, along] * place[:, along] / place[:, 2] + lens[:, 2 + along], place[:, 2]
+
+    def some(self, which: Tensor) -> Crossings:
+        """Those with these numbers."""
+        return Crossings(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
-def blend(
-    image: Tensor, triangles: Tensor, depths: Tensor, points: Tensor, edges: Edges, faces: Tensor, lenses: Tensor,
-    near: float,
-) -> Tensor:  # fmt: skip
-    """The image (B, H, W, C) with blended silhouettes; see :func:`.rasterising.antialias`."""
-    views, height, width = triangles.shape
-    exact = points.double()
-    lenses = lenses.to(exact)
-    with torch.no_grad():
-        outlines = _silhouettes(points, edges, faces)
-        behind = torch.where(triangles < 0, torch.inf, depths.detach()).reshape(-1)
-    flat = image.reshape(views * height * width, -1)
+def blend(image: Tensor, points: Tensor, lenses: Tensor, found: Sequence[Crossings]) -> Tensor:
+    """The image (B, H, W, C) with blended silhouettes, which cross its rows and its columns as ``found`` says."""
+    height, width, channels = image.shape[1:]
+    exact, flat = points.double(), image.reshape(-1, channels)
     result = flat
-    for along in (0, 1):  # pairs of a row, of a column
-        with torch.no_grad():
-            found = _crossings(exact, outlines, triangles.reshape(-1), behind, lenses, along, (width, height), near)
-        of_edge, line, first, second, surface_first = found
-        where, _ = _meet(exact, outlines, of_edge, line, lenses, along)
-        start = (first % width if along == 0 else torch.div(first, width, rounding_mode="floor") % height) + 0.5
-        reach = where - start
-        u = torch.where(surface_first, reach, 1 - reach).to(image.dtype)
-        into_second = (u > 0.5) == surface_first
+    for along, of in enumerate(found):
+        start = of.first % width if along == 0 else torch.div(of.first, width, rounding_mode="floor") % height
+        reach = of.where(exact, lenses.to(exact), along)[0] - (start + 0.5)
+        u = torch.where(of.surface_first, reach, 1 - reach).to(image.dtype)
+        into_second = (u > 0.5) == of.surface_first
         # Within each group no pixel comes twice: the order in which a device adds does not matter.
-        for chosen, target, other in ((into_second, second, first), (~into_second, first, second)):
+        for chosen, target, other in ((into_second, of.second, of.first), (~into_second, of.first, of.second)):
             t, o, part = target[chosen], other[chosen], (u[chosen] - 0.5).abs()
             result = result.index_put((t,), part[:, None] * (flat[o] - flat[t]), accumulate=True)
     return result.reshape(image.shape)
 
 
-def _silhouettes(points: Tensor, edges: Edges, faces: Tensor) -> _Silhouettes:
+# ---- finding them in plain torch: the reference of outlines.cpp, and its stand-in ------------------------------------
+
+
+@torch.no_grad()
+def crossings(
+    points: Tensor, faces: Tensor, edges: Edges, lenses: Tensor, triangles: Tensor, depths: Tensor, near: float
+) -> tuple[Crossings, Crossings]:
+    """Where silhouettes part pixels of rows, and of columns."""
+    of_view, ends, sides = _silhouettes(points, faces, edges)
+    behind = torch.where(triangles < 0, torch.inf, depths).reshape(-1)
+    given = points.double(), lenses.double(), triangles.reshape(-1), behind
+    size = triangles.shape[2], triangles.shape[1]
+    rows, columns = (_crossings(of_view, ends, sides, *given, along, size, near) for along in (0, 1))
+    return rows, columns
+
+
+def _silhouettes(points: Tensor, faces: Tensor, edges: Edges) -> tuple[Tensor, Tensor, Tensor]:
+    """Edges with all of their faces on one side: view, ends, and the side where (p x q) . d has the sign of this."""
     views, count = len(points), len(faces)
     corners = points.index_select(1, faces.reshape(-1)).reshape(views, count, 3, 3)
     p, q, r = corners.permute(2, 3, 0, 1).contiguous()  # each (3, B, F): such planes are quicker than triples
@@ -95,29 +117,14 @@ def _silhouettes(points: Tensor, edges: Edges, faces: Tensor) -> _Silhouettes:
     none = torch.zeros(views, len(edges.ends), dtype=torch.int32, device=points.device)
     on_left, on_right = (none.index_add(1, index, side.int()) > 0 for side in (turned > 0, turned < 0))
     of_view, which = (on_left ^ on_right).nonzero().unbind(1)
-    return _Silhouettes(of_view, edges.ends[which], torch.where(on_left[of_view, which], 1.0, -1.0).double())
-
-
-def _meet(
-    points: Tensor, outlines: _Silhouettes, which: Tensor, line: Tensor, lenses: Tensor, along: int
-) -> tuple[Tensor, Tensor]:
-    """Where edges cross lines of pixels' centres, in pixels along the line, and at what depth."""
-    views = outlines.views[which]
-    ends = points[views[:, None], outlines.ends[which]]
-    lens, across = lenses[views], 1 - along
-    slope = (line + 0.5 - lens[:, 2 + across]) / lens[:, across]
-    off = ends[..., across] - slope[:, None] * ends[..., 2]
-    place = torch.lerp(ends[:, 0], ends[:, 1], (off[:, 0] / (off[:, 0] - off[:, 1]))[:, None])
-    return lens[:, along] * place[:, along] / place[:, 2] + lens[:, 2 + along], place[:, 2]
+    return of_view, edges.ends[which], torch.where(on_left[of_view, which], 1.0, -1.0).double()
 
 
 def _crossings(
-    points: Tensor, outlines: _Silhouettes, ids: Tensor, behind: Tensor, lenses: Tensor, along: int,
-    size: tuple[int, int], near: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """The pairs of pixels that an edge parts: its number and line, both pixels, whether the first shows the surface."""
-    across, lens = 1 - along, lenses[outlines.views]
-    ends = points[outlines.views[:, None], outlines.ends]
+    views: Tensor, vertices: Tensor, sides: Tensor, points: Tensor, lenses: Tensor, ids: Tensor, behind: Tensor,
+    along: int, size: tuple[int, int], near: float,
+) -> Crossings:  # fmt: skip
+    across, lens, ends = 1 - along, lenses[views], points[views[:, None], vertices]
     z = ends[..., 2]
     # Of an edge that passes the near plane, the part before it.
     part = ((near - z) / torch.where(z == z.flip(1), 1.0, z.flip(1) - z)).clamp(0, 1)
@@ -131,22 +138,22 @@ def _crossings(
     counts = (past - first).clamp(min=0) * (steep & (z >= near).any(1))
     which = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
     line = torch.arange(len(which), device=counts.device) - (counts.cumsum(0) - counts)[which] + first[which]
-    where, depth = _meet(points, outlines, which, line, lenses, along)
-    column = (where - 0.5).floor().clamp(-1, size[along]).long()
-    step = 1 if along == 0 else size[0]
-    pixel = outlines.views[which] * size[0] * size[1] + line * (size[0] if along == 0 else 1) + column * step
-    kept = (column >= 0) & (column < size[along] - 1)
-    which, line, depth, pixel = which[kept], line[kept], depth[kept], pixel[kept]
     p, q = ends[which].unbind(1)
     # The component along the line of p x q, whose sign says to which side the surface lies.
     normal = p[:, 1] * q[:, 2] - p[:, 2] * q[:, 1] if along == 0 else p[:, 2] * q[:, 0] - p[:, 0] * q[:, 2]
-    surface_first = outlines.sides[which] * normal < 0
-    other = pixel + step
-    front, back = torch.where(surface_first, pixel, other), torch.where(surface_first, other, pixel)
+    found = Crossings(views[which], vertices[which], line, line, line, sides[which] * normal < 0)
+    where, depth = found.where(points, lenses, along)
+    column = (where - 0.5).floor().clamp(-1, size[along]).long()
+    step = 1 if along == 0 else size[0]
+    pixel = found.views * size[0] * size[1] + line * (size[0] if along == 0 else 1) + column * step
+    found = replace(found, first=pixel, second=pixel + step)
+    inside = ((column >= 0) & (column < size[along] - 1)).nonzero()[:, 0]
+    found, depth = found.some(inside), depth[inside]
+    front = torch.where(found.surface_first, found.first, found.second)
+    back = torch.where(found.surface_first, found.second, found.first)
     kept = (ids[front] != ids[back]) & (behind[front] < behind[back]) & (depth < behind[back])
     candidates = kept.nonzero()[:, 0]
-    pairs, of_pair = torch.unique(pixel[candidates], return_inverse=True)
+    pairs, of_pair = torch.unique(found.first[candidates], return_inverse=True)
     keys = (depth[candidates].float().view(torch.int32).long() << 32) | candidates
     nearest = torch.full_like(pairs, NEVER).scatter_reduce(0, of_pair, keys, "amin")
-    chosen = nearest & 0xFFFFFFFF
-    return which[chosen], line[chosen], pixel[chosen], other[chosen], surface_first[chosen]
+    return found.some(nearest & 0xFFFFFFFF)

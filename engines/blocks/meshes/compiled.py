@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks import compiled_library
+from engines.blocks.meshes.antialiasing import Crossings, Edges
 from engines.blocks.meshes.rasterising_twin import no_such_vertex, not_finite
 
 
@@ -20,6 +21,11 @@ def library() -> ctypes.CDLL | None:
 def serves(*tensors: Tensor) -> bool:
     """Whether these can go to the library."""
     return all(t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors) and library() is not None
+
+
+def finds_silhouettes(*tensors: Tensor) -> bool:
+    """Whether these can go to :func:`crossings`, which a library that was built some time ago may lack."""
+    return serves(*tensors) and hasattr(library(), "mesh_crossings")
 
 
 def rasterise(
@@ -55,6 +61,7 @@ def interpolate(
     attributes: Tensor, faces: Tensor, triangles: Tensor, barycentrics: Tensor, pixels: Tensor | None
 ) -> Tensor:
     """Values (P, C) at these pixels, or at all."""
+    _fit(faces, attributes.shape[-2], triangles)
     count = triangles.numel() if pixels is None else len(pixels)
     values = attributes.new_empty(count, attributes.shape[-1])
     _call(
@@ -76,6 +83,38 @@ def interpolate_backward(
         triangles, barycentrics, d_values, d_barycentrics, d_attributes, torch.get_num_threads(),
     )  # fmt: skip
     return d_attributes, d_barycentrics
+
+
+def crossings(
+    points: Tensor, faces: Tensor, edges: Edges, lenses: Tensor, triangles: Tensor, depths: Tensor, near: float
+) -> tuple[Crossings, Crossings]:
+    """Where silhouettes part pixels of rows, and of columns."""
+    views, height, width = triangles.shape
+    _fit(faces, points.shape[1], triangles)
+    _fit(edges.ends, points.shape[1])
+    given = points, faces, edges.ends, edges.of_faces, edges.forward, lenses
+    counts, room = torch.empty(2, dtype=torch.int64), 4 * views * (width + height)
+    while True:  # as a rule once
+        found = torch.empty(room, 7, dtype=torch.int64)
+        _call(
+            "mesh_crossings", views, points.shape[1], len(faces), len(edges.ends), *given, width, height, near,
+            triangles, depths, ctypes.c_int64(room), found, counts, torch.get_num_threads(),
+        )  # fmt: skip
+        in_rows, in_columns = counts.tolist()
+        if in_rows + in_columns <= room:
+            break
+        room = in_rows + in_columns
+    parts = found[:in_rows], found[in_rows : in_rows + in_columns]
+    rows, columns = (Crossings(p[:, 0], p[:, 1:3], p[:, 3], p[:, 4], p[:, 5], p[:, 6] > 0) for p in parts)
+    return rows, columns
+
+
+def _fit(faces: Tensor, vertices: int, triangles: Tensor | None = None) -> None:
+    """Refuse what would lead the library to memory that is not its own."""
+    if faces.numel() and int(faces.max()) >= vertices:
+        raise no_such_vertex()
+    if triangles is not None and triangles.numel() and int(triangles.max()) >= len(faces):
+        raise ValueError("the fragments are those of other faces")
 
 
 def _layout(attributes: Tensor, triangles: Tensor) -> tuple[ctypes.c_int64, int, ctypes.c_int64]:

@@ -119,10 +119,17 @@ def antialias(
     The other arguments are those that :func:`rasterise` had. ``edges``: ``Edges.of(faces)``, to be made once where the
     same faces are drawn often. Differentiable by the image and, through the silhouettes, by the points.
     """
-    edges = Edges.of(faces.to(points.device)) if edges is None else edges
-    return antialiasing.blend(
-        image, fragments.triangles, fragments.depths, points, edges, faces.to(points.device), intrinsics, near
-    )
+    if image.dim() != 4 or image.shape[:3] != fragments.triangles.shape:
+        raise ValueError(f"an image ({(*fragments.triangles.shape,)}, C) is wanted, not {(*image.shape,)}")
+    if edges is not None and edges.of_faces.shape != faces.shape:
+        raise ValueError("the edges are those of other faces")
+    plain, lens = _plain(faces, points), intrinsics.to(points.device, torch.float64).contiguous()
+    finder = compiled if compiled.finds_silhouettes(points, fragments.depths) else antialiasing
+    found = finder.crossings(
+        points.detach().contiguous(), plain, Edges.of(plain) if edges is None else edges, lens, fragments.triangles,
+        fragments.depths.detach().contiguous(), near,
+    )  # fmt: skip
+    return antialiasing.blend(image, points, lens, found)
 
 
 def backend(*tensors: Tensor) -> ModuleType | None:

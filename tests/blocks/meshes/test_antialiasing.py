@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from engines.blocks.meshes import compiled
+from engines.blocks.meshes import antialiasing, compiled
 from engines.blocks.meshes.rasterising import Edges, antialias, interpolate, rasterise
-from tests.blocks.meshes import hand
+from tests.blocks.meshes import hand, knot
 
+needs_library = pytest.mark.skipif(compiled.library() is None, reason="the compiled rasteriser was not built")
 SIZE = 48
 LENS = torch.tensor([[SIZE, SIZE, SIZE / 2, SIZE / 2]], dtype=torch.float64)
 
@@ -168,8 +169,54 @@ def test_the_same_bits_with_any_number_of_threads(monkeypatch):
             assert torch.equal(one, other)
 
 
+def sorted_rows(found) -> torch.Tensor:
+    rows = torch.stack([found.views, *found.ends.T, found.line, found.first, found.second, found.surface_first], dim=1)
+    return rows[rows[:, 4].argsort()]
+
+
+@needs_library
+@pytest.mark.parametrize("scene", ["hand", "fine hand", "near", "within"])
+def test_the_library_finds_the_same_crossings(scene):
+    size = 70, 60
+    if "hand" in scene:
+        points, faces, lenses = hand.views(2 if "fine" in scene else 0, 3, *size)
+    else:
+        points, faces, lenses = knot.views(3, *size, far=1.2 if scene == "near" else 0.8)
+    seen = rasterise(points, faces, lenses, *size)
+    given = points, faces, Edges.of(faces), lenses, seen.triangles, seen.depths, 0.01
+    for one, other in zip(compiled.crossings(*given), antialiasing.crossings(*given), strict=True):
+        assert torch.equal(sorted_rows(one), sorted_rows(other))
+        assert len(one.first) > 10
+
+
+@needs_library
+def test_more_crossings_than_expected():
+    """Stripes narrower than two pixels: nearly each pair of a row."""
+    left = torch.arange(0, 60, 1.9).repeat_interleave(4) + torch.tensor([0.0, 0.9, 0.9, 0.0]).repeat(32)
+    up = torch.tensor([-9.0, -9.0, 60.0, 60.0]).repeat(32)
+    points = at_pixels(torch.stack([left, up], 1), dtype=torch.float32)[None]
+    first = 4 * torch.arange(32)[:, None]
+    faces = torch.cat([first + torch.tensor([0, 1, 2]), first + torch.tensor([0, 2, 3])]).int()
+    seen = rasterise(points, faces, LENS, SIZE, SIZE)
+    given = points, faces, Edges.of(faces), LENS, seen.triangles, seen.depths, 0.01
+    rows, columns = compiled.crossings(*given)
+    assert len(rows.first) > 4 * 2 * SIZE
+    assert len(columns.first) == 0
+    assert torch.equal(sorted_rows(rows), sorted_rows(antialiasing.crossings(*given)[0]))
+
+
 def test_edges_of_a_mesh():
     edges = Edges.of(torch.tensor([[0, 1, 2], [2, 1, 3]], dtype=torch.int32))
     assert edges.ends.tolist() == [[0, 1], [0, 2], [1, 2], [1, 3], [2, 3]]
     assert edges.of_faces.tolist() == [[0, 2, 1], [2, 3, 4]]
     assert edges.forward.tolist() == [[True, True, False], [False, True, False]]
+
+
+def test_what_is_refused():
+    points, faces, lenses = hand.views(0, 1, 20, 20)
+    seen = rasterise(points, faces, lenses, 20, 20)
+    image = torch.zeros(1, 20, 20, 1)
+    with pytest.raises(ValueError, match="is wanted"):
+        antialias(image[:, 1:], seen, points, faces, lenses)
+    with pytest.raises(ValueError, match="other faces"):
+        antialias(image, seen, points, faces, lenses, edges=Edges.of(faces[1:]))

@@ -301,6 +301,16 @@ def test_the_derivative_of_an_image_loss_against_finite_differences(seed):
     assert abs(measured) > 1
 
 
+@needs_library
+def test_what_does_not_fit_together_is_refused():
+    points, faces, lenses = hand.views(0, 1, 40, 30)
+    seen = rasterise(points, faces, lenses, 40, 30)
+    with pytest.raises(ValueError, match="does not exist"):
+        interpolate(points[0, :-9], faces, seen)
+    with pytest.raises(ValueError, match="other faces"):
+        interpolate(points[0], faces[:5], seen)
+
+
 def test_the_twin_takes_any_precision():
     points, faces, lenses = hand.views(0, 1, 30, 30, torch.float64)
     assert rasterising.backend(points) is None
