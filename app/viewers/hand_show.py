@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QDropEvent
 
 from app.background import run_in_background
 from app.viewers import hand_bar, hand_picture
 from app.viewers.hand_content import hands_in
 from app.viewers.hand_render import MODES
+from engines.core import UserError
 from engines.data import HandAvatar, PoseSequence, RiggedTemplate
 
 if TYPE_CHECKING:
     from app.viewers.hand_view import HandView
+
+POSE_FILES = (".csv", ".json")
 
 
 def content_changed(view: HandView, update: bool = False) -> None:
@@ -60,6 +66,31 @@ def _sequences(view: HandView) -> list[tuple[str, PoseSequence]]:
     if view.choice is not None and view.choice.poses is not None:
         found.append(("Captured poses", view.choice.poses))
     return found
+
+
+def pose_file(event: QDropEvent) -> Path | None:
+    """The file of poses that is dragged over the view, if it is one."""
+    urls = event.mimeData().urls() if event.mimeData().hasUrls() else []
+    paths = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+    return paths[0] if len(paths) == 1 and paths[0].suffix.lower() in POSE_FILES else None
+
+
+def load_poses(view: HandView, path: Path) -> None:
+    """Play the poses of a file; what is wrong with it is said on the view."""
+
+    def read() -> PoseSequence:
+        from engines.files import read
+
+        found = read(path, format="poses").artifacts[0]
+        assert isinstance(found, PoseSequence)
+        return found
+
+    def failed(error: BaseException) -> None:
+        view.say(
+            f"{error.what} {error.why}" if isinstance(error, UserError) else f"{path.name} cannot be read: {error}"
+        )
+
+    run_in_background(read, done=view.strip.load, failed=failed, owner=view)
 
 
 def take_poses(view: HandView) -> None:

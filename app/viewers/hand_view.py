@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSizeF, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QColor, QImage, QPainter, QUndoStack
+from PySide6.QtGui import QAction, QColor, QDragEnterEvent, QDropEvent, QImage, QPainter, QUndoStack
 from PySide6.QtWidgets import QComboBox, QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app import theme
@@ -330,6 +330,17 @@ class HandView(QWidget):
     def showEvent(self, event) -> None:
         super().showEvent(event)
         QTimer.singleShot(0, self, self.drawing.catch_up)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        # Anything but poses is for the window, which imports it.
+        fits = self.choice is not None and hand_show.pose_file(event) is not None
+        event.acceptProposedAction() if fits else event.ignore()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = hand_show.pose_file(event)
+        if path is not None:
+            event.acceptProposedAction()
+            hand_show.load_poses(self, path)
 
     def _theme_changed(self) -> None:
         if not self.canvas.is_closed:

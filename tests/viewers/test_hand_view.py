@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QSlider, QToolButton
 
 from app.viewers.camera import DEFAULT
@@ -390,6 +390,31 @@ def test_poses_alone_move_the_hand_that_comes_along(view):
     view.show_artifacts([Shown("poses", "Strange", hands.poses())])
     assert view.choice is None
     assert view.empty.isVisible()
+
+
+def dropped(view, path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    keys = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    entered = QDragEnterEvent(QPoint(50, 50), *keys)
+    QApplication.sendEvent(view, entered)
+    if entered.isAccepted():
+        QApplication.sendEvent(view, QDropEvent(QPointF(50, 50), *keys))
+    return entered.isAccepted()
+
+
+def test_a_file_of_poses_is_dropped_on_the_view(posed, tmp_path):
+    from engines.files import write
+
+    moves = np.stack([pose_of("open").rotations, pose_of("fist").rotations])
+    write(PoseSequence.of(moves, open_hand().joint_names), tmp_path / "wave.json")
+    assert dropped(posed, tmp_path / "wave.json")
+    until(lambda: len(posed.strip.keys) == 2)
+    assert np.allclose(posed.strip.keys.rotations, moves)
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    assert dropped(posed, tmp_path / "bad.csv")
+    until(lambda: bool(posed.notice.text()))
+    assert not dropped(posed, tmp_path / "mesh.ply")  # the window imports it
 
 
 # ---- captures ---------------------------------------------------------------------------------------------
