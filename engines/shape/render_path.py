@@ -100,7 +100,7 @@ def render_path(
         run.log(gaussians_in_view=counts[-1])
         pixels = shown.image.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
         if params.shows != "depth":
-            files.append(np.frombuffer(_png(pixels), np.uint8))
+            files.append(np.frombuffer(png(pixels), np.uint8))
         if wants_depth:
             assert shown.depth is not None
             there = shown.alpha > params.covered
@@ -147,7 +147,8 @@ def _memory(inputs: Mapping[str, Artifact], params: RenderPathParams) -> int:
     return int(width * height * len(times) * for_each + 200e6)
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def png(pixels: np.ndarray) -> bytes:
+    """The file of a picture (H, W, 3) uint8."""
     from PIL import Image as Picture
 
     out = io.BytesIO()
