@@ -112,8 +112,9 @@ PUBLISHED: dict[str, Any] = {
 }  # fmt: skip
 CPU_DEMO: dict[str, Any] = {
     "levels": 1, "side_length": 96, "albedo_epochs": 30, "shape_epochs": 40, "main_epochs": 60,
-    "displacement_width": 128, "albedo_width": 64, "weights_width": 64, "renderer_width": 128, "rate": 2e-3,
-    "renderer_rate": 2e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "mask_weight": 10.0,
+    "displacement_width": 128, "albedo_width": 64, "weights_width": 64, "renderer_width": 128, "rate": 1e-3,
+    "displacement_rate": 2e-5, "renderer_rate": 2e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "pose_rate": 1e-4,
+    "mask_weight": 10.0,
 }  # fmt: skip
 QUICK: dict[str, Any] = {
     **CPU_DEMO, "side_length": 96, "batch": 4, "albedo_epochs": 20, "shape_epochs": 15, "main_epochs": 10,

@@ -241,14 +241,22 @@ def test_every_input_and_output_has_a_viewer(method):
         assert viewers_for(spec.type), f"nothing shows a {spec.type.title}"
 
 
+def _written(artifact, writers, path: Path) -> Path:
+    """By the first of the writers that does not refuse it: pictures are not made of every field, say."""
+    for writer in writers:
+        with contextlib.suppress(UserError):
+            write(artifact, path.with_suffix(writer.extensions[0]), format=writer.key)
+            return path.with_suffix(writer.extensions[0])
+    pytest.fail(f"no writer takes this {type(artifact).title}")
+
+
 def test_every_output_can_be_exported(method, tmp_path):
     from engines.files import readers_for
 
     for name, artifact in smoke(method.key).outputs.items():
         writers = writers_for(type(artifact))
         assert writers, f"nothing writes a {type(artifact).title}"
-        path = tmp_path / f"{name.replace('/', '-')}{writers[0].extensions[0]}"
-        write(artifact, path)
+        path = _written(artifact, writers, tmp_path / name.replace("/", "-"))
         assert path.stat().st_size > 0
         if readers_for(path):
             assert read(path).artifacts
