@@ -183,6 +183,13 @@ class ImportItem(QObject):
         )  # fmt: skip
         self.changed.emit()
 
+    def answer_with(self, choice: Mapping[str, Any]) -> None:
+        """Read again as the answer to a question says; earlier answers hold."""
+        from engines.files import READERS
+
+        kind = READERS[self.format].options
+        self.read(kind.parse(dict(choice), self.options), self.format)
+
     def _read_so_far(self, fraction: float, text: str) -> None:
         if self.state == "reading":
             self.progressed.emit(fraction, text)

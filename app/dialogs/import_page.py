@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -128,7 +131,7 @@ class ImportPage(QScrollArea):
                 self.unit.addItem(str(item.unit), item.unit)
             self.unit.setCurrentIndex(self.unit.findData(item.unit))
         if item.error is not None:
-            self.error.say_error(item.error)
+            self.error.say_error(item.error, self._answers(item.error))
         elif item.state == "cancelled":
             self.error.say("info", "Reading was stopped.", actions=[("Read again", item.read)])
         else:
@@ -148,6 +151,14 @@ class ImportPage(QScrollArea):
             self._build_reader()
             self._build_plans()
             self._build_form()
+
+    def _answers(self, error: BaseException) -> list[tuple[str, Callable[[], object]]]:
+        """Buttons for the ways in which a file can be read that does not say which is meant."""
+        from engines.files import Question
+
+        if not isinstance(error, Question):
+            return []
+        return [(words, partial(self.item.answer_with, choice)) for words, choice in error.answers.items()]
 
     def _show_problems(self, whole: bool = False) -> None:
         """The first ones in short, with a button for all of them in full."""

@@ -26,7 +26,7 @@ from app import theme
 from app.background import run_in_background
 from app.viewers.registry import VIEWERS, Shown, create, viewers_for
 from engines.core import Artifact
-from engines.data import GridField, Slices, Volume
+from engines.data import GridField, HandCapture, RiggedTemplate, Slices, Volume
 
 log = logging.getLogger(__name__)
 
@@ -251,4 +251,8 @@ def _viewer_keys(artifacts: Sequence[Artifact]) -> list[str]:
         keys = ["scene", "slice"] if contours else ["slice", "scene"]
     else:
         keys = [spec.key for spec in viewers_for(type(artifacts[0]))][:1]
+        if isinstance(artifacts[0], HandCapture):  # whether its cameras and poses are right shows over the photos
+            keys = ["hand-overlay"]
+        elif isinstance(artifacts[0], RiggedTemplate):  # with its bones
+            keys = ["scene"]
     return [key for key in keys if key in VIEWERS]

@@ -138,6 +138,8 @@ for _spec in (
     ViewerSpec("hand", "Hand view", "hand", (HandAvatar, HandCapture, RiggedTemplate, PoseSequence),
                "app.viewers.hand_view:HandView"),
     ViewerSpec("photos", "Photos", "image-square", (PhotoSet,), "app.viewers.photos_view:PhotosView"),
+    ViewerSpec("hand-overlay", "Photos with the hand", "HandCapture", (HandCapture,),
+               "app.viewers.hand_overlay_view:HandOverlayView"),
     ViewerSpec("scene", "3D view", "scene",
                (Mesh, PointCloud, Slices, GridField, Volume, Photos, CameraPath, MeshField, SampledField,
                 RiggedTemplate),
