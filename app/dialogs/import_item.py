@@ -120,6 +120,7 @@ class ImportItem(QObject):
         self.found: Opened | None = None
         self.methods: tuple[Method, ...] = ()
         self.methods_known = False
+        self._methods_for: type[Artifact] | None = None
         self.plan = KEEP
         self.params: dict[str, Params] = {}
         self.seed = 0
@@ -216,6 +217,9 @@ class ImportItem(QObject):
         if self.unit is None:
             self.unit = getattr(first, "unit", "") if has_unit(first) else ""
         kind = type(first)
+        if self.methods_known and kind is not self._methods_for:  # it was read as something else before
+            self.methods, self.methods_known, self.plan = (), False, KEEP
+        self._methods_for = kind
         if not self.methods_known:
             run_in_background(preparations_for, kind, done=self._know_methods, failed=lambda _: None, owner=self)
         self.opened.emit()

@@ -1,4 +1,4 @@
-"""The template of a capture, posed into a photo: whether cameras and poses are right is seen before anything is trained."""
+"""The template of a capture, posed into a photo: whether cameras and poses are right is seen before any training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from engines.blocks.meshes.skinning import joint_transforms, posed_joints, skin
 from engines.data import HandCapture
 
 How = Literal["surface", "outline", "none"]
-BONES = (230, 159, 0)
 
 
 def posed(capture: HandCapture, frame: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,7 +29,11 @@ def posed(capture: HandCapture, frame: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def overlay(
-    capture: HandCapture, photo: int, how: How = "surface", color: tuple[int, int, int] = (0, 114, 178), most: int = 1024
+    capture: HandCapture,
+    photo: int,
+    how: How = "surface",
+    color: tuple[int, int, int] = (0, 114, 178),
+    most: int = 1024,
 ) -> np.ndarray:
     """(H, W, 3) uint8: a photo with the posed template over it, at most ``most`` pixels along a side.
 

@@ -22,8 +22,11 @@ from engines.files.registry import (
     written_as,
 )
 
-for _info in pkgutil.iter_modules(__path__, f"{__name__}."):
-    importlib.import_module(_info.name)
+# Where several fit, the one that came first is proposed: captures of hands build on others, and come after them.
+for _name in sorted(
+    (i.name for i in pkgutil.iter_modules(__path__)), key=lambda name: (name.startswith("capture"), name)
+):
+    importlib.import_module(f"{__name__}.{_name}")
 
 __all__ = [
     "CONVERSIONS",

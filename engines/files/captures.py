@@ -240,7 +240,7 @@ def _ask_for_units(path: Path, capture: HandCapture, options: CaptureOptions, no
     most = max(score for score, *_ in found)
     if most < max(0.5, 2 * now):
         return
-    likely = sorted((item for item in found if item[0] > 0.9 * most), key=lambda item: item[1])[:3]
+    likely = sorted((item for item in found if item[0] > 0.9 * most), key=lambda item: item[1])[:2]
     score, _, units = likely[0]
     raise Question(
         f"In '{path.name}' few cameras see the hand as the units are: {now:.0%} of the photos.",

@@ -54,6 +54,8 @@ def read_glb(path: Path, options: GlbReadOptions) -> Loaded:
     try:
         pieces = scene.pieces()
         problems = [f"{len(pieces)} parts were joined into one mesh."] if len(pieces) > 1 else []
+        if document.get("skins"):
+            problems.append("It has joints, which a mesh has not: read it as 'Rigged template (glTF)' to keep them.")
         artifacts: list[Artifact] = [_mesh(scene, pieces, options.unit, problems)] if pieces else []
         if pieces and scene.splats:
             problems.append("The axes of the Gaussians were kept, so that they fit the mesh.")

@@ -10,7 +10,7 @@ from engines.assets import asset_path
 from engines.blocks import hand_anatomy as anatomy
 from engines.core import UserError
 from engines.data import Mesh, RiggedTemplate
-from engines.files import Question, read
+from engines.files import Question, read, readers_for, writers_for
 from engines.files.rigged_glb import RiggedGlbOptions, the_open_hand
 from tests.files import rigs
 
@@ -217,3 +217,8 @@ def test_a_hand_that_is_called_by_the_other_side_is_told(tmp_path):
 )
 def test_sides_in_names(name, side):
     assert anatomy.side_in(name) == side
+
+
+def test_a_rigged_file_is_proposed_as_what_it_was_before():
+    assert [r.key for r in readers_for("hand.glb")] == ["glb", "rigged-glb"]
+    assert [w.key for w in writers_for(Mesh)][:2] == ["glb", "obj"]

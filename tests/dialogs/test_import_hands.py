@@ -1,0 +1,81 @@
+"""Hands in the import dialog: captures over their photos, templates with their bones, and questions with answers."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+
+from app.dialogs.import_dialog import ImportDialog
+from engines.data import HandCapture, RiggedTemplate
+from engines.files.rigged_glb import the_open_hand
+from tests.files import hand_sets, rigs
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def open_dialog(app, project, viewer_factory, qtbot):
+    def make(*paths):
+        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        return dialog
+
+    return make
+
+
+def ready(qtbot, dialog):
+    qtbot.waitUntil(lambda: all(i.methods_known and i.state == "ready" for i in dialog.items), timeout=60_000)
+
+
+def add(qtbot, dialog):
+    with qtbot.waitSignal(dialog.added, timeout=60_000) as told:
+        qtbot.mouseClick(dialog.findChild(QPushButton, "import_dialog_add"), Qt.MouseButton.LeftButton)
+    return told.args[0]
+
+
+def test_a_capture_is_shown_over_its_photos(open_dialog, project, qtbot, tmp_path):
+    dialog = open_dialog(hand_sets.folder(tmp_path / "fist"))
+    ready(qtbot, dialog)
+    qtbot.waitUntil(lambda: dialog.preview.viewer is not None)
+    assert dialog.preview.viewer.key == "hand-overlay"
+    (key,) = add(qtbot, dialog)
+    assert isinstance(project.artifact(key), HandCapture)
+    assert project.entries[key].name == "fist"
+
+
+def test_units_are_asked_and_a_button_answers(open_dialog, project, qtbot, tmp_path):
+    dialog = open_dialog(hand_sets.folder(tmp_path / "fist", scale=1000.0))
+    qtbot.waitUntil(lambda: dialog.items[0].state == "refused", timeout=60_000)
+    page = dialog.page()
+    assert "few cameras see the hand" in page.error.message
+    answer = next(b for b in page.error.findChildren(QPushButton) if b.text() == "Cameras in mm, translations in m")
+    qtbot.mouseClick(answer, Qt.MouseButton.LeftButton)
+    ready(qtbot, dialog)
+    assert dialog.items[0].options.cameras_in == "mm"
+    (key,) = add(qtbot, dialog)
+    assert project.entries[key].provenance.options["cameras_in"] == "mm"
+
+
+def test_a_rigged_file_is_a_mesh_or_a_template(open_dialog, project, qtbot, tmp_path):
+    hand = the_open_hand()
+    path = rigs.glb(
+        tmp_path, "hand.glb", vertices=1000 * hand.vertices, faces=hand.faces, weights=hand.weights,
+        joints=1000 * hand.joints, names=hand.joint_names, parents=hand.parents.tolist(),
+    )  # fmt: skip
+    dialog = open_dialog(path)
+    ready(qtbot, dialog)
+    item = dialog.items[0]
+    assert any("Rigged template" in text for text in item.problems)
+    item.read(None, "rigged-glb")
+    qtbot.waitUntil(lambda: item.state == "refused", timeout=60_000)
+    (first, *_) = dialog.page().error.findChildren(QPushButton)
+    assert first.text() == "It is in mm"
+    qtbot.mouseClick(first, Qt.MouseButton.LeftButton)
+    ready(qtbot, dialog)
+    qtbot.waitUntil(lambda: dialog.preview.viewer is not None)
+    assert dialog.preview.viewer.key == "scene"
+    (key,) = add(qtbot, dialog)
+    made = project.artifact(key)
+    assert isinstance(made, RiggedTemplate)
+    np.testing.assert_allclose(made.vertices, hand.vertices, atol=1e-6)
