@@ -42,7 +42,8 @@ class Sample:
     @property
     def nbytes(self) -> int:
         """Size of the files on disk."""
-        return sum(f.path.stat().st_size for f in self.files if f.path.exists())
+        inside = [other for f in self.files for other in (f.path.rglob("*") if f.path.is_dir() else (f.path,))]
+        return sum(path.stat().st_size for path in inside if path.is_file())
 
     def load(self) -> dict[str, Artifact]:
         """The artifacts by input name. Raises UserError when a file is missing or damaged."""

@@ -13,6 +13,7 @@ import argparse
 import gzip
 import io
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -24,15 +25,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from engines.blocks.analytic_shapes import Torus, TwoHoles, solid_mesh, torus_mesh  # noqa: E402
+from engines.blocks.avatars.refinement import subdivided  # noqa: E402
+from engines.blocks.avatars.wrinkled_skin import Paint  # noqa: E402
+from engines.blocks.meshes.normals import VertexNormals  # noqa: E402
 from engines.blocks.pde.equations import compile_problem  # noqa: E402
 from engines.blocks.ray_tracing import paint, table_paint  # noqa: E402
 from engines.blocks.views import camera_of  # noqa: E402
 from engines.core import Run  # noqa: E402
-from engines.data import Mesh, Photos, Problem, Slices, Volume  # noqa: E402
+from engines.data import HandCapture, Mesh, Photos, Problem, Slices, Volume  # noqa: E402
 from engines.files import WRITERS, write  # noqa: E402
 from engines.pde.evolving_problems import advection  # noqa: E402
 from engines.pde.steady_problems import helmholtz, rapid_line  # noqa: E402
 from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
+from engines.shape.made_hand import bending, photograph_hand, surfaces  # noqa: E402
 from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
 
@@ -158,6 +163,24 @@ SAMPLES = [
         "licence": "MIT",
         "source": "packaging/make_samples.py, a formula",
     },
+    {
+        "key": "hand",
+        "title": "Hand in six poses",
+        "description": "42 photos of an open hand that bends, with cameras and poses",
+        "files": [
+            {
+                "input": "capture",
+                "path": "hand",
+                "name": "Hand in six poses",
+                "options": {"hand": "right", "held_out_views": "camera_04", "held_out_frames": "pose_04"},
+            }
+        ],
+        "method": "xhand",
+        "preset": "quick",
+        "picture": "hand/picture.png",
+        "licence": "MIT; the hand is that of @webxr-input-profiles/assets (MIT)",
+        "source": "packaging/make_samples.py, a formula",
+    },
 ]
 
 
@@ -174,6 +197,7 @@ def make_data(wheel: Path) -> None:
     write(ring_photos()["photos"], FOLDER / "photos" / "transforms.json")
     for path, problem in problems().items():
         write(problem, FOLDER / path)
+    _hand(FOLDER / "hand")
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -214,6 +238,33 @@ def ring_photos() -> dict:
     return photograph.run({}, photograph.params(table=True, known_points=2000), Run(seed=0))
 
 
+def hand_capture() -> HandCapture:
+    """6 poses from 7 cameras, 128 x 128; one of each is kept back."""
+    params = photograph_hand.preset("quick").model_copy(update={"resolution": 128, "levels": 2})
+    return photograph_hand.run({}, params, Run(seed=1))["handcapture"]
+
+
+def _hand(folder: Path) -> None:
+    """As the folder that anyone's own capture would be: a folder of photos for each camera, cameras and poses."""
+    capture = hand_capture()
+    views, frames = ([name.replace(" ", "_") for name in names] for names in (capture.view_names, capture.frame_names))
+    first = np.flatnonzero(capture.frame == 0)
+    photos = capture.photos
+    of_views = Photos.packed(
+        [photos.file(i) for i in first], sizes=photos.sizes[first], names=tuple(views[capture.view[i]] for i in first),
+        world_to_camera=photos.world_to_camera[first], intrinsics=photos.intrinsics[first],
+    )  # fmt: skip
+    shutil.rmtree(folder / "images", ignore_errors=True)
+    (folder / "transforms.json").unlink(missing_ok=True)
+    write(of_views, folder / "transforms.json")
+    shutil.rmtree(folder / "images")
+    for i in range(len(photos)):
+        place = folder / "images" / views[capture.view[i]] / f"{frames[capture.frame[i]]}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(photos.file(i))
+    write(capture.poses, folder / "poses.json")
+
+
 def avocado() -> Volume:
     """96 x 64 x 64 voxels of 1.1 mm along z and 1.25 mm across: flesh (label 1) around a stone (label 2)."""
     spacing = np.array([1.25, 1.25, 1.1])
@@ -251,7 +302,7 @@ def make_pictures(keys: list[str]) -> None:
         found = sample(key).load()
         others = {
             "avocado": _avocado_scene, "photos": _photos_scene, "waves": _waves_scene, "pulse": _pulse_scene,
-            "oscillations": _oscillations_scene,
+            "oscillations": _oscillations_scene, "hand": _hand_scene,
         }  # fmt: skip
         scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
         _save(scene, FOLDER / key)
@@ -366,6 +417,26 @@ def _photos_scene(photos: Photos):
     plotter.view_vector(direction, (0, 0, 1))
     plotter.camera.focal_point = (0, 0, 0.35)
     plotter.camera.zoom(1.6)
+    return plotter
+
+
+def _hand_scene(capture: HandCapture):
+    """The hand as it is painted, half closed, and where it was in the other poses."""
+    import pyvista
+
+    fine = subdivided(capture.template, 3)
+    rest = torch.from_numpy(np.array(fine.vertices))
+    normals = VertexNormals(fine.faces, len(rest))(rest).numpy()
+    colours = Paint(fine, np.random.default_rng(1))(fine.vertices, normals)
+    poses = bending(capture.template, 12, np.random.default_rng(1))
+    places = surfaces(fine, poses, 0.002, 0.009)
+    plotter = _plotter()
+    for frame, shift in ((0, 0.07), (4, -0.085)):
+        hand = pyvista.PolyData.from_regular_faces(places[frame] + np.array([0, 0, shift]), fine.faces)
+        hand["paint"] = np.rint(255 * colours**0.7).astype(np.uint8)
+        plotter.add_mesh(hand.compute_normals(split_vertices=False), scalars="paint", rgb=True, **SURFACE_LOOK)
+    plotter.view_vector((-1.0, 0.15, 0.05), (0, -1, 0))
+    plotter.camera.zoom(1.7)
     return plotter
 
 

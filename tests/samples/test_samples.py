@@ -174,7 +174,7 @@ def test_assets_are_found_where_the_environment_or_a_frozen_build_says(tmp_path,
 
 def test_listing_the_samples_imports_neither_qt_nor_what_computes():
     code = (
-        "import sys; from app.samples import samples; assert len(samples()) == 8; "
+        "import sys; from app.samples import samples; assert len(samples()) == 9; "
         "bad = {m.split('.')[0] for m in sys.modules} & {'PySide6', 'torch', 'numpy'}; assert not bad, bad; "
         "bad = {m for m in sys.modules if m.startswith('engines.')} - {'engines.assets'}; assert not bad, bad"
     )
