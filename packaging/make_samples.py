@@ -172,7 +172,7 @@ SAMPLES = [
                 "input": "capture",
                 "path": "hand",
                 "name": "Hand in six poses",
-                "options": {"hand": "right", "held_out_views": "camera_04", "held_out_frames": "pose_04"},
+                "options": {"held_out_views": "camera_04", "held_out_frames": "pose_04"},
             }
         ],
         "method": "xhand",
@@ -263,6 +263,7 @@ def _hand(folder: Path) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(photos.file(i))
     write(capture.poses, folder / "poses.json")
+    shutil.copyfile(ROOT / "assets" / "templates" / "generic-hand" / "right.glb", folder / "template.glb")
 
 
 def avocado() -> Volume:
