@@ -29,6 +29,7 @@ from engines.blocks.pde.siren import SirenShape
 from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper, check_first_fit
 from engines.core import Artifact, Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Curve, Problem, SampledField, Trajectory
+from engines.pde import insr_params as shared
 
 INSR = Paper(
     title="Implicit Neural Spatial Representations for Time-dependent PDEs",
@@ -42,49 +43,29 @@ GRID_LIMIT = 40_000
 
 
 class InsrParams(Params):
-    time_step: float = Param(
-        0.05, gt=0, le=1e6, help="Time step, in the time of the problem", source="paper, advection"
-    )
+    time_step: float = shared.time_step(0.05, "paper, advection", "Time step, in the time of the problem")
     steps: int | None = Param(
         None, ge=1, le=100_000, empty="to the end of the problem's time", help="Time steps", source="own choice"
     )
     integrator: Literal["midpoint", "implicit Euler"] = Param(
         "midpoint", help="Second order, or first order and more damping", source="paper, sec. 4.1"
     )
-    width: int = Param(20, ge=2, le=1024, help="Width of the hidden layers", source="reference, advection script")
-    layers: int = Param(2, ge=1, le=12, help="Hidden layers after the first", source="reference, advection script")
-    samples: int = Param(
-        1000, ge=16, le=1_000_000, log=True, help="Points in each iteration", source="own choice: paper 5000"
-    )
-    first_iterations: int = Param(
-        6000, ge=1, le=1_000_000, log=True, help="Most iterations for the initial field", source="sheet 38, own run"
-    )
-    iterations: int = Param(
-        400, ge=1, le=1_000_000, log=True, help="Most iterations for each step", source="sheet 38: paper 20,000"
-    )
-    learning_rate: float = Param(5e-4, gt=0, le=1, log=True, help="Of Adam", source="sheet 38: paper 1e-4")
-    patience: int = Param(
-        60, ge=1, le=100_000, advanced=True, source="sheet 38: reference 500",
-        help="Iterations without gain after which a step's learning rate is divided by ten; at 1e-8 its fit ends",
-    )  # fmt: skip
+    width: int = shared.width(20, "reference, advection script")
+    layers: int = shared.layers(2, "reference, advection script")
+    samples: int = shared.samples(1000, "own choice: paper 5000")
+    first_iterations: int = shared.iterations(6000, "for the initial field", "sheet 38, own run")
+    iterations: int = shared.iterations(400, "for each step", "sheet 38: paper 20,000")
+    learning_rate: float = shared.learning_rate(5e-4, "sheet 38: paper 1e-4")
+    patience: int = shared.patience("a step's fit")
     first_patience: int = Param(
         500, ge=1, le=100_000, advanced=True, source="reference", help="The same for the initial field"
     )
-    frequency: float = Param(
-        30.0,
-        gt=0,
-        le=1000,
-        source="reference",
-        help="Of the first layer, over half of the box: higher for finer detail",
-    )
+    frequency: float = shared.frequency(30.0, "reference")
     boundary_weight: float | None = Param(
         None, ge=0, le=1e12, empty="0.1 / time step²", advanced=True, source="own choice; reference 1, for advection",
         help="Of the conditions: a missed value counts as a rate of change over the time step does",
     )  # fmt: skip
-    largest_fit_error: float = Param(
-        0.02, gt=0, le=10, advanced=True, source="own choice",
-        help="Largest error of the initial fit to go on from, as a part of the largest value",
-    )  # fmt: skip
+    largest_fit_error: float = shared.largest_fit_error("value")
     resolution: int = Param(200, ge=4, le=4096, help="Nodes along each axis of the fields given", source="own choice")
 
 

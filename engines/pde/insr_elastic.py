@@ -29,6 +29,7 @@ from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper
 from engines.blocks.tetrahedra import Sampler, parts
 from engines.core import Artifact, Example, Param, Params, Run, UserError, method
 from engines.data import Curve, ElasticBody, Mesh, MeshField, Trajectory
+from engines.pde import insr_params as shared
 from engines.pde.elastic_bodies import dropped_body
 from engines.pde.insr import INSR, effort, memory
 
@@ -37,34 +38,19 @@ SHAPES = ["volume", "depth in obstacles"]
 
 
 class InsrElasticParams(Params):
-    time_step: float = Param(0.1, gt=0, le=1e6, help="Time step", source="reference, elasticity scripts")
+    time_step: float = shared.time_step(0.1, "reference, elasticity scripts")
     steps: int = Param(20, ge=1, le=100_000, help="Time steps", source="reference, elasticity scripts")
-    width: int = Param(66, ge=2, le=1024, help="Width of the hidden layers", source="reference, spot")
-    layers: int = Param(3, ge=1, le=12, help="Hidden layers after the first", source="reference, elasticity scripts")
-    samples: int = Param(1000, ge=16, le=1_000_000, log=True, help="Points in each iteration", source="own: paper 20³")
+    width: int = shared.width(66, "reference, spot")
+    layers: int = shared.layers(3, "reference, elasticity scripts")
+    samples: int = shared.samples(1000, "own: paper 20³")
     vertices: int = Param(
-        500,
-        ge=0,
-        le=1_000_000,
-        log=True,
+        500, ge=0, le=1_000_000, log=True, source="own: paper all",
         help="Vertices in each iteration, at most; drawn anew",
-        source="own: paper all",
-    )
-    iterations: int = Param(
-        300, ge=1, le=1_000_000, log=True, help="Most iterations in a step", source="own: paper 20,000"
-    )
-    learning_rate: float = Param(5e-4, gt=0, le=1, log=True, help="Of Adam", source="own: paper 1e-4")
-    patience: int = Param(
-        60, ge=1, le=100_000, advanced=True, source="sheet 38: reference 500",
-        help="Iterations without gain after which the learning rate is divided by ten; at 1e-8 a fit ends",
     )  # fmt: skip
-    frequency: float = Param(
-        5.0,
-        gt=0,
-        le=1000,
-        source="own: reference 30",
-        help="Of the first layer, over half of the body",
-    )
+    iterations: int = shared.iterations(300, "in a step", "own: paper 20,000")
+    learning_rate: float = shared.learning_rate(5e-4, "own: paper 1e-4")
+    patience: int = shared.patience()
+    frequency: float = shared.frequency(5.0, "own: reference 30", "the body")
     contact_form: Literal["depth", "published"] = Param(
         "depth", advanced=True, source="own choice",
         help="Push by the depth; or as the published code, where spheres push by the distance to their middle",

@@ -28,6 +28,7 @@ from engines.blocks.pde.siren import SirenShape, jets, laplacian, values
 from engines.blocks.pde.time_stepping import Fit, History, Nets, TimeStepper, check_first_fit
 from engines.core import Artifact, Example, Param, Params, Run, method
 from engines.data import Curve, Problem, SampledField, Trajectory
+from engines.pde import insr_params as shared
 from engines.pde.flow_scenes import Flow, Scene, flow_of, flow_of_problem
 from engines.pde.insr import INSR, effort, memory
 
@@ -42,46 +43,19 @@ class InsrFlowParams(Params):
         help="Flow to start from, where neither a problem nor a field is given",
         source="paper, sec. 4.2",
     )
-    time_step: float = Param(0.05, gt=0, le=1e6, help="Time step", source="reference, fluid script")
+    time_step: float = shared.time_step(0.05, "reference, fluid script")
     steps: int = Param(20, ge=1, le=100_000, help="Time steps", source="own choice: paper 100")
-    width: int = Param(32, ge=2, le=1024, help="Width of the hidden layers", source="reference, fluid script")
-    layers: int = Param(3, ge=1, le=12, help="Hidden layers after the first", source="reference, fluid script")
-    samples: int = Param(
-        1024, ge=16, le=1_000_000, log=True, help="Points in each iteration", source="sheet 38: paper 128²"
-    )
-    first_iterations: int = Param(
-        2000,
-        ge=1,
-        le=1_000_000,
-        log=True,
-        help="Most iterations for the initial velocity",
-        source="sheet 38: paper 20,000",
-    )
-    iterations: int = Param(
-        300,
-        ge=1,
-        le=1_000_000,
-        log=True,
-        help="Most iterations for each part of a step",
-        source="sheet 38: paper 20,000",
-    )
-    first_learning_rate: float = Param(
-        1e-3, gt=0, le=1, log=True, help="Of Adam for the initial velocity", source="own: paper 1e-4"
-    )
-    learning_rate: float = Param(1e-4, gt=0, le=1, log=True, help="Of Adam in each step", source="paper")
-    patience: int = Param(
-        60, ge=1, le=100_000, advanced=True, source="sheet 38: reference 500",
-        help="Iterations without gain after which the learning rate is divided by ten; at 1e-8 a fit ends",
-    )  # fmt: skip
-    frequency: float = Param(
-        10.0, gt=0, le=1000, help="Of the first layer, over half of the box: higher for finer detail",
-        source="own: reference 30",
-    )  # fmt: skip
+    width: int = shared.width(32, "reference, fluid script")
+    layers: int = shared.layers(3, "reference, fluid script")
+    samples: int = shared.samples(1024, "sheet 38: paper 128²")
+    first_iterations: int = shared.iterations(2000, "for the initial velocity", "sheet 38: paper 20,000")
+    iterations: int = shared.iterations(300, "for each part of a step", "sheet 38: paper 20,000")
+    first_learning_rate: float = shared.learning_rate(1e-3, "own: paper 1e-4", "Of Adam for the initial velocity")
+    learning_rate: float = shared.learning_rate(1e-4, "paper", "Of Adam in each step")
+    patience: int = shared.patience()
+    frequency: float = shared.frequency(10.0, "own: reference 30")
     boundary_weight: float = Param(1.0, ge=0, le=1e9, log=True, advanced=True, help="Of the walls", source="reference")
-    largest_fit_error: float = Param(
-        0.02, gt=0, le=10, advanced=True, source="own choice",
-        help="Largest error of the initial fit to go on from, as a part of the largest speed",
-    )  # fmt: skip
+    largest_fit_error: float = shared.largest_fit_error("speed")
     resolution: int = Param(96, ge=8, le=1024, help="Nodes along each axis of the fields given", source="own choice")
 
 
