@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from app import theme
 from app.viewers import colour_maps
+from app.viewers.overlay import number
 from app.viewers.toolbar import ViewBar
 
 
@@ -38,7 +39,7 @@ def fill(view: Coloured, hint: str = "") -> QWidget:
     row.addWidget(view.cmaps)
     view.low, view.high = QLineEdit(), QLineEdit()
     for edit, end in ((view.low, "Lowest"), (view.high, "Highest")):
-        edit.setFixedWidth(68)
+        edit.setFixedWidth(76)
         edit.setObjectName(end.lower())
         edit.setAccessibleName(f"{end} value of the colour map")
         edit.setToolTip(f"{end} value shown; empty for automatic. {hint}".strip())
@@ -46,6 +47,14 @@ def fill(view: Coloured, hint: str = "") -> QWidget:
         edit.editingFinished.connect(view.range_edited)
         row.addWidget(edit)
     return row.parentWidget()
+
+
+def show_range(view: Coloured, low: float, high: float) -> None:
+    """Say which values are at the ends; what somebody types stays."""
+    for edit, value in ((view.low, low), (view.high, high)):
+        if not edit.hasFocus() or not edit.isModified():
+            edit.setText(number(value, 3).replace("−", "-"))
+            edit.setCursorPosition(0)  # the sign is to be seen, whatever there is room for
 
 
 def take_range(view: Coloured, keeper: Any, redraw: Callable[[], None]) -> None:

@@ -282,9 +282,7 @@ class FieldView(QWidget):
             ]
         self.marks.redraw()
         _, low, high = self.drawing.colours
-        for edit, value in ((self.low, low), (self.high, high)):
-            if not edit.hasFocus() or not edit.isModified():
-                edit.setText(number(value, 3).replace("−", "-"))
+        colour_row.show_range(self, low, high)
 
     def _source_changed(self) -> None:
         self.redraw()

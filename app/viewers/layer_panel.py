@@ -298,8 +298,9 @@ class LayerPanel(QFrame):
         self.form.setRowVisible(self.color, "color" in layer.uses and not style.by)
         self.form.setRowVisible(self.by, "by" in layer.uses and self.by.count() > 1)
         self.cmap.setCurrentIndex(max(0, self.cmap.findData(layer.cmap)))
-        self.low.setText(number(layer.value_range[0], 3).replace("−", "-"))
-        self.high.setText(number(layer.value_range[1], 3).replace("−", "-"))
+        for edit, value in zip((self.low, self.high), layer.value_range, strict=True):
+            edit.setText(number(value, 3).replace("−", "-"))
+            edit.setCursorPosition(0)  # the sign is to be seen, whatever there is room for
         self.color.setIcon(swatch(layer.base_colour))
         self.color.setText(layer.base_colour.upper())
         self.opacity.setValue(round(style.opacity * 100))

@@ -135,7 +135,7 @@ class SliceView(QWidget):
         self.axis_actions[PLANES].setVisible(has_planes)
         self.contour_action.setVisible(has_planes)
         is_field = isinstance(grid, GridField)
-        self.line_action.setVisible(is_field)
+        self.line_action.setVisible(is_field and slice_words.has_level(grid))
         self.sigmoid_action.setVisible(is_field and "logit" in grid.quantity.lower())
         self.bar.set_shown(self.colours, grid is not None and not self.is_label)
         for widget in (self.foot, self.bar, self.legend):
@@ -234,8 +234,7 @@ class SliceView(QWidget):
         self.image.setImage(rgba, autoLevels=False)
         self.image.setRect(QRectF(*section.rect))
         self.graphics.limit_ticks(section.rect)
-        self._set_text(self.low, low)
-        self._set_text(self.high, high)
+        colour_row.show_range(self, low, high)
         self._draw_lines(section, grid)
         self._say_position()
         self.legend.set_entries(self._legend_entries(name, low, high))
@@ -263,7 +262,7 @@ class SliceView(QWidget):
         grid, window = self.grid, self.window_of_values
         whole = self._as_probability and window.low is None and window.high is None
         found = slice_words.colours(grid, self.section, name, low, high, probability=whole)
-        if isinstance(grid, GridField) and self.line_action.isChecked():
+        if isinstance(grid, GridField) and self.line_action.isVisible() and self.line_action.isChecked():
             found.append(slice_words.level_line(grid))
         if self._has_input:
             found.append(slice_words.input_line(self._input_away, self.unit))
@@ -322,10 +321,6 @@ class SliceView(QWidget):
         centre = (low + high) / 2 + (high - low) * delta.y() / 300
         self.window_of_values.low, self.window_of_values.high = centre - width / 2, centre + width / 2
         self.redraw()
-
-    def _set_text(self, edit: QLineEdit, value: float) -> None:
-        if not edit.hasFocus() or not edit.isModified():
-            edit.setText(number(value, 3).replace("−", "-"))
 
     def fit(self) -> None:
         """Show the whole section, and go on doing so as the view changes its size."""

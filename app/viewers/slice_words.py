@@ -53,6 +53,12 @@ def colours(
     return [slice_legend.Scale(name, *ends)]
 
 
+def has_level(grid: GridField) -> bool:
+    """Whether it says at which value its surface is, or that is zero by its signs."""
+    some = grid.values.ravel()[:: max(1, grid.values.size // 200_000)]
+    return grid.level is not None or bool(some.min() < 0 < some.max())
+
+
 def level_line(grid: GridField) -> slice_legend.Line:
     level = 0.0 if grid.level is None else grid.level
     named = sections.is_signed_out(grid) and level == 0

@@ -351,11 +351,14 @@ def test_a_still_field_in_space_is_cut_on_even_nodes_by_component(show):
     assert view.section.value(0.3, 0.5) == pytest.approx(0.5 + 3 + 50, abs=6)  # of the nearest node
     assert "T" in view.describe(0.3, 0.5)
     assert not view.fields.isVisible()
+    assert len(view.legend.entries) == 1  # no line for a level that the values do not reach
     both = field.replace(values=np.concatenate([field.values, -field.values], 1), components=("T", "S"))
     view.show_artifacts([Shown("f", "Field", both)])
     assert [view.fields.itemText(k) for k in range(view.fields.count())] == ["Field, T", "Field, S"]
     view.choose_field("f/S")
     assert view.section.value(0.3, 0.5) < 0
+    assert view.low.text().startswith("-")
+    assert view.low.cursorPosition() == 0  # so that its sign is seen
     state = json.loads(json.dumps(view.state()))
     view.choose_field("f/T")
     view.restore(state)
