@@ -92,8 +92,16 @@ struct Projected {
     double x, y;
 };
 
-inline int clamped(double value, int most) {
-    return static_cast<int>(std::min(std::max(value, -1.0), static_cast<double>(most)));
+// Rounded up or down; with a baseline of instructions these are quicker than the library's.
+inline int ceiling(double value, int most) {
+    const double limited = std::min(std::max(value, -1.0), static_cast<double>(most));
+    const int whole = static_cast<int>(limited);
+    return whole + (limited > whole);
+}
+inline int flooring(double value, int most) {
+    const double limited = std::min(std::max(value, -1.0), static_cast<double>(most));
+    const int whole = static_cast<int>(limited);
+    return whole - (limited < whole);
 }
 
 // The pixels that a triangle may cover.
@@ -120,8 +128,8 @@ inline Box box_of(const float* points, const Projected* projected, const int32_t
         }
     }
     if (!(low_x <= high_x)) return {0, -1, 0, -1};
-    Box box{clamped(std::ceil(low_x - 0.5 - kSlack), width), clamped(std::floor(high_x - 0.5 + kSlack), width - 1),
-            clamped(std::ceil(low_y - 0.5 - kSlack), height), clamped(std::floor(high_y - 0.5 + kSlack), height - 1)};
+    Box box{ceiling(low_x - 0.5 - kSlack, width), flooring(high_x - 0.5 + kSlack, width - 1),
+            ceiling(low_y - 0.5 - kSlack, height), flooring(high_y - 0.5 + kSlack, height - 1)};
     box.left = std::max(box.left, 0);
     box.top = std::max(box.top, 0);
     if (box.top > box.bottom) box.right = box.left - 1;
@@ -153,9 +161,9 @@ inline void draw_row(const Triangle& t, double down, int left, int right, const 
             if (a[i] == 0) continue;
             const double zero = -c[i] / a[i] * p.lens.fx + p.lens.cx - 0.5;
             if (a[i] > 0)
-                left = std::max(left, clamped(zero - 1.0, p.width));
+                left = std::max(left, flooring(zero - 1.0, p.width));
             else
-                right = std::min(right, clamped(zero + 1.0, p.width));
+                right = std::min(right, ceiling(zero + 1.0, p.width));
         }
     }
     for (int x = left; x <= right; ++x) {
