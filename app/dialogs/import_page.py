@@ -130,8 +130,11 @@ class ImportPage(QScrollArea):
             if self.unit.findData(item.unit) < 0:
                 self.unit.addItem(str(item.unit), item.unit)
             self.unit.setCurrentIndex(self.unit.findData(item.unit))
-        if item.error is not None:
-            self.error.say_error(item.error, self._answers(item.error))
+        answers = self._answers(item.error)
+        if answers and isinstance(item.error, UserError):
+            self.error.say("warn", item.error.what, f"{item.error.why}\n{item.error.mend}", answers)
+        elif item.error is not None:
+            self.error.say_error(item.error)
         elif item.state == "cancelled":
             self.error.say("info", "Reading was stopped.", actions=[("Read again", item.read)])
         else:
@@ -152,7 +155,7 @@ class ImportPage(QScrollArea):
             self._build_plans()
             self._build_form()
 
-    def _answers(self, error: BaseException) -> list[tuple[str, Callable[[], object]]]:
+    def _answers(self, error: BaseException | None) -> list[tuple[str, Callable[[], object]]]:
         """Buttons for the ways in which a file can be read that does not say which is meant."""
         from engines.files import Question
 

@@ -15,6 +15,9 @@ Tone = Literal["good", "warn", "bad", "info"]
 ICONS = {"good": "ok", "warn": "warning", "bad": "error", "info": "info"}
 ROLES = {"good": "good", "warn": "warn", "bad": "bad", "info": "accent"}
 
+WIDE = 36
+"""Letters on several buttons beyond which they stand one below the other."""
+
 
 class Notice(QFrame):
     """Hidden until it has something to say."""
@@ -69,12 +72,14 @@ class Notice(QFrame):
             if (old := item.widget()) is not None:
                 old.hide()
                 old.deleteLater()
+        wide = len(actions) > 1 and sum(len(label) for label, _ in actions) > WIDE
+        self._actions.setDirection(QHBoxLayout.Direction.TopToBottom if wide else QHBoxLayout.Direction.LeftToRight)
         for label, act in actions:
             button = QPushButton(label, objectName=f"{self.objectName()}_{label.lower().replace(' ', '_')}")
             button.setAccessibleName(label)
             button.setAutoDefault(False)
             button.clicked.connect(lambda _=False, act=act: act())
-            self._actions.addWidget(button)
+            self._actions.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         self._actions.addStretch(1)
         self._bar.setVisible(bool(actions))
         self._repaint_icon()

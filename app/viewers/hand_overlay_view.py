@@ -129,7 +129,7 @@ class HandOverlayView(QWidget):
         if asked == (self._id, self.frame, self.view, self.way):
             pixels, part = answer
             self.pane.show_pixels(pixels)
-            self.said.setText("The hand is not in this photo" if part == 0 else f"{part:.0%} of the hand in the photo")
+            self.said.setText("not in view" if part == 0 else f"{part:.0%} in view")
             self.drawn.emit()
         self._go_on()
 

@@ -64,7 +64,7 @@ def overlay(
         found[inside] = (0.45 * found[inside] + 0.55 * shaded[inside]).astype(np.uint8)
     thick = max(1, round(max(width, height) / 400))
     edge = binary_dilation(inside, iterations=thick) & ~binary_erosion(inside, iterations=thick)
-    found[edge] = color if how == "outline" else np.uint8(np.float32(color) * 0.6)
+    found[edge] = color
     return found
 
 

@@ -44,7 +44,10 @@ class RiggedGlbWriteOptions(Params):
     options=RiggedGlbWriteOptions,
 )
 def write_rigged_glb(hand: Hand, path: Path, options: RiggedGlbWriteOptions) -> None:
-    """Positions are stored in float32, as the format has them."""
+    """Positions are stored in float32, as the format has them.
+
+    Of an avatar the mean surface and colours are rigged; frozen in a pose it has those of that pose.
+    """
     body, poses = body_of(hand), chosen_poses(hand, options.poses)
     number = None if options.pose is None else options.pose - 1
     if number is not None and (poses is None or number >= len(poses)):

@@ -163,3 +163,49 @@ def test_a_mesh_for_each_pose(kind, tmp_path, sequence):
     assert np.array_equal(back.colors[:, :3], hand().colors[:, :3])
     with pytest.raises(UserError, match="no poses"):
         write(hand(), tmp_path / "i.meshes.json")
+
+
+@pytest.fixture(scope="module")
+def avatar():
+    """One that has learned nothing, but has displacements, colours and weights of its own."""
+    import torch
+
+    from engines.blocks.avatars.avatar import Avatar, Build
+    from engines.blocks.cameras import Camera
+
+    template = the_open_hand()
+    build = Build(displacement_width=8, albedo_width=8, weights_width=8, renderer_width=8, start="at the mean", stage="mesh")
+    made = Avatar(template, 1, build, torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(1)
+    made.displacement.mean += 2e-3 * torch.randn(made.displacement.mean.shape, generator=draw)
+    made.albedo.mean += torch.randn(made.albedo.mean.shape, generator=draw)
+    camera = Camera(np.eye(4), 10.0, 10.0, 4.0, 4.0, 8, 8)
+    return made.artifact(poses(), [camera])
+
+
+def test_an_avatar_is_rigged_with_its_mean_surface_and_colours(avatar, tmp_path):
+    write(avatar, tmp_path / "right.glb", RiggedGlbWriteOptions(influences="all"), "rigged-glb")
+    back = read(tmp_path / "right.glb", format="rigged-glb").artifacts[0]
+    moved = back.vertices - avatar.template.vertices
+    np.testing.assert_allclose(moved, avatar.weights["displacement.mean"], atol=1e-6)
+    albedo = 255 / (1 + np.exp(-avatar.weights["albedo.mean"].astype(float)))
+    np.testing.assert_allclose(back.colors[:, :3], albedo, atol=0.51)
+    np.testing.assert_allclose(back.weights, avatar.template.weights, atol=2e-5)
+    document, _ = open_document(tmp_path / "right.glb")
+    assert len(document["animations"][0]["channels"]) == 18
+
+
+def test_an_avatar_frozen_in_a_pose_is_what_it_is_there(avatar, tmp_path):
+    import trimesh
+
+    from engines.blocks.avatars.avatar import Avatar
+
+    own = avatar.poses
+    posed = Avatar.of(avatar).pose(own.rotations[1], own.translations[1], own.scales[1])
+    write(avatar, tmp_path / "h.glb", RiggedGlbWriteOptions(content="as posed", pose=2), "rigged-glb")
+    found = trimesh.load(tmp_path / "h.glb", force="mesh", process=False)
+    assert np.abs(found.vertices - posed.vertices.numpy()).max() < 1e-6
+    assert np.abs(found.visual.vertex_colors[:, :3] - 255 * posed.albedo.numpy()).max() < 0.51
+    write(avatar, tmp_path / "h.meshes.json")
+    back = read(tmp_path / "h_meshes" / "00001.ply").artifacts[0]
+    np.testing.assert_allclose(back.vertices, posed.vertices.numpy(), atol=1e-6)

@@ -46,7 +46,7 @@ def test_frames_and_cameras_are_chosen(show, qtbot, capture):
         view.show_artifacts([Shown("c", "Capture", capture)])
     assert [view.frames.itemText(i) for i in range(2)] == list(hand_sets.FRAMES)
     assert [view.views.itemText(i) for i in range(3)] == list(hand_sets.VIEWS)
-    assert "% of the hand in the photo" in view.said.text()
+    assert "% in view" in view.said.text()
     for frame, camera in ((1, 2), (0, 1)):
         with qtbot.waitSignal(view.drawn):
             view.show_photo(frame, camera)
