@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
-from engines.blocks.pde.forms import Evaluate, OfNetwork, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
@@ -177,8 +177,7 @@ def turning(network: PigNetwork, flat: Tensor) -> tuple[PigNetwork, Tensor]:
 @form("gaussian-features")
 def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     """The field of a solution by PIG."""
-    names = PigShape.__dataclass_fields__
-    shape = PigShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
+    shape = sizes(PigShape, config)
     some = weights["weights"]
     network = PigNetwork(shape, weights.get("fixed means"), some.dtype)
     return OfNetwork(network, weights)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets
-from engines.blocks.pde.forms import Evaluate, OfNetwork, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
@@ -123,8 +123,7 @@ def start_separable(
 @form("separable-gaussian-features")
 def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     """The field of a solution by the separable variant."""
-    names = SeparableShape.__dataclass_fields__
-    shape = SeparableShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
+    shape = sizes(SeparableShape, config)
     network = SeparableNetwork(shape, weights["weights"].dtype)
     return OfNetwork(network, weights)
 

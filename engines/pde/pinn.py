@@ -20,7 +20,7 @@ from engines.blocks.pde import derivatives, mlp
 from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
 from engines.blocks.pde.equations import compile_problem
-from engines.blocks.pde.forms import Evaluate, OfNetwork, form
+from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
 from engines.blocks.pde.grids import even_grid
 from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
@@ -124,8 +124,7 @@ class PinnNetwork:
 @form("mlp")
 def build(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Evaluate:
     """The field of a solution by this baseline."""
-    names = PinnShape.__dataclass_fields__
-    shape = PinnShape(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
+    shape = sizes(PinnShape, config)
     network = PinnNetwork(shape, weights["weight.0"].dtype)
     return OfNetwork(network, weights)
 

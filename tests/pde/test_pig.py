@@ -268,6 +268,13 @@ def test_a_coefficient_is_found_from_measurements():
         solve(problem, steps=1, **SMALL)
 
 
+def test_scores_tell_of_errors_only_where_the_truth_is_known():
+    known = solve(heat(), steps=2, **SMALL)["scores"].columns
+    unknown = solve(heat(exact={}), steps=2, **SMALL)["scores"].columns
+    assert known["Relative L2 error, final"][0] > 0
+    assert list(unknown) == ["Steps", "Evaluations", "Parameters"]
+
+
 def test_measurements_must_name_what_they_measure():
     compiled = compile_problem(heat())
     like = torch.zeros(0, dtype=F64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from engines.blocks.pde.parameters import Layout
 from engines.core import UserError, catalog
 from engines.data import Solution, Trajectory
 
+Shape = TypeVar("Shape")
 Evaluate = Callable[[Tensor], Tensor]
 """Takes points (P, D) in the coordinates of the problem and gives values (P, C)."""
 
@@ -104,10 +105,16 @@ def _built(solution: Solution | Trajectory, device: torch.device | str, step: in
         ) from error
 
 
+def sizes(kind: type[Shape], config: Mapping[str, Any]) -> Shape:
+    """A dataclass of sizes from what is known of its fields in a configuration; lists become tuples."""
+    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items() if k in names})
+
+
 def in_chunks(evaluate: Evaluate, points: Tensor, size: int) -> Iterator[Tensor]:
     """Values of ``size`` points at a time."""
     for part in points.split(size):
         yield evaluate(part)
 
 
-__all__ = ["FORMS", "Build", "Evaluate", "OfNetwork", "differentiator", "evaluator", "form", "in_chunks"]
+__all__ = ["FORMS", "Build", "Evaluate", "OfNetwork", "differentiator", "evaluator", "form", "in_chunks", "sizes"]

@@ -88,18 +88,15 @@ def train(
 
 
 def scores(progress: Progress, parameters: int) -> Table:
-    """One row: errors at the end and at best (found with the truth at hand, so not to be had otherwise), and effort."""
-    return Table(
-        columns={
-            "Relative L2 error, final": torch.tensor([progress.error]).numpy().astype(float),
-            "Relative L2 error, best seen": torch.tensor([progress.best_error]).numpy().astype(float),
-            "Step of the best": torch.tensor([progress.best_step]).numpy(),
-            "Steps": torch.tensor([progress.steps]).numpy(),
-            "Evaluations": torch.tensor([progress.evaluations]).numpy(),
-            "Parameters": torch.tensor([parameters]).numpy(),
-        },
-        name="Scores",
-    )
+    """One row: errors at the end and at best (found with the truth at hand, where it is known), and effort."""
+    errors = {
+        "Relative L2 error, final": progress.error,
+        "Relative L2 error, best seen": progress.best_error,
+        "Step of the best": progress.best_step,
+    }
+    effort = {"Steps": progress.steps, "Evaluations": progress.evaluations, "Parameters": parameters}
+    known = {} if math.isnan(progress.error) else errors
+    return Table(columns={name: np.array([value]) for name, value in (known | effort).items()}, name="Scores")
 
 
 def _maps(phase: Phase, flat: Tensor, known: Truth | None) -> dict[str, Artifact]:
