@@ -174,7 +174,9 @@ def avatar():
     from engines.blocks.cameras import Camera
 
     template = the_open_hand()
-    build = Build(displacement_width=8, albedo_width=8, weights_width=8, renderer_width=8, start="at the mean", stage="mesh")
+    build = Build(
+        displacement_width=8, albedo_width=8, weights_width=8, renderer_width=8, start="at the mean", stage="mesh"
+    )
     made = Avatar(template, 1, build, torch.Generator().manual_seed(0))
     draw = torch.Generator().manual_seed(1)
     made.displacement.mean += 2e-3 * torch.randn(made.displacement.mean.shape, generator=draw)
