@@ -65,3 +65,29 @@ def write_poses(path: Path) -> None:
     for frame, turns, move in zip(FRAMES, poses().rotations, poses().translations, strict=True):
         lines.append(",".join([frame, *map(repr, map(float, [*turns.reshape(-1), *move]))]))
     path.write_text("\n".join(lines))
+
+
+def interhand(where: Path, side: str = "right", mean: np.ndarray | None = None) -> Path:
+    """InterHand2.6M: two colour cameras and a grey one, two frames with a pose and one without."""
+    notes = where / "annotations" / "test"
+    notes.mkdir(parents=True)
+    matrices = dict(zip(("400262", "400263", "410001"), cameras(), strict=True))
+    given: dict[str, dict[str, list]] = {k: {} for k in ("campos", "camrot", "focal", "princpt")}
+    for name, m in matrices.items():
+        given["camrot"][name] = m[:3, :3].tolist()
+        given["campos"][name] = (-1000 * m[:3, :3].T @ m[:3, 3]).tolist()
+        given["focal"][name] = [FOCAL, FOCAL]
+        given["princpt"][name] = [SIZE[0] / 2, SIZE[1] / 2]
+        for f, frame in enumerate(("13", "16", "19")):
+            file = where / "images" / "test" / "Capture3" / "ROM01" / f"cam{name}" / f"image{frame}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            photo(0, f).save(file)
+    angles = poses().rotations.reshape(2, 48) - np.r_[np.zeros(3), np.zeros(45) if mean is None else mean]
+    entries: dict[str, dict] = {
+        frame: {"left": None, "right": None, side: {"pose": a.tolist(), "shape": [0.5] * 10, "trans": t.tolist()}}
+        for frame, a, t in zip(("13", "19"), angles, poses().translations, strict=True)
+    }
+    entries["16"] = {"left": None, "right": None}
+    (notes / "InterHand2.6M_test_camera.json").write_text(json.dumps({"3": given}))
+    (notes / "InterHand2.6M_test_MANO_NeuralAnnot.json").write_text(json.dumps({"3": entries}))
+    return where

@@ -10,6 +10,7 @@ import pytest
 
 from engines.core import Artifact, UserError
 from engines.files import READERS, read, write
+from engines.files.capture_interhand import InterHandOptions
 from engines.files.csvtable import CsvReadOptions
 from engines.files.hdf5 import Hdf5WriteOptions
 from engines.files.metaimage import MetaImageWriteOptions
@@ -85,6 +86,7 @@ def _text(folder, name, text):
 MHD = "NDims = 3\nDimSize = 2 3 4\nElementType = MET_UCHAR\nElementSpacing = 1 1 2\nElementDataFile = data.raw\n"
 NHDR = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 4\nspacings: 1 1 2\nencoding: raw\ndata file: data.raw\n\n"
 
+CALIBRATION = "annotations/test/InterHand2.6M_test_camera.json"
 SAMPLES = {
     "csl": lambda f: _written(f, "slices", "s.csl"),
     "contour": lambda f: _written(f, "slices", "s.contour"),
@@ -119,6 +121,7 @@ SAMPLES = {
     "poses": lambda f: _written(f, "poses", "p.poses.csv"),
     "poses json": lambda f: _written(f, "poses", "p.poses.json"),
     "hand-capture": lambda f: hand_sets.folder(f) / "poses.csv",
+    "interhand": lambda f: hand_sets.interhand(f) / CALIBRATION,
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
     "vtp plain": lambda f: _written(f, "mesh", "m.vtp", VtkWriteOptions(compress=False)),
@@ -191,10 +194,11 @@ def test_every_reader_has_a_sample():
 def survive(name, count, folder):
     """Read ``count`` damaged versions of a sample; returns how many were refused, and the longest in seconds."""
     path = SAMPLES[name](folder)
-    options = CsvReadOptions(kind="curve") if name == "csv curve" else None
+    options = {"csv curve": CsvReadOptions(kind="curve"), "interhand": InterHandOptions(open_hand=True)}.get(name)
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
-    what = {"pvd part": folder / "b.pvd", "xdmf values": folder / "b.xdmf"}.get(name, what)
+    roots = {"pvd part": folder / "b.pvd", "xdmf values": folder / "b.xdmf", "interhand": folder}
+    what = roots.get(name, what)
     key = name.split()[0]
     assert read(what, options, key).artifacts
     rng = np.random.default_rng(zlib.crc32(name.encode()))

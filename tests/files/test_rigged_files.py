@@ -24,7 +24,7 @@ def posed(template: RiggedTemplate, rotations: np.ndarray) -> np.ndarray:
     moves: list[np.ndarray] = []
     for joint, above in enumerate(template.parents):
         own = np.eye(4)
-        own[:3, :3] = Rotation.from_rotvec(rotations[joint]).as_matrix()
+        own[:3, :3] = Rotation.from_rotvec(np.array(rotations[joint])).as_matrix()
         own[:3, 3] = template.joints[joint] - (template.joints[above] if above >= 0 else 0)
         moves.append(moves[above] @ own if above >= 0 else own)
     flat = np.array(moves)
