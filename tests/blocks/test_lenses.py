@@ -8,11 +8,11 @@ import pytest
 from engines.blocks.lenses import Lens, resample
 
 LENSES = {
-    "barrel": Lens(300, 310, 155, 118, 320, 240, (-0.2, 0.03, 0, 0)),
-    "pincushion": Lens(300, 300, 160, 120, 320, 240, (0.12, 0.02, 0, 0)),
-    "tangential": Lens(300, 305, 165, 121, 320, 240, (0.05, -0.08, 0.01, 0), (-2e-3, 1e-3)),
-    "fisheye": Lens(140, 141, 161, 119, 320, 240, (0.02, -0.01, 0.003, -0.001), fisheye=True),
-    "plain fisheye": Lens(140, 140, 160, 120, 320, 240, fisheye=True),
+    "barrel": Lens(150, 155, 77.5, 59, 160, 120, (-0.2, 0.03, 0, 0)),
+    "pincushion": Lens(150, 150, 80, 60, 160, 120, (0.12, 0.02, 0, 0)),
+    "tangential": Lens(150, 152.5, 82.5, 60.5, 160, 120, (0.05, -0.08, 0.01, 0), (-2e-3, 1e-3)),
+    "fisheye": Lens(70, 70.5, 80.5, 59.5, 160, 120, (0.02, -0.01, 0.003, -0.001), fisheye=True),
+    "plain fisheye": Lens(70, 70, 80, 60, 160, 120, fisheye=True),
 }
 
 

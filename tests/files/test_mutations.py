@@ -24,7 +24,7 @@ from tests.files import grids, hand_sets, made, mano_files, meshes, photo_sets, 
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
-FEW, MANY = 120, 2000
+FEW, MANY = 80, 2000
 SLOWEST = 2.0  # seconds for one file of a few kB, on a busy machine
 
 

@@ -364,7 +364,7 @@ def mutate(tmp_path: Path, seed: int, count: int, seconds: float, only: tuple[st
 
 
 def test_mutated_files(tmp_path):
-    mutate(tmp_path, 0, 200, 120, ("Mesh", "GridField", "Table"))
+    mutate(tmp_path, 0, 120, 120, ("Mesh", "GridField", "Table"))
 
 
 @pytest.mark.claim
