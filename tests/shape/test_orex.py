@@ -68,7 +68,7 @@ def torus():
 @functools.cache
 def fitted():
     ear = Ear(watched=True)
-    run = Run(seed=1, listener=ear, preview_seconds=0.0)
+    run = Run(seed=1, listener=ear, preview_seconds=0.1)
     return reconstruct.run(torus(), params(steps=300), run), ear
 
 
@@ -155,14 +155,20 @@ def test_labels_on_one_plane_only_are_left_out_with_a_warning():
     assert "one slice cannot define a volume" in ear.said()
 
 
+@functools.cache
+def several_labels():
+    ear = Ear()
+    return two_balls(Run(seed=3, listener=ear, checkpoint_seconds=0.0)), ear.of(Checkpointed)
+
+
+def two_balls(run):
+    return reconstruct.run({"slices": balls((0, 0, 0), (0, 2.0, 0))}, params(steps=40), run)
+
+
 @pytest.mark.parametrize("at", [0.2, 0.5, 0.7])
 def test_a_run_over_several_labels_resumes_as_if_nothing_had_happened(at):
-    slices, settings = balls((0, 0, 0), (0, 2.0, 0)), params(steps=40)
-    ear = Ear()
-    whole = reconstruct.run({"slices": slices}, settings, Run(seed=3, listener=ear, checkpoint_seconds=0.0))
-    kept = ear.of(Checkpointed)
-    checkpoint = kept[int(at * len(kept))].checkpoint
-    again = reconstruct.run({"slices": slices}, settings, Run(seed=3, checkpoint=checkpoint))
+    whole, kept = several_labels()
+    again = two_balls(Run(seed=3, checkpoint=kept[int(at * len(kept))].checkpoint))
     assert {k: a.content_hash() for k, a in whole.items()} == {k: a.content_hash() for k, a in again.items()}
 
 
@@ -324,11 +330,13 @@ class Islanded(IterativeField):
 
 def test_islands_that_no_contour_speaks_for_are_left_out_of_the_mesh_only(monkeypatch):
     monkeypatch.setattr("engines.shape.orex.IterativeField", Islanded)
-    ears, found = {}, {}
+    ears, found, fitted = {}, {}, None
     for drop in (True, False):
         ears[drop] = Ear()
         settings = params(steps=300, drop_floating=drop, level_meshes=True, level_resolution=40)
-        found[drop] = reconstruct.run({"slices": balls((0, 0, 0))}, settings, Run(seed=1, listener=ears[drop]))
+        run = Run(seed=1, listener=ears[drop], checkpoint_seconds=0.0, checkpoint=fitted)
+        found[drop] = reconstruct.run({"slices": balls((0, 0, 0))}, settings, run)
+        fitted = fitted or ears[drop].of(Checkpointed)[-1].checkpoint
     assert "Balls: 1 piece of the surface was left out" in ears[True].said()
     assert "left out" not in ears[False].said()
     assert found[True]["field"].content_hash() == found[False]["field"].content_hash()
