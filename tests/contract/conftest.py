@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fewer_points():
+    """Runs score themselves at a tenth of the points: what scores are worth is for the tests of the metrics."""
+    from engines.blocks.mesh_metrics import score_mesh
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("engines.shape.surfaces.score_mesh", functools.partial(score_mesh, points=5000, samples=2000))
+        yield
 
 
 def pytest_generate_tests(metafunc):

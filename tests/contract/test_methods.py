@@ -89,34 +89,41 @@ def test_the_inputs_stay_as_they_are(method):
     assert hashes(done.inputs) == hashes(method.smoke.inputs())
 
 
-@pytest.mark.parametrize("part", [0.5, 0.99])
-def test_a_run_resumed_from_its_checkpoint_equals_an_uninterrupted_one(method, part, tmp_path):
+def test_a_run_that_was_interrupted_in_the_middle_and_near_its_end_equals_an_uninterrupted_one(method, tmp_path):
     done = smoke(method.key)
     points = len(done.ear.of(Logged))
-    control = Control()
-    ear = Ear(act=lambda ear: control.cancel() if len(ear.of(Logged)) >= max(1, points * part) else None)
     if points == 0:
         return  # it neither learns nor iterates: there is nothing to go on from
-    with contextlib.suppress(Cancelled):
-        carry_out(method, method.smoke, ear, control=control)
-    kept = ear.of(Checkpointed)
-    if not kept:
+    middle = interrupted(method, points * 0.5)
+    if middle is None:
         return
-    checkpoint = through_a_file(kept[-1].checkpoint, tmp_path)
+    middle = through_a_file(middle, tmp_path / "middle.fieldwright")
+    end = interrupted(method, points * 0.49, middle)
+    last = middle if end is None else through_a_file(end, tmp_path / "end.fieldwright")
     rest = Ear()
-    assert hashes(carry_out(method, method.smoke, rest, checkpoint=checkpoint)) == hashes(done.outputs)
+    assert hashes(carry_out(method, method.smoke, rest, checkpoint=last)) == hashes(done.outputs)
     assert len(rest.of(Logged)) < points, "it started again from the beginning"
 
 
-def through_a_file(checkpoint, folder):
+def interrupted(method, points: float, checkpoint=None):
+    """The last checkpoint of the smoke example, cancelled once it has logged so many points."""
+    control = Control()
+    ear = Ear(act=lambda ear: control.cancel() if len(ear.of(Logged)) >= max(1, points) else None)
+    with contextlib.suppress(Cancelled):
+        carry_out(method, method.smoke, ear, control=control, checkpoint=checkpoint)
+    kept = ear.of(Checkpointed)
+    return kept[-1].checkpoint if kept else None
+
+
+def through_a_file(checkpoint, path):
     from app.project import RunRecord
 
     project = Project.new()
     project.put_run(RunRecord(id="r", method="m", status="running"))
     project.put_checkpoint("r", checkpoint)
-    project.save(folder / "p.fieldwright")
+    project.save(path)
     project.close()
-    project = Project.open(folder / "p.fieldwright")
+    project = Project.open(path)
     found = project.checkpoint("r")
     project.close()
     return found
@@ -132,7 +139,7 @@ def start(queue: JobQueue, method):
     return job
 
 
-@pytest.mark.parametrize("after", [0.0, 0.3, 0.8])
+@pytest.mark.parametrize("after", [0.0, 0.5])
 def test_cancel_acts_within_half_a_second(method, after):
     queue, took = JobQueue(METHODS.__getitem__), []
     try:
@@ -156,7 +163,7 @@ def test_pause_halts_it_and_resume_goes_on(method):
     queue.subscribe(lambda job, event: heard.append(event))
     try:
         job = start(queue, method)
-        job.wait(0.3)
+        job.wait(0.1)
         job.pause()
         until, before = time.monotonic() + 1.0, -1
         while before != len(heard) and time.monotonic() < until:
