@@ -6,9 +6,10 @@ setup:
 run: setup
 	@packaging/run.sh
 
+# Tests start the program some twenty times: each time is a second shorter where modules stay compiled.
 test:
 	@packaging/setup.sh test
-	@.venv/bin/python -m pytest
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 
 lint:
 	@packaging/setup.sh lint

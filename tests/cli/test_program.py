@@ -6,8 +6,6 @@ import json
 import signal
 import time
 
-import pytest
-
 from app.project import Project
 
 
@@ -23,10 +21,9 @@ def finish(process) -> tuple[int, list[dict], str]:
     return process.returncode, [json.loads(line) for line in out.splitlines() if line.startswith("{")], err
 
 
-@pytest.mark.parametrize("isolated", [False, True])
-def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, machine, points, isolated):
+def test_ctrl_c_reaches_a_run_in_a_process_of_its_own_which_can_be_resumed(program, machine, points):
     words = ["run", "toy-walk", "-i", "points=@Start", "-s", "iterations=250", "-s", "pause=0.01", "-p", points]
-    started = program(*words, "--json", *(["--isolated"] if isolated else []))
+    started = program(*words, "--json", "--isolated")
     wait_for(started, '"step": 1')
     began = time.monotonic()
     started.send_signal(signal.SIGINT)
@@ -35,28 +32,38 @@ def test_ctrl_c_cancels_keeps_the_checkpoint_and_says_how_to_resume(program, mac
     assert code == 4, err
     assert lines[-1]["event"] == "cancelled"
     assert lines[-1]["can_resume"]
+    is_cancelled_at_its_checkpoint(points)
+    assert machine("resume", points)[0] == 0
+    is_finished(points, 250)
 
-    project = Project.open(points)
+
+def is_cancelled_at_its_checkpoint(path):
+    project = Project.open(path)
     (record,) = project.runs.values()
     assert record.status == "cancelled"
-    done = len(project.curves(record.id)["size"][0])
-    assert project.checkpoint(record.id).step == done
+    assert project.checkpoint(record.id).step == len(project.curves(record.id)["size"][0])
     project.close()
 
-    assert machine("resume", points)[0] == 0
-    project = Project.open(points)
+
+def is_finished(path, steps):
+    project = Project.open(path)
     (record,) = project.runs.values()
     assert record.status == "finished"
-    assert list(project.curves(record.id)["size"][0]) == list(range(250))
+    assert list(project.curves(record.id)["size"][0]) == list(range(steps))
     project.close()
 
 
-def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
-    words = ["-i", "@Start", "-s", "iterations=500", "-s", "pause=0.01", "-p", points, "--json"]
-    started = program("run", "toy-walk", *words)
-    wait_for(started, '"step": 20')
-    started.send_signal(signal.SIGINT)  # leaves a checkpoint
-    assert finish(started)[0] == 4
+def test_ctrl_c_says_how_to_resume_and_what_is_killed_after_that_is_recovered(program, machine, points):
+    started = program("run", "toy-walk", "-i", "@Start", "-s", "iterations=500", "-s", "pause=0.01", "-p", points)
+    assert any("Walking" in line for line in iter(started.stderr.readline, ""))
+    began = time.monotonic()
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert started.returncode == 4, err
+    assert f"Resume it with: fieldwright resume {points} " in out
+    assert "Cancelling at the next step" in err
+    is_cancelled_at_its_checkpoint(points)
     resumed = program("resume", points, "--json")
     line = wait_for(resumed, '"event": "progress"')
     while json.loads(line)["step"] < 150:
@@ -67,21 +74,7 @@ def test_a_killed_run_is_recovered_and_resumed(program, machine, points):
     code, lines = machine("resume", points)
     assert code == 0, lines
     assert any("was recovered" in line.get("text", "") for line in lines)
-    project = Project.open(points)
-    (record,) = project.runs.values()
-    assert record.status == "finished"
-    assert list(project.curves(record.id)["size"][0]) == list(range(500))
-    project.close()
-
-
-def test_people_are_told_how_to_resume(program, points):
-    started = program("run", "toy-walk", "-i", "@Start", "-s", "pause=0.05", "-s", "iterations=2000", "-p", points)
-    assert any("Walking" in line for line in iter(started.stderr.readline, ""))
-    started.send_signal(signal.SIGINT)
-    out, err = started.communicate(timeout=60)
-    assert started.returncode == 4
-    assert f"Resume it with: fieldwright resume {points} " in out
-    assert "Cancelling at the next step" in err
+    is_finished(points, 500)
 
 
 def test_a_second_ctrl_c_ends_what_does_not_listen(program):
@@ -95,10 +88,9 @@ def test_a_second_ctrl_c_ends_what_does_not_listen(program):
     started.communicate()
 
 
-def test_a_third_partys_package_runs_apart_too(program, points):
-    words = ["run", "example-centroid", "-i", "points=@Start", "-p", points, "--isolated", "--json"]
-    code, lines, err = finish(program(*words))
-    assert code == 0, err
+def test_a_third_partys_package_runs_apart_too(machine, points):
+    code, lines = machine("run", "example-centroid", "-i", "points=@Start", "-p", points, "--isolated")
+    assert code == 0, lines
     assert lines[-1]["outputs"]["table"]["columns"]["middle"] == [6.0, 7.0, 8.0]
 
 
