@@ -5,6 +5,7 @@ Both give a posed surface, what is shown on it by colours, and the light that th
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -15,9 +16,12 @@ from torch import Tensor
 from engines.blocks.avatars.key_poses import HandPose
 from engines.blocks.cameras import Camera
 from engines.blocks.meshes.normals import VertexNormals
-from engines.blocks.meshes.rasterising import Fragments, interpolate, to_camera
+from engines.blocks.meshes.rasterising import Fragments
 from engines.blocks.meshes.skinning import joint_transforms, skin
 from engines.data import HandAvatar, RiggedTemplate
+
+LONG, REST = 0.03, 2.0
+"""Detail that takes longer than this many seconds is found anew after so many times as long, while a hand moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,8 @@ class Surface:
     albedo: Tensor  # (V, 3)
     more: Any = field(default=None)
     """What else its body knows of the pose."""
+    exact: bool = True
+    """Else its detail is that of a pose shortly before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,20 +54,25 @@ class Body(Protocol):
     def faces(self) -> Tensor: ...
     @property
     def has_neural(self) -> bool: ...
-    def posed(self, pose: HandPose, colour: tuple[float, ...]) -> Surface: ...
+    def posed(self, pose: HandPose, colour: tuple[float, ...], quick: bool = False) -> Surface:
+        """``quick``: it need not be exact."""
+
     def values(self, surface: Surface, mode: str, joint: int) -> Values | None:
         """None for what has colours of its own."""
 
     def gammas(self, camera: Camera) -> np.ndarray | None:
         """(9, 3) of the light that it was photographed in from there, if it was."""
 
-    def painter(
-        self, surface: Surface, camera: Camera, fragments: Fragments, pixels: Tensor, gammas: np.ndarray | None
-    ) -> Painter:
-        """Of the neural renderer, for the pixels (P,) that are covered."""
+    def painter(self, surface: Surface, camera: Camera, gammas: np.ndarray) -> Painter:
+        """Of the neural renderer, under a light (9, 3)."""
 
 
 class Painter(Protocol):
+    fragments: Fragments
+    """What its pixels show."""
+    count: int
+    """P, how many are covered."""
+
     def colours(self, part: slice) -> Tensor:
         """(p, 3) of some of the pixels."""
 
@@ -88,7 +99,7 @@ class TemplateBody:
         painted = template.colors
         self._colours = None if painted is None else torch.from_numpy(np.array(painted[:, :3], np.float32) / 255)
 
-    def posed(self, pose: HandPose, colour: tuple[float, ...]) -> Surface:
+    def posed(self, pose: HandPose, colour: tuple[float, ...], quick: bool = False) -> Surface:
         turns = torch.from_numpy(np.array(pose.rotations, np.float32))
         moved = skin(self._vertices, self._weights, joint_transforms(turns, self._joints, self.hand.parents))
         vertices = pose.scale * moved + torch.from_numpy(np.array(pose.translation, np.float32))
@@ -118,10 +129,30 @@ class AvatarBody:
         self._outward = self._avatar.normals(self._avatar.rest)
         self._lights = self._avatar.gammas().detach().numpy()
         self._common = self._avatar.common_light().detach().numpy()
+        self._last: Any = None
+        self._seconds = self._since = 0.0
+        """What the last pose took, and when it was there."""
 
-    def posed(self, pose: HandPose, colour: tuple[float, ...]) -> Surface:
+    def posed(self, pose: HandPose, colour: tuple[float, ...], quick: bool = False) -> Surface:
+        start = time.perf_counter()
+        if quick and self._last is not None and start - self._since < REST * self._seconds and self._seconds > LONG:
+            return self._skinned(self._last, pose)
         found = self._avatar.pose(pose.rotations, pose.translation, pose.scale)
+        self._since = time.perf_counter()
+        self._seconds, self._last = self._since - start, found
         return Surface(found.vertices, found.normals, found.albedo, found)
+
+    def _skinned(self, last: Any, pose: HandPose) -> Surface:
+        """The last surface with its detail, in another pose: a small part of the work, so that a drag is followed."""
+        avatar = self._avatar
+        turns = torch.from_numpy(np.array(pose.rotations, np.float32))
+        moved = skin(
+            avatar.rest + last.displacement, last.weights,
+            joint_transforms(turns, avatar.joints, self.hand.template.parents),
+        )  # fmt: skip
+        vertices = pose.scale * moved + torch.from_numpy(np.array(pose.translation, np.float32))
+        found = replace(last, vertices=vertices, normals=avatar.normals(vertices), pose=turns.flatten())
+        return Surface(vertices, found.normals, found.albedo, found, exact=False)
 
     def values(self, surface: Surface, mode: str, joint: int) -> Values | None:
         if mode == "weight":
@@ -136,26 +167,19 @@ class AvatarBody:
         near = np.abs(self.hand.world_to_camera - camera.world_to_camera).max((1, 2)) < 1e-6
         return np.asarray(self._lights[int(np.argmax(near))] if near.any() else self._common)
 
-    def painter(
-        self, surface: Surface, camera: Camera, fragments: Fragments, pixels: Tensor, gammas: np.ndarray | None
-    ) -> Painter:
-        return _Neural(self._avatar, surface, camera, fragments, pixels, gammas, self.faces)
+    def painter(self, surface: Surface, camera: Camera, gammas: np.ndarray) -> Painter:
+        return _Neural(self._avatar, surface.more, camera, gammas)
 
 
 class _Neural:
-    def __init__(
-        self, avatar: Any, surface: Surface, camera: Camera, fragments: Fragments, pixels: Tensor,
-        gammas: np.ndarray | None, faces: Tensor,
-    ) -> None:  # fmt: skip
-        from engines.blocks.avatars.drawing import Cameras, Shown
+    def __init__(self, avatar: Any, posed: Any, camera: Camera, gammas: np.ndarray) -> None:
+        from engines.blocks.avatars.drawing import Cameras, show
 
-        cameras = Cameras.of([camera], "cpu")
-        found = interpolate(torch.cat([surface.normals, surface.albedo], 1), faces, fragments, pixels)
-        normals = torch.nn.functional.normalize(found[:, :3], dim=1)
-        places = to_camera(surface.vertices, cameras.world_to_camera)
-        self._avatar, self._posed = avatar, surface.more
-        self._shown = Shown(cameras, faces, fragments, places, pixels, normals, found[:, 3:])
+        self._avatar, self._posed = avatar, posed
+        self._shown = show(posed, avatar.faces, avatar.edges, Cameras.of([camera], "cpu"))
         self._shaded = avatar.shaded_seen(self._shown, gammas)
+        self.fragments: Fragments = self._shown.fragments
+        self.count = len(self._shown.pixels)
 
     def colours(self, part: slice) -> Tensor:
         shown = self._shown

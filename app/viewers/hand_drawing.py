@@ -68,7 +68,7 @@ class HandDrawing(QObject):
             view.canvas.show_picture(None)
             return
         request = view.request(width, height)
-        coarse = replace(request, scale=self._pace(request.mode).scale)
+        coarse = replace(request, scale=self._pace(request.mode).scale, samples=1)
         if view.canvas.moving:
             # Pictures in hand are shown although a newer one is wanted: a quick hand would see none else.
             self._ask(coarse, give_up=self._fine_in_hand)

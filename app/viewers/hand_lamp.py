@@ -41,7 +41,7 @@ class LampRows(QWidget):
             row = QHBoxLayout()
             row.setSpacing(6)
             name = QLabel(title, self)
-            name.setFixedWidth(88)
+            name.setFixedWidth(100)
             name.setIndent(12)
             theme.mark(name, tone="muted")
             slider = QSlider(Qt.Orientation.Horizontal, self)

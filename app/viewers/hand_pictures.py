@@ -13,9 +13,10 @@ from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers.hand_render import HandFrame, HandRenderer, HandRequest
+from app.viewers.hand_render import SAMPLES, HandFrame, HandRenderer, HandRequest
 from app.viewers.live_evaluator import LiveEvaluator
 from app.viewers.photos_pane import PhotoPane
+from engines.blocks.cameras import Camera
 from engines.data import HandCapture
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class Tiles:
     requests: dict[str, HandRequest]
     capture: HandCapture | None = None
     photo: int | None = None
-    compare: bool = False
-    """Whether the hand stands as it was photographed, so that pictures can be measured against the photo."""
+    measured_by: Camera | None = None
+    """That of the photo, where the hand stands as it was photographed: to measure pictures against the photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +67,22 @@ class TileRenderer:
             if key == "photo":
                 if photo is None:
                     continue
-                request = replace(request, photo=np.ascontiguousarray(photo[..., :3]))
+                request = replace(request, photo=_over(photo, request.background[0]))
             frames[key] = self._renderer.draw(request, stale)
-            if photo is not None and wanted.compare and key in ("shaded", "neural"):
-                score = psnr(frames[key], photo)
+            if photo is not None and wanted.measured_by is not None and key in ("shaded", "neural"):
+                own = replace(request, camera=wanted.measured_by, scale=1.0, samples=SAMPLES)
+                score = psnr(self._renderer.draw(own, stale), photo)
                 if score is not None:
                     scores[key] = score
         return Drawn(frames, scores)
+
+
+def _over(photo: np.ndarray, background: tuple[float, ...]) -> np.ndarray:
+    """(h, w, 3) uint8 of a photo (h, w, 3 or 4), where it is clear over a plain colour (3,) from 0 to 1."""
+    if photo.shape[2] < 4:
+        return np.ascontiguousarray(photo[..., :3])
+    share = photo[..., 3:] / 255
+    return np.asarray(np.round(photo[..., :3] * share + 255 * np.array(background) * (1 - share)), np.uint8)
 
 
 def psnr(frame: HandFrame, photo: np.ndarray) -> float | None:
@@ -154,17 +164,21 @@ class HandPictures(QWidget):
         camera = choice.camera(view.captured.frame, view.captured.camera)
         if camera is None:
             return
-        share = min(1.0, TALLEST / camera.height)
-        camera = camera.resized(round(camera.width * share), round(camera.height * share))
+        native, size = camera, self._tiles["shaded"].size() * self.devicePixelRatioF()
+        share = max(0.25, min(size.width() / camera.width, size.height() / camera.height, TALLEST / camera.height))
+        camera = camera.resized(max(1, round(camera.width * share)), max(1, round(camera.height * share)))
         plain = theme.colors().plot
         ground = (tuple(QColor(plain).getRgbF()[:3]),) * 2
         base = replace(view.request(8, 8), camera=camera, mirrored=False, background=ground, value_range=None)
         requests = {key: replace(base, mode=key if key != "photo" else "shaded") for key in self.shown_keys()}
         if "photo" in requests:
             requests["photo"] = replace(requests["photo"], cover=self.cover.value() / 100)
+        if view.canvas.moving:
+            requests = {key: replace(request, samples=1) for key, request in requests.items()}
         neural = requests.pop("neural", None)
         photo = choice.photo(view.captured.frame, view.captured.camera)
-        context = Tiles(requests, choice.capture, photo, view.captured.is_on_show)
+        measured = native if view.captured.is_on_show and photo is not None and not view.canvas.moving else None
+        context = Tiles(requests, choice.capture, photo, measured)
         if "photo" in requests and photo is None:
             self.panes["photo"].show_pixels(None, "There is no photo of this pose from this camera.")
         self.plain.ask(context, give_up=not view.canvas.moving)

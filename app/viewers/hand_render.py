@@ -35,7 +35,7 @@ MODES = {
 NEAR = 1e-3
 """m before the camera."""
 SAMPLES = 2
-"""Along each side of a pixel of a picture of full detail."""
+"""Along each side of a pixel of a rasterised picture of full detail."""
 RELIEF = lamp(np.array([0.25, 0.35, 1.0]), np.full(3, 0.42), np.full(3, 0.6))
 """Light from the viewer on surfaces in the colours of a map: so that their shape is seen."""
 BAND_SECONDS = 0.15
@@ -88,6 +88,8 @@ class HandRequest:
     value_range: tuple[float, float] | None = None
     scale: float = 1.0
     """Pixels drawn for one of the camera's."""
+    samples: int = SAMPLES
+    """Along each side of such a pixel."""
 
     @property
     def drawn_camera(self) -> Camera:
@@ -96,7 +98,7 @@ class HandRequest:
 
     @property
     def is_fine(self) -> bool:
-        return self.scale == 1.0
+        return self.scale == 1.0 and self.samples == SAMPLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +139,13 @@ class HandRenderer:
             self._bodies = [found, *(b for b in self._bodies if b is not found)][: self.KEPT]
             return found
 
-    def surface(self, hand: Hand, pose: HandPose, colour: tuple[float, ...]) -> Surface:
-        """A hand in a pose."""
+    def surface(self, hand: Hand, pose: HandPose, colour: tuple[float, ...], quick: bool = False) -> Surface:
+        """A hand in a pose; ``quick``: its detail may be that of a pose shortly before."""
         body = self.body(hand)
         key = (body, colour, pose.rotations.tobytes(), pose.translation.tobytes(), pose.scale)
         with self._lock:
-            if self._posed is None or self._posed[0] != key:
-                self._posed = (key, body.posed(pose, colour))
+            if self._posed is None or self._posed[0] != key or not (quick or self._posed[1].exact):
+                self._posed = (key, body.posed(pose, colour, quick))
             return self._posed[1]
 
     def forget(self) -> None:
@@ -158,7 +160,7 @@ class HandRenderer:
         start = time.perf_counter()
         camera = request.drawn_camera
         seen = mirrored_camera(camera, request.hand) if request.mirrored else camera
-        surface = self.surface(request.hand, request.pose, request.surface)
+        surface = self.surface(request.hand, request.pose, request.surface, quick=request.samples < SAMPLES)
         if stale():
             raise Stale
         body = self.body(request.hand)
@@ -178,7 +180,7 @@ class HandRenderer:
         self, body: Body, surface: Surface, request: HandRequest, camera: Camera, stale: Callable[[], bool]
     ) -> Drawn:
         """Colours over black and how much is covered (h, w, 4), depth (h, w), and the ends of the map."""
-        samples = SAMPLES if request.is_fine else 1
+        samples = request.samples
         large = camera.resized(camera.width * samples, camera.height * samples)
         fragments = fragments_of(surface, body.faces, large)
         pixels = fragments.covered()
@@ -209,11 +211,9 @@ class HandRenderer:
         self, body: Body, surface: Surface, request: HandRequest, camera: Camera, stale: Callable[[], bool]
     ) -> Drawn:
         """As :meth:`_rastered`; in bands, between which it can be given up."""
-        fragments = fragments_of(surface, body.faces, camera)
-        pixels = fragments.covered()
-        painter = body.painter(surface, camera, fragments, pixels, self._gammas(body, request, camera))
+        painter = body.painter(surface, camera, self._gammas(body, request, camera))
         parts, at = [], 0
-        while at < len(pixels):
+        while at < painter.count:
             if stale():
                 raise Stale
             start = time.perf_counter()
@@ -223,7 +223,7 @@ class HandRenderer:
             spent = max(time.perf_counter() - start, 1e-4)
             self._pixel_rate = 0.5 * self._pixel_rate + 0.5 * min(len(parts[-1]) / spent, 1e7)
         image = painter.picture(torch.cat(parts) if parts else surface.normals.new_zeros(0, 3))
-        return image.numpy(), fragments.depths[0].float().numpy(), (0.0, 1.0)
+        return image.numpy(), painter.fragments.depths[0].float().numpy(), (0.0, 1.0)
 
     @staticmethod
     def _gammas(body: Body, request: HandRequest, camera: Camera) -> np.ndarray:

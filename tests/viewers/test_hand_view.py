@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QSlider, QToolButton
@@ -19,6 +20,7 @@ from app.viewers.hand_render import HandRenderer, HandRequest, Light
 from app.viewers.links import CameraLink
 from app.viewers.pinhole import camera_of
 from app.viewers.registry import Shown, viewers_for
+from engines.blocks.avatars.avatar import Avatar, Build
 from engines.blocks.avatars.hand_poses import hand_frame, preset_angles, rotations_of
 from engines.blocks.avatars.key_poses import HandPose
 from engines.blocks.cameras import look_at
@@ -479,7 +481,9 @@ def test_photo_and_drawings_stand_side_by_side_and_are_measured(view, qtbot):
     assert score > 40  # it was photographed by the same renderer
     pictures.cover.setValue(0)
     until(lambda: pictures.frames["photo"].request.cover == 0)
-    assert np.array_equal(pictures.frames["photo"].picture, small_capture().photos.pixels(0)[..., :3])
+    shown, photo = pictures.frames["photo"].picture.astype(float), small_capture().photos.pixels(0)
+    assert shown.shape[0] > photo.shape[0]
+    assert shown[shown.shape[0] // 2, shown.shape[1] // 2] == pytest.approx(photo[32, 24, :3], abs=12)
     view.captured.look_through(1)
     view.captured.take(1)
     until(lambda: pictures.is_settled and "no photo" in pictures.panes["photo"].message)
@@ -542,3 +546,96 @@ def test_a_key_that_is_held_repeats_no_press_of_l(posed):
         QApplication.sendEvent(posed.canvas, event)
     assert not posed.light_tool.held
     assert posed.canvas.mapToGlobal(QPoint(0, 0)) is not None
+
+
+# ---- avatars ----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def small_avatar() -> HandAvatar:
+    """One that has learned nothing: of random colours and codes."""
+    hand = open_hand()
+    draw = torch.Generator().manual_seed(0)
+    build = Build(
+        displacement_width=16, displacement_depth=2, albedo_width=8, weights_width=8, other_depth=2, renderer_width=16,
+        start="at the mean", stage="renderer",
+    )  # fmt: skip
+    made = Avatar(hand, 2, build, draw)
+    with torch.no_grad():
+        made.albedo.mean.normal_(generator=draw)
+        made.displacement.mean.normal_(std=0.001, generator=draw)
+        made.render_codes.normal_(generator=draw)
+        made.lights[1, 0] += 0.7
+        made.lit[:] = True
+    cameras = [HandChoice("c", "", hand, small_capture()).camera(0, view) for view in range(2)]
+    return made.artifact(PoseSequence.of(np.stack([pose_of("open").rotations]), hand.joint_names), cameras)
+
+
+def test_an_avatar_is_drawn_as_its_networks_say_neural_and_shaded():
+    avatar, renderer = small_avatar(), HandRenderer()
+    wanted = replace(request(size=72), hand=avatar, pose=pose_of("open"), light=Light(captured=True))
+    live = Avatar.of(avatar)
+    live.pose(pose_of("open").rotations)
+    for mode, truth in (("neural", live.neural), ("shaded", live.shaded)):
+        found = renderer.draw(replace(wanted, mode=mode)).layer
+        expected = truth(wanted.camera).numpy()
+        inside = (expected[..., 3] > 0.999) & (found[..., 3] > 0.999)
+        assert inside.sum() > 500
+        # The neural picture is the same; the shaded one is the mean of four samples of each pixel.
+        limit = 1e-4 if mode == "neural" else 0.25
+        assert np.abs(found - expected)[inside].max() < limit
+        assert np.abs(found - expected)[inside].mean() < 0.02
+    renderer._pixel_rate = 1.0  # as on a slow machine: in bands
+    bands = renderer.draw(replace(wanted, mode="neural"))
+    assert np.abs(bands.layer - live.neural(wanted.camera).numpy()).max() < 1e-4
+
+
+def test_the_light_of_a_camera_is_known_where_it_stood():
+    avatar, renderer = small_avatar(), HandRenderer()
+    seen = {}
+    for view in (0, 1):
+        choice = HandChoice("a", "", avatar, small_capture())
+        wanted = HandRequest(avatar, choice.home, choice.camera(0, view), "shaded", light=Light(captured=True))
+        gammas = renderer.body(avatar).gammas(wanted.camera)
+        assert np.allclose(gammas, Avatar.of(avatar).gammas()[view])
+        seen[view] = renderer.draw(wanted).layer[..., :3].max()
+    assert seen[1] > seen[0]
+
+
+def test_a_drag_keeps_detail_for_a_moment_and_then_finds_it():
+    avatar, renderer = small_avatar(), HandRenderer()
+    body = renderer.body(avatar)
+    first = renderer.surface(avatar, pose_of("open"), ())
+    assert first.exact
+    body._seconds = 60.0  # as of a large network
+    quick = renderer.surface(avatar, pose_of("fist"), (), quick=True)
+    assert not quick.exact
+    exact = renderer.surface(avatar, pose_of("fist"), ())
+    assert exact.exact
+    assert float((quick.vertices - exact.vertices).norm(dim=1).max()) < 0.002  # the detail alone differs
+    assert float((exact.vertices - first.vertices).norm(dim=1).max()) > 0.05
+
+
+def test_an_avatar_opens_neural_in_its_pose_and_light_and_follows_training(view):
+    view.show_artifacts([Shown("a", "Avatar", small_avatar()), Shown("c", "Capture", small_capture())])
+    assert (view.mode, view.light.captured) == ("neural", True)
+    assert np.allclose(view.posing.pose.rotations, pose_of("open").rotations)
+    offered = [view.modes.itemData(k) for k in range(view.modes.count())]
+    assert offered == ["neural", "shaded", "normals", "albedo", "displacement", "weight"]
+    settled(view)
+    view.set_mode("displacement")
+    until(lambda: view.drawing.is_settled and view.latest.request.mode == "displacement")
+    (bar,) = view.colour_bars()
+    assert bar.unit == "mm"
+    assert bar.low == -bar.high
+    assert 0.5 < bar.high < 20
+    view.posing.set_angle(4, 0, 33.0)
+    camera = view.pose
+    younger = small_avatar().replace(name="later")
+    view.show_artifacts([Shown("a", "Avatar", younger), Shown("c", "Capture", small_capture())])
+    assert view.pose is camera
+    assert (view.mode, view.posing.angles[4, 0]) == ("displacement", 33.0)
+    until(lambda: view.drawing.is_settled and view.latest.request.hand is younger)
+    view.side_action.setChecked(True)
+    assert view.pictures.shown_keys() == ["photo", "shaded", "neural", "normals"]
+    until(lambda: "neural" in view.pictures.frames and view.pictures.is_settled)

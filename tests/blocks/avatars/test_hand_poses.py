@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from engines.blocks.avatars.hand_poses import (
@@ -17,7 +18,10 @@ from engines.blocks.avatars.hand_poses import (
     preset_angles,
     rotations_of,
 )
+from engines.blocks.meshes.rotations import turned_about
+from engines.blocks.meshes.skinning import joint_transforms, skin
 from engines.data import RiggedTemplate
+from engines.files.rigged_glb import the_open_hand
 
 MANO = ("wrist", *(f"{f}{k}" for f in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)))
 MANO_PARENTS = np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14])
@@ -86,9 +90,44 @@ def test_angles_and_rotations_lead_to_each_other():
     axes, angles = some_axes(16), rng.uniform(-80, 80, (16, 3))
     rotations = rotations_of(angles, axes)
     assert np.abs(angles_of(rotations, axes) - angles).max() < 1e-6
+    turned = turned_about(torch.from_numpy(np.radians(angles)), torch.from_numpy(axes)).numpy()
+    assert np.abs(rotations - turned).max() < 1e-9
+    assert np.abs(angles_of(rotations[None].repeat(2, 0), axes) - angles).max() < 1e-6
     only_bent = np.zeros((16, 3))
     only_bent[:, 0] = angles[:, 0]
     assert np.abs(rotations_of(only_bent, axes) - np.radians(angles[:, :1]) * axes[:, 0]).max() < 1e-9
+
+
+def test_spread_by_a_right_angle_all_else_is_bending():
+    axes = some_axes(1)
+    rotations = rotations_of(np.array([[20.0, 90.0, 30.0]]), axes)
+    found = angles_of(rotations, axes)
+    assert found[0, 2] == 0
+    assert np.abs(rotations_of(found, axes) - rotations).max() < 1e-6
+
+
+def test_a_pinch_brings_the_tips_together_and_a_fist_closes_the_hand():
+    hand = the_open_hand()
+
+    def tips(key):
+        turns = torch.from_numpy(rotations_of(preset_angles(key, hand.joint_names, hand.parents), hand.axes))
+        rest, weights, joints = (torch.from_numpy(np.array(a)) for a in (hand.vertices, hand.weights, hand.joints))
+        moved = skin(rest, weights, joint_transforms(turns, joints, hand.parents)).numpy()
+        found = []
+        for finger in ("thumb3", "index3"):
+            joint = hand.joint_names.index(finger)
+            own = np.flatnonzero(hand.weights[:, joint] > 0.9)
+            far = own[np.argsort(np.linalg.norm(hand.vertices[own] - hand.joints[joint], axis=1))[-12:]]
+            found.append(moved[far].mean(0))
+        return found, moved
+
+    (thumb, index), rest = tips("rest")
+    assert np.linalg.norm(thumb - index) > 0.06
+    (thumb, index), _ = tips("pinch")
+    assert np.linalg.norm(thumb - index) < 0.015
+    _, fist = tips("fist")
+    along = hand_frame(hand).along
+    assert np.ptp(fist @ along) < 0.75 * np.ptp(rest @ along)
 
 
 def test_a_finger_is_rolled_up_by_as_much_as_was_said_and_its_spread_stays():
