@@ -6,5 +6,6 @@
 * :mod:`.drawing`: what the pixels of a picture show of a posed surface, and its shading
 * :mod:`.renderer`: the colour of a pixel by a network
 * :mod:`.avatar`: all of it, learning or live
+* :mod:`.hand_poses`, :mod:`.key_poses`: poses as a person thinks of them, and motion between a few
 * :mod:`.losses`: what its training minimises
 """
