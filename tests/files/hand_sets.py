@@ -91,3 +91,49 @@ def interhand(where: Path, side: str = "right", mean: np.ndarray | None = None) 
     (notes / "InterHand2.6M_test_camera.json").write_text(json.dumps({"3": given}))
     (notes / "InterHand2.6M_test_MANO_NeuralAnnot.json").write_text(json.dumps({"3": entries}))
     return where
+
+
+def deephandmesh(where: Path, side: str = "right") -> Path:
+    """DeepHandMesh, with the open hand as its hand; keypoints are where the joints are in the poses."""
+    from tests.files.test_rigged_files import posed_joints
+
+    hand = the_open_hand(side)
+    names = [f"b_r_{name}" for name in hand.joint_names]
+    model = where / "hand_model"
+    model.mkdir(parents=True)
+    lines = [f"v {x} {y} {z}" for x, y, z in (100 * hand.vertices).tolist()]
+    lines += [f"f {a} {b} {c}" for a, b, c in (hand.faces + 1).tolist()]
+    (model / "hand.obj").write_text("\n".join(lines))
+    last = len(names) - 1  # their root comes last
+    above = [last - p if p >= 0 else -1 for p in hand.parents]
+    rows = [f"{name} {last - i} {above[i]}" for i, name in enumerate(names)]
+    (model / "skeleton.txt").write_text("# name id parent\n" + "\n".join(reversed(rows)))
+    pairs = [" ".join(f"{names[j]} {w[j]}" for j in np.flatnonzero(w)) for w in hand.weights]
+    rows = [f"{vertex} {pair} \n" for vertex, pair in enumerate(pairs)]
+    (model / "skinning_weight.txt").write_text("".join(rows))
+    frames = np.tile(np.eye(4), (len(names), 1, 1))
+    frames[:, :3, 3] = 1000 * hand.joints
+    (model / "global_pose.txt").write_text(
+        "".join(f"{n} {' '.join(map(str, m.reshape(-1)))} \n" for n, m in zip(names, frames, strict=True))
+    )
+    notes = where / "annotations"
+    (notes / "keypoints" / "subject_1").mkdir(parents=True)
+    blocks = []
+    for name, m in zip(("400002", "400004", "410001"), cameras(), strict=True):
+        inner = np.array([[FOCAL * 8, 0, 167], [0, FOCAL * 8, 256], [0, 0, 1]])
+        outer = np.c_[m[:3, :3], 1000 * m[:3, 3]]
+        numbers = ["\n".join(" ".join(map(str, row)) for row in table) for table in (inner, [[0] * 5], outer)]
+        blocks.append("\n".join([name, *numbers, ""]))
+        for f, frame in enumerate(("0007", "0008", "0009")):
+            file = where / "images" / "subject_1" / "0000_fist" / f"cam{name}" / f"image{frame}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(np.full((64, 42, 3), 30 * f, np.uint8)).save(file)
+    (notes / "KRT_512").write_text("\n".join(blocks) + "\n")
+    order = [f"b_r_{n}{e}" for n in ("thumb", "index", "middle", "ring", "pinky") for e in ("_null", 3, 2, 1)]
+    order.append("b_r_wrist")
+    for number, frame in enumerate((7, 9)):
+        places = 1000 * (posed_joints(hand, poses().rotations[number]) + poses().translations[number])
+        shown = {i: places[names.index(name)] for i, name in enumerate(order) if name in names}
+        rows = [f"{i} {' '.join(map(str, place))} 1.0 9" for i, place in shown.items()]
+        (notes / "keypoints" / "subject_1" / f"keypoints{frame:04d}.pts").write_text("\n".join([*rows, "25 0 0 0 1 9"]))
+    return where

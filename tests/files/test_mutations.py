@@ -121,6 +121,7 @@ SAMPLES = {
     "poses": lambda f: _written(f, "poses", "p.poses.csv"),
     "poses json": lambda f: _written(f, "poses", "p.poses.json"),
     "hand-capture": lambda f: hand_sets.folder(f) / "poses.csv",
+    "deephandmesh": lambda f: hand_sets.deephandmesh(f) / "annotations" / "KRT_512",
     "interhand": lambda f: hand_sets.interhand(f) / CALIBRATION,
     "xyz": lambda f: _text(f, "p.xyz", "0 0 0 1 0 0\n1 2 3 0 1 0\n" * 5),
     "vtp": lambda f: _written(f, "mesh", "m.vtp"),
@@ -197,7 +198,12 @@ def survive(name, count, folder):
     options = {"csv curve": CsvReadOptions(kind="curve"), "interhand": InterHandOptions(open_hand=True)}.get(name)
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
-    roots = {"pvd part": folder / "b.pvd", "xdmf values": folder / "b.xdmf", "interhand": folder}
+    roots = {
+        "pvd part": folder / "b.pvd",
+        "xdmf values": folder / "b.xdmf",
+        "interhand": folder,
+        "deephandmesh": folder,
+    }
     what = roots.get(name, what)
     key = name.split()[0]
     assert read(what, options, key).artifacts

@@ -11,10 +11,12 @@ from engines.blocks.hand_overlay import posed
 from engines.core import UserError
 from engines.data import HandCapture
 from engines.files import Question, read, readers_for
+from engines.files.capture_deephandmesh import DeepHandMeshOptions
 from engines.files.capture_interhand import TOWARDS, WRIST, InterHandOptions
 from engines.files.rigged_glb import the_open_hand
 from tests.files import hand_sets, mano_files
 from tests.files.test_rigged_files import posed as posed_template
+from tests.files.test_rigged_files import posed_joints
 
 
 def interhand(path, **options) -> HandCapture:
@@ -98,3 +100,81 @@ def test_interhand_with_missing_parts(tmp_path):
     notes.unlink()
     with pytest.raises(UserError, match="is not there"):
         interhand(where, open_hand=True)
+
+
+def test_deephandmesh_lays_its_own_hand_through_the_keypoints(tmp_path):
+    where = hand_sets.deephandmesh(tmp_path / "set")
+    assert readers_for(where)[0].key == "deephandmesh"
+    loaded = read(where)
+    found, hand = loaded.artifacts[0], the_open_hand()
+    assert found.frame_names == ("0007", "0009")
+    assert found.view_names == ("400002", "400004")
+    template = found.template
+    assert template.side == "right"
+    assert template.joint_names[0] == "b_r_wrist"
+    np.testing.assert_allclose(template.vertices, hand.vertices, atol=1e-6)
+    back = [template.joint_names.index(f"b_r_{name}") for name in hand.joint_names]
+    np.testing.assert_allclose(template.weights[:, back], hand.weights, atol=1e-6)
+    np.testing.assert_allclose(found.photos.world_to_camera[0], hand_sets.cameras()[0], atol=1e-6)
+    np.testing.assert_allclose(found.photos.intrinsics[0], [60.4, 60, 21, 32], atol=0.1)
+    for frame in range(2):
+        true = posed_joints(hand, hand_sets.poses().rotations[frame]) + hand_sets.poses().translations[frame]
+        np.testing.assert_allclose(posed(found, frame)[1].numpy()[back], true, atol=1e-6)
+    said = " ".join(loaded.problems)
+    assert "1 of 3 frames have no keypoints" in said
+    assert "they miss by" in said
+
+
+def test_poses_from_points_that_a_pose_without_twists_gives():
+    from engines.blocks.hand_keypoints import poses_from_points
+
+    hand, draw = the_open_hand(), np.random.default_rng(2)
+    angles = draw.uniform(-0.6, 0.6, (5, 16, 3))
+    for joint in range(1, 16):  # only across the bone: a turn about it moves no joint
+        below = np.flatnonzero(hand.parents == joint)
+        bone = hand.joints[below[0]] - hand.joints[joint] if len(below) else np.zeros(3)
+        length = max(np.linalg.norm(bone), 1e-9)
+        angles[:, joint] -= np.outer(angles[:, joint] @ bone / length, bone / length)
+        angles[:, joint] *= bool(len(below))
+    moves = draw.normal(size=(5, 3))
+    points = np.stack([posed_joints(hand, a) + m for a, m in zip(angles, moves, strict=True)])
+    found, misses = poses_from_points(hand, points)
+    assert misses.max() < 1e-9
+    np.testing.assert_allclose(found.rotations, angles, atol=1e-9)
+    np.testing.assert_allclose(found.translations, moves, atol=1e-9)
+    hidden = points.copy()
+    hidden[:, 5] = np.nan
+    found, misses = poses_from_points(hand, hidden)
+    assert np.isfinite(found.rotations).all()
+    assert np.nanmax(misses[:, :4]) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("hand_model/hand.obj", "is not there"),
+        ("annotations/keypoints", "no frame with keypoints"),
+        ("images/subject_1/0000_fist", "has no sequence"),
+    ],
+)
+def test_deephandmesh_with_missing_parts(lost, words, tmp_path):
+    where = hand_sets.deephandmesh(tmp_path / "set")
+    (where / lost).rename(tmp_path / "away")
+    with pytest.raises(UserError, match=words):
+        read(where)
+
+
+def test_deephandmesh_with_damaged_parts(tmp_path):
+    where = hand_sets.deephandmesh(tmp_path / "set")
+    for name, text, words in (
+        ("annotations/KRT_512", "cam\n1 0 0\n", "breaks off at line 2"),
+        ("hand_model/skeleton.txt", "a 0 1\nb 1 0\n", "no tree"),
+        ("hand_model/skinning_weight.txt", "0 nose 1 \n", "moves a vertex by 'nose'"),
+        ("hand_model/global_pose.txt", "b_r_wrist 1 2 \n", "needs 16 numbers"),
+    ):
+        kept = (where / name).read_bytes()
+        (where / name).write_text(text)
+        with pytest.raises(UserError, match=words):
+            read(where)
+        (where / name).write_bytes(kept)
+    assert read(where, DeepHandMeshOptions(frames=1)).artifacts[0].frame_names == ("0007",)

@@ -19,15 +19,24 @@ def rigged(path, **options) -> RiggedTemplate:
     return read(path, RiggedGlbOptions(**options), "rigged-glb").artifacts[0]
 
 
-def posed(template: RiggedTemplate, rotations: np.ndarray) -> np.ndarray:
-    """The vertices in a pose (J, 3), joint by joint and as the types say it."""
+def transforms(template: RiggedTemplate, rotations: np.ndarray) -> np.ndarray:
+    """(J, 4, 4) where each joint is in a pose (J, 3), one after the other and as the types say it."""
     moves: list[np.ndarray] = []
     for joint, above in enumerate(template.parents):
         own = np.eye(4)
         own[:3, :3] = Rotation.from_rotvec(np.array(rotations[joint])).as_matrix()
         own[:3, 3] = template.joints[joint] - (template.joints[above] if above >= 0 else 0)
         moves.append(moves[above] @ own if above >= 0 else own)
-    flat = np.array(moves)
+    return np.array(moves)
+
+
+def posed_joints(template: RiggedTemplate, rotations: np.ndarray) -> np.ndarray:
+    return transforms(template, rotations)[:, :3, 3]
+
+
+def posed(template: RiggedTemplate, rotations: np.ndarray) -> np.ndarray:
+    """The vertices in a pose (J, 3)."""
+    flat = transforms(template, rotations)
     flat[:, :3, 3] -= np.einsum("jab,jb->ja", flat[:, :3, :3], template.joints)
     return np.einsum("vj,jab,vb->va", template.weights, flat[:, :3, :3], template.vertices) + (
         template.weights @ flat[:, :3, 3]
