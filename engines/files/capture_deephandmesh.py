@@ -133,9 +133,7 @@ def _cameras(file: Path, problems: list[str]) -> dict[str, tuple[Optics, np.ndar
     if not found:
         raise guard.refuse(file, "holds no camera.")
     if bends:
-        problems.append(
-            f"The distortion of {bends:,} lenses was left: what its numbers mean is not known."
-        )
+        problems.append(f"The distortion of {bends:,} lenses was left: what its numbers mean is not known.")
     return found
 
 
