@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app import theme
 from app.background import Task, run_in_background
 from app.viewers import plotting
+from app.viewers.empty_state import EmptyState
 from app.viewers.photos_pane import PhotoPane
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
@@ -54,16 +55,19 @@ class HandOverlayView(QWidget):
         self.pane = PhotoPane(self)
         column.addWidget(self.bar)
         column.addWidget(self.pane, 1)
+        self.empty = EmptyState(
+            self.pane, "hand", "No capture to show yet", "Choose a capture of a hand in the project, or import one."
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         theme.signals.changed.connect(self.draw)
-        self._show_nothing("Choose a capture of a hand in the project.")
+        self._show_nothing()
 
     # ---- what is shown ---
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         item = next((i for i in items if isinstance(i.artifact, HandCapture)), None)
         if item is None:
             self.capture, self._id = None, ""
-            self._show_nothing("Choose a capture of a hand in the project.")
+            self._show_nothing()
             return
         if item.id != self._id:
             self.frame = self.view = 0
@@ -79,6 +83,7 @@ class HandOverlayView(QWidget):
         if self.capture.photo(self.frame, self.view) is None and len(self.capture.photos):
             self.frame, self.view = int(self.capture.frame[0]), int(self.capture.view[0])
         self.bar.setVisible(True)
+        self.empty.hide()
         self.show_photo()
 
     def show_photo(self, frame: int | None = None, view: int | None = None) -> None:
@@ -97,10 +102,11 @@ class HandOverlayView(QWidget):
         self.ways.setCurrentIndex(max(0, self.ways.findData(way)))
         self.draw()
 
-    def _show_nothing(self, text: str) -> None:
+    def _show_nothing(self) -> None:
         self.bar.setVisible(False)
+        self.empty.show()
         self.said.clear()
-        self.pane.show_pixels(None, text)
+        self.pane.show_pixels(None)
 
     # ---- drawing, off the GUI thread ---
     def draw(self) -> None:
@@ -146,6 +152,14 @@ class HandOverlayView(QWidget):
             self.draw()
 
     # ---- as every view ---
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.empty.setGeometry(self.pane.rect())
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self.empty.setGeometry(self.pane.rect())
+
     def keyPressEvent(self, event) -> None:
         steps = {
             Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0),
