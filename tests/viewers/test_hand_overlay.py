@@ -79,4 +79,4 @@ def test_what_was_not_photographed_is_said(show, qtbot, capture):
     view.show_photo(1, 1)
     qtbot.waitUntil(lambda: "no photo of this frame" in view.pane.message)
     view.show_artifacts([])
-    assert "Choose a capture" in view.pane.message
+    assert view.empty.isVisible()
