@@ -63,7 +63,7 @@ class XhandParams(HandTrainingParams):
     rate: float = Param(5e-4, gt=0, le=1, log=True, source=CODE, help="Learning rate of the embeddings")
     renderer_rate: float = Param(5e-4, gt=0, le=1, log=True, source=CODE, help="Learning rate of the renderer")
     decay: float = Param(
-        0.02, gt=0, le=1, log=True, source=f"own; {CODE} 1", advanced=True,
+        0.1, gt=0, le=1, log=True, source=f"own; {CODE} 1", advanced=True,
         help="What is left of these two rates at the end of training on all frames",
     )  # fmt: skip
     perceptual: float = Param(
@@ -113,7 +113,7 @@ PUBLISHED: dict[str, Any] = {
 CPU_DEMO: dict[str, Any] = {
     "levels": 1, "side_length": 96, "albedo_epochs": 30, "shape_epochs": 40, "main_epochs": 60,
     "displacement_width": 128, "albedo_width": 64, "weights_width": 64, "renderer_width": 128, "rate": 1e-3,
-    "displacement_rate": 2e-5, "renderer_rate": 2e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "pose_rate": 1e-4,
+    "displacement_rate": 2e-5, "renderer_rate": 4e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "pose_rate": 1e-4,
     "mask_weight": 10.0,
 }  # fmt: skip
 QUICK: dict[str, Any] = {

@@ -91,11 +91,11 @@ class Stages:
         before = STAGES[: STAGES.index(self.stage)]
         return self.done + sum(self.epochs(stage) * self.in_epoch[stage] for stage in before)
 
-    @property
-    def _progress(self) -> float:
-        """How much of the training on all frames is done."""
-        before = self.epochs("mesh") * self.in_epoch["mesh"] if self.stage == "renderer" else 0
-        return (before + self.done) / max(1, self.params.main_epochs * self.in_epoch[self.stage])
+    def _progress(self, alone: bool) -> float:
+        """How much of the training on all frames is done, or of this stage ``alone``."""
+        before = 0 if alone or self.stage == "mesh" else self.epochs("mesh")
+        whole = before + self.epochs(self.stage) if self.stage == "renderer" else self.params.main_epochs
+        return (before * self.in_epoch[self.stage] + self.done) / max(1, whole * self.in_epoch[self.stage])
 
     def train(self, stage: str, share: float, each: Callable[[], None]) -> None:
         """All steps of a stage that are not done yet; ``each`` is called after each of them."""
@@ -139,8 +139,8 @@ class Stages:
         p, avatar, slower = self.params, self.avatar, self.repairs.slower
         means = {"displacement": avatar.displacement.mean, "albedo": avatar.albedo.mean}
 
-        def group(rate: float, *learning: Tensor) -> dict[str, Any]:
-            return {"params": list(learning), "lr": slower * rate}
+        def group(rate: float, *learning: Tensor, alone: bool = False) -> dict[str, Any]:
+            return {"params": list(learning), "lr": slower * rate, "alone": alone}
 
         if stage in STAGES[:2]:
             found = [group(p.albedo_rate, means["albedo"]), group(p.light_rate, avatar.lights)]
@@ -154,7 +154,7 @@ class Stages:
             found += [group(p.displacement_rate, means["displacement"]), group(p.albedo_rate, means["albedo"])]
         if stage == "renderer":
             own = [avatar.render_codes] if p.renderer_codes == "learned" else []
-            found.append(group(p.renderer_rate, *avatar.renderer.parameters(), *own))
+            found.append(group(p.renderer_rate, *avatar.renderer.parameters(), *own, alone=True))
         return found
 
     # One step
@@ -165,7 +165,7 @@ class Stages:
         if self.stage in STAGES[2:]:
             self.avatar.lights.requires_grad_(self.stage == "renderer" or self.epoch >= self.params.main_epochs // 4)
             for group, first in zip(self.optimiser.param_groups, self._groups(self.stage), strict=True):
-                group["lr"] = first["lr"] * self.params.decay**self._progress
+                group["lr"] = first["lr"] * self.params.decay ** self._progress(group["alone"])
         self.last, self.queue = self.frames.batch(self.queue[0]), self.queue[1:]
         self.optimiser.zero_grad()
         try:

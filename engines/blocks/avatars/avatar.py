@@ -257,8 +257,9 @@ class Avatar(nn.Module):
         return shown.of_pixels(shown.picture(shown.shaded(self._light(gammas)))[..., :3])
 
     def _light(self, gammas: Any) -> Tensor:
-        light = self.common_light() if gammas is None else torch.as_tensor(np.asarray(gammas)).to(self.rest)
-        return light.reshape(1, 9, 3)
+        if gammas is None:
+            gammas = self.common_light()
+        return torch.as_tensor(gammas).to(self.rest).reshape(1, 9, 3)
 
     @property
     def has_renderer(self) -> bool:

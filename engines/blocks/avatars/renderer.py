@@ -58,10 +58,11 @@ class NeuralRenderer(nn.Module):
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for layer, (before, after) in enumerate(pairwise(sizes)):
             fan = before + (self.inputs if layer == JOINED else 0)
-            drawn = torch.rand(after, fan + 1, generator=draw, device=draw.device)
-            bounded = (2 * drawn - 1) / fan**0.5  # as torch starts its linear layers
-            self.weights.append(nn.Parameter(bounded[:, :-1].clone()))
-            self.biases.append(nn.Parameter(bounded[:, -1].clone()))
+            # Signals keep their size through the layers (He et al. 2015). With what torch starts from they fade, and
+            # for its first hundreds of steps the renderer knows one colour.
+            drawn = torch.randn(after, fan, generator=draw, device=draw.device)
+            self.weights.append(nn.Parameter(drawn * ((2 if layer < LAYERS - 1 else 1) / fan) ** 0.5))
+            self.biases.append(nn.Parameter(drawn.new_zeros(after)))
 
     def forward(self, seen: Seen) -> Tensor:
         """(P, 3) colours in [0, 1]. No derivative reaches ``seen``, but for codes that ask for it."""
