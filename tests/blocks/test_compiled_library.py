@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engines.blocks import compiled_library
+from engines.blocks.activations import frozen_network, softplus
 from engines.blocks.meshes import compiled as meshes
 from engines.blocks.splatting import compiled as splatting
 
@@ -18,7 +19,7 @@ PACKAGES = sorted(source.parent.name for source in ROOT.glob("engines/blocks/*/k
 
 
 def test_each_source_is_compiled_and_packed():
-    assert {"meshes", "splatting"} <= set(PACKAGES)
+    assert {"activations", "meshes", "splatting"} <= set(PACKAGES)
     setup, spec = ((ROOT / name).read_text() for name in ("setup.py", "packaging/fieldwright.spec"))
     project, script = ((ROOT / name).read_text() for name in ("pyproject.toml", "packaging/setup.sh"))
     for package in PACKAGES:
@@ -32,7 +33,7 @@ def test_each_source_is_compiled_and_packed():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler here")
-@pytest.mark.parametrize("module", [meshes, splatting])
+@pytest.mark.parametrize("module", [meshes, softplus, frozen_network, splatting])
 def test_where_there_is_a_compiler_there_is_the_library(module):
     assert module.library() is not None, "run packaging/setup.sh"
 

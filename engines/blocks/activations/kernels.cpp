@@ -1,3 +1,5 @@
+// Functions between the layers of networks, and whole networks of them that do not learn.
+//
 // softplus(x) = log(1 + exp(b x)) / b = max(x, 0) + log1p(exp(-b |x|)) / b, and its derivative, on a CPU.
 //
 // t = exp(-b |x|) is at least exp(-40), beyond which the sum is max(x, 0) to all digits: neither it nor its square is ever
@@ -6,8 +8,11 @@
 //
 // Plain C entry points, called through ctypes. Arrays are float32, contiguous and owned by the caller.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #if defined(_WIN32)
 #define EXPORT __declspec(dllexport)
@@ -64,6 +69,104 @@ INLINE float soft(float x, float b, float inverse, float far) {
 
 INLINE float slope(float y, float b, float far) { return 1.0f - exponential(-b * (y > far ? far : y)); }
 
+// ---- networks ----
+//
+// y = f(W x + b), layer after layer, for a few rows at a time, so that what goes from layer to layer stays in the cache.
+// Weights lie in panels of 16 outputs, (panels, inputs, 16), the last one filled up with zeros; a tile of 6 rows and one
+// panel is summed in registers.
+
+constexpr int kPanel = 16, kTile = 6, kRows = 8 * kTile, kDeep = 256;
+enum Between { kNothing = 0, kRelu = 1, kSoftplus = 2, kSigmoid = 3 };
+
+struct Layer {
+    const float* weights;  // of x
+    const float* again;    // of the network's input, if it joins once more; else null
+    const float* bias;
+    int inputs, outputs, between;
+};
+
+// y = bias + W x, or y += W x where there is none, for a tile.
+#if defined(__GNUC__)
+typedef float Lanes __attribute__((vector_size(32), aligned(4), may_alias));
+
+INLINE Lanes& lanes(float* at) { return *reinterpret_cast<Lanes*>(at); }
+INLINE const Lanes& lanes(const float* at) { return *reinterpret_cast<const Lanes*>(at); }
+
+INLINE void tile(const float* x, int stride, int inputs, const float* panel, const float* bias, float* y, int y_stride) {
+    Lanes sums[kTile][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < kTile; ++r) {
+        const float* from = bias ? bias : y + r * y_stride;
+        sums[r][0] = lanes(from);
+        sums[r][1] = lanes(from + 8);
+    }
+    for (int k = 0; k < inputs; ++k) {
+        const Lanes first = lanes(panel + kPanel * k), second = lanes(panel + kPanel * k + 8);
+#pragma GCC unroll 6
+        for (int r = 0; r < kTile; ++r) {
+            const float value = x[r * stride + k];
+            sums[r][0] += value * first;
+            sums[r][1] += value * second;
+        }
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kTile; ++r) {
+        lanes(y + r * y_stride) = sums[r][0];
+        lanes(y + r * y_stride + 8) = sums[r][1];
+    }
+}
+#else
+INLINE void tile(const float* x, int stride, int inputs, const float* panel, const float* bias, float* y, int y_stride) {
+    for (int r = 0; r < kTile; ++r) {
+        float* sums = y + r * y_stride;
+        if (bias) std::memcpy(sums, bias, sizeof(float) * kPanel);
+        for (int k = 0; k < inputs; ++k)
+            for (int c = 0; c < kPanel; ++c) sums[c] += x[r * stride + k] * panel[kPanel * k + c];
+    }
+}
+#endif
+
+// The same for all rows and panels; so many inputs at a time that their part of a panel stays in the nearest cache.
+INLINE void product(const float* x, int stride, int inputs, const float* weights, const float* bias, float* y, int width) {
+    for (int first = 0; first < inputs; first += kDeep) {
+        const int some = std::min(kDeep, inputs - first);
+        for (int at = 0; at < width; at += kPanel)
+            for (int row = 0; row < kRows; row += kTile)
+                tile(x + row * stride + first, stride, some, weights + static_cast<int64_t>(at) * inputs + kPanel * first,
+                     bias && !first ? bias + at : nullptr, y + row * width + at, width);
+    }
+}
+
+INLINE void apply(int between, float* values, int count, float b) {
+    const float inverse = 1 / b, far = static_cast<float>(kFar) / b;
+    if (between == kRelu) {
+#pragma omp simd
+        for (int i = 0; i < count; ++i) values[i] = values[i] > 0 ? values[i] : 0.0f;
+    } else if (between == kSoftplus) {
+#pragma omp simd
+        for (int i = 0; i < count; ++i) values[i] = soft(values[i], b, inverse, far);
+    } else if (between == kSigmoid) {
+        for (int i = 0; i < count; ++i) values[i] = 1 / (1 + std::exp(-values[i]));
+    }
+}
+
+inline int padded(int outputs) { return (outputs + kPanel - 1) / kPanel * kPanel; }
+
+// Some rows through all layers; `start` (kRows, inputs) and two places (kRows, widest) are the thread's own.
+INLINE void through(const std::vector<Layer>& layers, const float* start, int inputs, float* x, float* y, float b) {
+    const float* from = start;
+    int stride = inputs;
+    for (const Layer& layer : layers) {
+        const int width = padded(layer.outputs);
+        product(from, stride, layer.inputs, layer.weights, layer.bias, y, width);
+        if (layer.again) product(start, inputs, inputs, layer.again, nullptr, y, width);
+        apply(layer.between, y, kRows * width, b);
+        from = y;
+        stride = width;
+        std::swap(x, y);
+    }
+}
+
 // One build of the loops for each instruction set; the widest that the machine has is taken at run time. The derivative
 // dy/dx = 1 / (1 + exp(-b x)) = 1 - exp(-b y) is found of what the next layer keeps anyway.
 #define LOOPS(NAME, TARGET)                                                                                          \
@@ -72,6 +175,10 @@ INLINE float slope(float y, float b, float far) { return 1.0f - exponential(-b *
     }                                                                                                                \
     TARGET void backward_##NAME(const float* y, const float* dy, float* dx, int64_t count, float b, float far) {     \
         _Pragma("omp simd") for (int64_t i = 0; i < count; ++i) dx[i] = dy[i] * slope(y[i], b, far);                 \
+    }                                                                                                                \
+    TARGET void rows_##NAME(const std::vector<Layer>& layers, const float* start, int inputs, float* x, float* y,    \
+                            float b) {                                                                               \
+        through(layers, start, inputs, x, y, b);                                                                     \
     }
 
 LOOPS(plain, )
@@ -81,9 +188,11 @@ LOOPS(avx512, __attribute__((target("avx512f,fma,prefer-vector-width=512"))))
 const bool kAvx512 = __builtin_cpu_supports("avx512f"), kAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 const auto forward = kAvx512 ? forward_avx512 : kAvx2 ? forward_avx2 : forward_plain;
 const auto backward = kAvx512 ? backward_avx512 : kAvx2 ? backward_avx2 : backward_plain;
+const auto rows = kAvx512 ? rows_avx512 : kAvx2 ? rows_avx2 : rows_plain;
 #else
 const auto forward = forward_plain;
 const auto backward = backward_plain;
+const auto rows = rows_plain;
 #endif
 
 template <class Part>
@@ -114,6 +223,39 @@ EXPORT void softplus_forward(int64_t count, const float* x, float* y, double b, 
 EXPORT void softplus_backward(int64_t count, const float* y, const float* dy, float* dx, double b, int threads) {
     const float steep = static_cast<float>(b), far = static_cast<float>(kFar / b);
     in_blocks(count, threads, [&](int64_t at, int64_t size) { backward(y + at, dy + at, dx + at, size, steep, far); });
+}
+
+// y (count, outputs of the last layer) = network(x (count, inputs)). For each layer, `sizes` has its inputs, its outputs, what
+// comes after it and whether the network's input joins once more; weights follow each other in `weights`, those of x
+// first, biases in `biases`, both in whole panels.
+EXPORT void network_forward(int64_t count, const float* x, float* y, int inputs, int depth, const int32_t* sizes,
+                            const float* weights, const float* biases, double b, int threads) {
+    std::vector<Layer> layers(depth);
+    int widest = 0;
+    for (int i = 0; i < depth; ++i) {
+        const int32_t* of = sizes + 4 * i;
+        const int width = padded(of[1]);
+        const int64_t own = static_cast<int64_t>(of[0]) * width, more = of[3] ? static_cast<int64_t>(inputs) * width : 0;
+        layers[i] = {weights, more ? weights + own : nullptr, biases, of[0], of[1], of[2]};
+        weights += own + more;
+        biases += width;
+        widest = std::max(widest, width);
+    }
+    const int outputs = layers.back().outputs, wide = padded(outputs);
+    const int64_t blocks = (count + kRows - 1) / kRows;
+#pragma omp parallel num_threads(blocks < 4 ? 1 : threads)
+    {
+        std::vector<float> start(static_cast<int64_t>(kRows) * inputs), one(static_cast<int64_t>(kRows) * widest), two(one);
+        const float* last = depth % 2 ? two.data() : one.data();
+#pragma omp for schedule(dynamic, 4)
+        for (int64_t block = 0; block < blocks; ++block) {
+            const int64_t first = block * kRows, some = std::min<int64_t>(kRows, count - first);
+            std::memcpy(start.data(), x + first * inputs, sizeof(float) * some * inputs);
+            rows(layers, start.data(), inputs, one.data(), two.data(), static_cast<float>(b));
+            for (int64_t r = 0; r < some; ++r)
+                std::memcpy(y + (first + r) * outputs, last + r * wide, sizeof(float) * outputs);
+        }
+    }
 }
 
 }  // extern "C"

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from engines.blocks.avatars.drawing import Cameras, Posed, Shown, show
 from engines.blocks.avatars.embedding import FeatureEmbedding, FrozenEmbedding, Start, log_weights
-from engines.blocks.avatars.renderer import NeuralRenderer, Seen
+from engines.blocks.avatars.renderer import FrozenRenderer, NeuralRenderer, Seen
 from engines.blocks.cameras import Camera
 from engines.blocks.meshes.antialiasing import Edges
 from engines.blocks.meshes.normals import VertexNormals
@@ -38,8 +38,6 @@ CENTIMETRE = 0.01
 """What one of z displaces, in m, where networks start at the mean. In metres, a step of Adam would be half a mm."""
 STAGES = ("albedo", "shape", "mesh", "renderer")
 """What is learned, one after the other."""
-PIXELS_AT_ONCE = 4096
-"""What the renderer works off in one go when it does not learn: its layers stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,7 @@ class Avatar(nn.Module):
         self.renderer = NeuralRenderer(2 * NUMBERS + build.latent, pose, build.renderer_width, draw)
         self.follow_pose(build.embedding and build.stage in STAGES[2:])
         self._frozen: list[FrozenEmbedding] | None = None
+        self._painter: FrozenRenderer | None = None
         self._posed: tuple[bytes, Posed] | None = None
         self._shown: tuple[Any, Shown] | None = None
 
@@ -185,11 +184,9 @@ class Avatar(nn.Module):
         own = shown.at(posed.codes[:, 2 * NUMBERS :])
         codes = torch.cat([carried[:, 3:], own], dim=1)
         parts = (carried[:, :3], shaded.detach(), shown.normals.detach(), shown.albedo.detach(), codes, rays)
-        if torch.is_grad_enabled():
-            found: Tensor = self.renderer(Seen(*parts, posed.pose))
-            return found
-        chunks = zip(*(p.split(PIXELS_AT_ONCE) for p in parts), strict=True)
-        return torch.cat([self.renderer(Seen(*chunk, posed.pose)) for chunk in chunks])
+        frozen = self._painter is not None and not torch.is_grad_enabled()
+        found: Tensor = (self._painter if frozen else self.renderer)(Seen(*parts, posed.pose))
+        return found
 
     # Live
 
@@ -197,6 +194,7 @@ class Avatar(nn.Module):
         """Make it ready to be asked often; what it has learned must not change any more."""
         self.requires_grad_(False)
         self._frozen = [FrozenEmbedding(embedding) for embedding in self.embeddings]
+        self._painter = FrozenRenderer(self.renderer)
         self._posed = self._shown = None
         return self
 

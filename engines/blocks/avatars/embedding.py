@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from engines.blocks.activations.softplus import softplus, softplus_
+from engines.blocks.activations.frozen_network import FrozenNetwork
+from engines.blocks.activations.softplus import softplus
 
 SHARPNESS = 100.0
 """beta of softplus(x) = log(1 + exp(beta x)) / beta."""
@@ -99,23 +100,25 @@ class FeatureEmbedding(nn.Module):
         """z (N, K). The pose is the same for all vertices: the first layer meets it once, and the codes apart."""
         weight, bias = layers[0]
         x = by_code + (weight[:, : len(condition)] @ condition + bias)
-        between = softplus if torch.is_grad_enabled() else softplus_
         for weight, bias in layers[1:]:
-            x = linear(between(x, SHARPNESS), weight, bias)
+            x = linear(softplus(x, SHARPNESS), weight, bias)
         return x
 
 
 class FrozenEmbedding:
-    """An embedding that does not learn any more: what no pose changes is computed once."""
+    """An embedding that does not learn any more: what no pose changes is made ready once."""
 
     def __init__(self, embedding: FeatureEmbedding) -> None:
         self.active = embedding.active
         self.mean = embedding.mean.detach().clone()
         self.kinds = len(embedding.mixing)
+        self.codes = embedding.codes.detach().clone()
         with torch.no_grad():
-            self.layers = [(w.clone(), b.clone()) for w, b in embedding.folded()]
-            self.conditions = self.layers[0][0].shape[1] - embedding.codes.shape[1]
-            self.by_code = embedding.codes @ self.layers[0][0][:, self.conditions :].T
+            weights, self.biases = zip(*((w.clone(), b.clone()) for w, b in embedding.folded()), strict=True)
+            self.by_condition, by_code = weights[0].split(
+                [weights[0].shape[1] - self.codes.shape[1], self.codes.shape[1]], 1
+            )
+            self.network = FrozenNetwork([by_code, *weights[1:]], "softplus", beta=SHARPNESS)
             self.mixing = embedding.unit * embedding.mixing.softmax(0)
 
     @torch.no_grad()
@@ -123,7 +126,7 @@ class FrozenEmbedding:
         """As the embedding's own, to rounding."""
         if not self.active:
             return self.mean, self.mean.new_zeros(len(self.mean), self.kinds)
-        z = FeatureEmbedding.numbers(condition, self.by_code, self.layers)
+        z = self.network(self.codes, [self.biases[0] + self.by_condition @ condition, *self.biases[1:]])
         return self.mean + z @ self.mixing, z
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from engines.blocks.activations.frozen_network import FrozenNetwork
 from engines.blocks.meshes.encoding import SIZE as ENCODED
 from engines.blocks.meshes.encoding import positional_encoding
 
@@ -81,3 +82,30 @@ class NeuralRenderer(nn.Module):
             if layer < LAYERS - 1:
                 x = x.relu_()
         return x.sigmoid()
+
+
+class FrozenRenderer:
+    """A renderer that does not learn any more."""
+
+    def __init__(self, renderer: NeuralRenderer) -> None:
+        with torch.no_grad():
+            split = [
+                w.tensor_split([w.shape[1] - n], dim=1) for w, n in zip(renderer.weights, _poses(renderer), strict=True)
+            ]
+            self.by_pose = [by_pose.clone() for _, by_pose in split]
+            self.biases = [bias.detach().clone() for bias in renderer.biases]
+            self.network = FrozenNetwork([rest for rest, _ in split], "relu", "sigmoid", joined=JOINED)
+
+    @torch.no_grad()
+    def __call__(self, seen: Seen) -> Tensor:
+        """As the renderer's own, to rounding."""
+        biases = [
+            bias + by_pose @ seen.pose if by_pose.shape[1] else bias
+            for bias, by_pose in zip(self.biases, self.by_pose, strict=True)
+        ]
+        return self.network(seen.features(), biases)
+
+
+def _poses(renderer: NeuralRenderer) -> list[int]:
+    """How many of a layer's inputs are the pose; they are the last."""
+    return [renderer.inputs - renderer.own if layer in (0, JOINED) else 0 for layer in range(LAYERS)]
