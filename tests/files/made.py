@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,8 @@ from engines.data import (
 )
 from tests import hands
 
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "slices"  # real files, where they are
+DATA = Path(os.environ.get("FIELDWRIGHT_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+REAL = DATA / "slices"  # real files, where they are
 
 
 def rng() -> np.random.Generator:
