@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
@@ -33,6 +34,9 @@ from app.dialogs.notice import Notice
 from app.dialogs.seed_edit import SeedEdit
 from app.forms import ParamForm
 from engines.core import Method, UserError
+
+if TYPE_CHECKING:
+    from engines.files import Reader
 
 
 class ImportPage(QScrollArea):
@@ -147,7 +151,8 @@ class ImportPage(QScrollArea):
             needs = "each photo in its folder" if item.many_files else "the file"
             self.link.setToolTip(f"The project stays small, and needs {needs} whenever the data are used.")
             self.link.setAccessibleName(self.link.text())
-        now = (id(item.found), item.methods_known, item.plan, item.state == "refused" and item.found is None)
+        refused = id(item.error) if item.state == "refused" and item.found is None else None
+        now = (id(item.found), item.methods_known, item.plan, refused)
         if now != self._built_for:
             self._built_for = now
             self._show_facts()
@@ -219,25 +224,36 @@ class ImportPage(QScrollArea):
             row.addWidget(QLabel("Read as"))
             row.addWidget(combo, 1)
             box.addLayout(row)
-        if found is None:
+        reader = found.reader if found is not None else self._asking
+        if reader is None:
             return
         # The unit has its own list above, which needs no second reading.
-        if set(found.reader.options.model_fields) - {"unit"}:
+        if set(reader.options.model_fields) - {"unit"}:
             box.addWidget(heading("Reading the file", above=theme.GRID))
-            self.reader_form = ParamForm(found.reader.options)
+            self.reader_form = ParamForm(reader.options)
             self.reader_form.setObjectName("import_reader_form")
             self.reader_form.setAccessibleName("Reader options")
-            if "unit" in found.reader.options.model_fields:
+            if "unit" in reader.options.model_fields:
                 self.reader_form.hide_field("unit")
             if self.item.options is not None:
                 self.reader_form.set_params(self.item.options)
             self.reader_form.changed.connect(self._read_again.start)
             box.addWidget(self.reader_form)
 
+    @property
+    def _asking(self) -> Reader | None:
+        """The reader that refused the file where other options may help: it asks, or was given some."""
+        from engines.files import READERS, Question
+
+        item = self.item
+        if item.state != "refused" or not (isinstance(item.error, Question) or item.options is not None):
+            return None
+        return READERS.get(item.format)
+
     def _reread(self) -> None:
-        found, form = self.item.found, self.reader_form
-        if found is not None and form is not None and form.valid:
-            self.item.read(form.params(), found.reader.key)
+        form = self.reader_form
+        if form is not None and form.valid and self.item.state in ("ready", "preparing", "refused"):
+            self.item.read(form.params(), self.item.format)
 
     def _build_plans(self) -> None:
         box = self._plan_box

@@ -79,3 +79,17 @@ def test_a_rigged_file_is_a_mesh_or_a_template(open_dialog, project, qtbot, tmp_
     made = project.artifact(key)
     assert isinstance(made, RiggedTemplate)
     np.testing.assert_allclose(made.vertices, hand.vertices, atol=1e-6)
+
+
+def test_what_was_refused_can_be_read_with_other_options(open_dialog, project, qtbot, tmp_path):
+    dialog = open_dialog(hand_sets.folder(tmp_path / "fist"))
+    ready(qtbot, dialog)
+    item, page = dialog.items[0], dialog.page()
+    page.reader_form.set_params(item.found.reader.options(template="/nowhere/MANO_RIGHT.pkl"))
+    page.reader_form.changed.emit()
+    qtbot.waitUntil(lambda: item.state == "refused", timeout=60_000)
+    assert "no template" in page.error.message
+    assert page.reader_form is not None
+    page.reader_form.set_params(type(item.options)())
+    page.reader_form.changed.emit()
+    qtbot.waitUntil(lambda: item.state == "ready", timeout=60_000)
