@@ -129,7 +129,7 @@ class HandRenderer:
         self._lock = threading.Lock()
         self._bodies: list[Body] = []
         self._posed: tuple[tuple, Surface] | None = None
-        self._pixel_rate = 2e5  # neural pixels a second, at first
+        self._pixel_rate = 5e4  # neural pixels a second, at first
 
     def body(self, hand: Hand) -> Body:
         with self._lock:
