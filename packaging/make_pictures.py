@@ -349,10 +349,45 @@ def shoot_body(at: Photographer) -> None:
     at.take("body")
 
 
+def shoot_hand(at: Photographer) -> None:
+    """An avatar that was learned from photos, in a pose of its own, with a motion below."""
+    from app.project import Project
+    from engines.core import Run
+
+    at.bench.replace(Project.new())
+    live(1)
+    at.window.show_workspace()
+    source = at.bench.method("made-hand")
+    capture = next(iter(source.run({}, source.preset("quick"), Run()).values()))
+    run = solve(at, "xhand", {"capture": at.bench.project.add(capture).id}, "quick")
+    avatar = next(i for i in at.bench.project.runs[run].outputs.values() if at.bench.entry(i).type == "HandAvatar")
+    at.window.view_acts.show_artifacts([avatar])
+    wait(lambda: at.window.views.current.viewers() and at.window.views.current.viewers()[0].choice)
+    for box in at.window.notices.boxes():
+        box.dismiss()
+    view = at.window.views.current.viewers()[0]
+    for key in ("open", "relaxed", "pinch", "victory"):
+        view.posing.set_preset(key, key)
+        view.strip.add_key()
+    for key in ("index", "middle"):
+        next(row for row in view.panel.rows if row.finger.key == key).fold.setChecked(True)
+    view.frame()
+    live(1)
+    wait(lambda: view.drawing.is_settled)
+    at.take("hand")
+    view.strip_shown(False)
+    view.captured.take(0)
+    view.side_action.setChecked(True)
+    live(1)
+    wait(lambda: view.pictures.is_settled and "neural" in view.pictures.frames)
+    live(1)
+    at.take("hand-pictures")
+
+
 SHOTS = {
     "home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path,
     "box": shoot_box, "sugar": shoot_sugar, "edit": shoot_edit, "problem": shoot_problem, "waves": shoot_waves,
-    "flow": shoot_flow, "spectrum": shoot_spectrum, "body": shoot_body,
+    "flow": shoot_flow, "spectrum": shoot_spectrum, "body": shoot_body, "hand": shoot_hand,
 }  # fmt: skip
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QWidget
 
 from app.viewers.timeline import Timeline
+
+if TYPE_CHECKING:
+    from app.viewers.hand_strip import HandStrip
 
 
 class KeyTimeline(Timeline):
@@ -45,3 +51,31 @@ class KeyTimeline(Timeline):
     def grab_mark(self, index: int) -> None:
         """What is dragged has this number now."""
         self._grabbed = index
+
+
+class MovieTimes:
+    """A motion as :func:`app.viewers.capture.save_movie` goes through it."""
+
+    def __init__(self, strip: HandStrip) -> None:
+        self._strip = strip
+        self.clock = strip.clock
+
+    @property
+    def has_times(self) -> bool:
+        return len(self._strip.keys) > 1
+
+    @property
+    def times(self) -> np.ndarray:
+        """Rising, in s."""
+        keys = self._strip.keys
+        return np.linspace(0, keys.seconds, max(2, round(keys.seconds * self._strip.rate) + 1))
+
+    @property
+    def index(self) -> int:
+        return int(np.abs(self.times - self._strip.at).argmin())
+
+    def set_index(self, index: int) -> None:
+        self._strip.seek(float(self.times[index]))
+
+    def set_time(self, time: float) -> None:
+        self._strip.seek(time)

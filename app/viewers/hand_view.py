@@ -32,6 +32,7 @@ from app.viewers.hand_pictures import HandPictures
 from app.viewers.hand_posing import Posing
 from app.viewers.hand_render import Hand, HandFrame, HandRequest, Light
 from app.viewers.hand_strip import HandStrip
+from app.viewers.hand_timeline import MovieTimes
 from app.viewers.overlay import ColourBar
 from app.viewers.picture_canvas import PictureCanvas
 from app.viewers.pinhole import LENS, camera_of
@@ -115,6 +116,7 @@ class HandView(QWidget):
         self.framing = Framing(lambda: self.pose, self.set_pose)
         hand_bar.fill(self)
         self.strip = HandStrip(self)
+        self.time_strip = MovieTimes(self.strip)
         column.addWidget(self.strip)
         self.undo_moved = self.posing.undo_stack.indexChanged
         self.undo_moved.connect(wishes.undo_moved)

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QSlider, QToolButton
 
 from app.viewers.camera import DEFAULT
+from app.viewers.capture import save_movie
 from app.viewers.hand_content import HandChoice, hands_in
 from app.viewers.hand_light import aimed, turned
 from app.viewers.hand_links import wishes
@@ -354,6 +356,21 @@ def test_the_motion_plays_and_a_hand_on_a_slider_stops_it(posed, qtbot):
     until(lambda: 0.1 < posed.strip.at < 0.9)
     part(posed, "curl-thumb", QSlider).setValue(77)
     assert not posed.strip.clock.playing
+
+
+def test_a_movie_of_the_motion_is_saved(posed, tmp_path):
+    assert not posed.time_strip.has_times
+    for key in ("open", "fist"):
+        posed.posing.set_preset(key, key)
+        posed.strip.add_key()
+    posed.strip.seek(0.25)
+    assert save_movie(posed, tmp_path / "fist.gif", seconds=0.2, fps=10, width=48, height=48)
+    with Image.open(tmp_path / "fist.gif") as movie:
+        assert movie.n_frames == 2
+        first = np.asarray(movie.convert("RGB"), int)
+        movie.seek(1)
+        assert np.abs(np.asarray(movie.convert("RGB"), int) - first).max() > 60
+    assert posed.strip.at == pytest.approx(0.25, abs=0.03)
 
 
 def test_marks_are_dragged_along_the_bar_of_time(posed):

@@ -9,6 +9,7 @@ from app.viewers.registry import create
 GROUPS = {
     "scene": "In the 3D view",
     "splats": "In the splat view",
+    "hand": "In the hand view",
     "photos": "In the photos view",
     "video": "In videos",
     "slice": "In the slice view",
