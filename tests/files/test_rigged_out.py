@@ -12,7 +12,7 @@ from engines.data import PoseSequence, RiggedTemplate
 from engines.files import read, write
 from engines.files.gltf_document import open_document
 from engines.files.hand_bodies import body_of
-from engines.files.hand_meshes import HandMeshOptions
+from engines.files.posed_meshes import HandMeshOptions
 from engines.files.rigged_glb import the_open_hand
 from engines.files.rigged_glb_writer import RiggedGlbWriteOptions
 from tests import hands
