@@ -2,7 +2,7 @@
 
 On a line: u'' = f on [0, 1], 100 nodes, 30 components up to 20 cycles per unit, 1500 steps with the nodal values
 eliminated. All errors are those of the end, relative L2 at 300 points. GP-HM draws no random numbers: its seed says
-nothing, and one is enough. The network is far off with any.
+nothing, and one is enough. The network draws its weights and points: it is trained with three seeds.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.claim, pytest.mark.timeout(3600)]
 LINE = {"nodes": (100,), "steps": 1500}
 ERROR = "Relative L2 error"
 SOLUTIONS = ("sin 100x", "sin 6x cos 100x")
+TANH = "tanh network of 4 x 50, 10,000 steps of Adam"
 
 
 @functools.cache
@@ -91,14 +92,17 @@ def test_a_rapid_wave_is_solved_where_a_plain_kernel_and_a_network_fail(claim, s
     )
     ours = row.measure(lambda: figures(solve(made, **LINE)))
     plain = row.measure(lambda: figures(solve(made, **LINE, kernel="Matérn")), "Matérn without frequencies")
-    tanh = row.measure(lambda: {"error": network(made, 0)}, "tanh network of 4 x 50, 10,000 steps of Adam")
+    tanh = [
+        row.measure(lambda seed=seed: {"error": network(made, seed)}, TANH + (f", seed {seed}" if seed else ""))["error"]
+        for seed in (0, 1, 2)
+    ]
     row.measure(lambda: chebyshev(made, 200), "Chebyshev collocation, 200 points")
     row.measure(lambda: differences(made, 100), "finite differences, 100 nodes")
-    holds = ours["error"] <= 1e-3 and plain["error"] >= 30 * ours["error"] and tanh["error"] > 0.5
+    holds = ours["error"] <= 1e-3 and plain["error"] >= 30 * ours["error"] and min(tanh) > 0.5
     row.conclude(
         holds,
         f"relative L2 {ours['error']:.2g}; Matérn without frequencies {plain['error']:.2g}, "
-        f"tanh network {tanh['error']:.2g}",
+        f"tanh network {min(tanh):.2g} to {max(tanh):.2g} with three seeds",
     )
 
 
