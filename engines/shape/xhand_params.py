@@ -117,8 +117,8 @@ CPU_DEMO: dict[str, Any] = {
     "mask_weight": 10.0,
 }  # fmt: skip
 QUICK: dict[str, Any] = {
-    **CPU_DEMO, "side_length": 96, "batch": 4, "albedo_epochs": 20, "shape_epochs": 15, "main_epochs": 10,
-    "displacement_width": 64, "albedo_width": 32, "weights_width": 32, "renderer_width": 64,
+    **CPU_DEMO, "side_length": 96, "batch": 4, "albedo_epochs": 20, "shape_epochs": 15, "main_epochs": 16,
+    "renderer_rate": 5e-3, "displacement_width": 64, "albedo_width": 32, "weights_width": 32, "renderer_width": 64,
 }  # fmt: skip
 
 
