@@ -147,7 +147,7 @@ class FingerRow(QWidget):
             self.curl.setToolTip(f"How far the {finger.title.lower()} is rolled up, in percent")
             self.curl.setRange(0, 100)
             self.curl.setPageStep(10)
-            self.percent.setFixedWidth(NUMBERS - 16)
+            self.percent.setFixedWidth(NUMBERS - 6)
             self.percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.percent.setFont(theme.tabular(self.percent.font()))
             self.percent.setAccessibleName(f"{finger.title}, rolled up by")
