@@ -375,13 +375,6 @@ def shoot_hand(at: Photographer) -> None:
     live(1)
     wait(lambda: view.drawing.is_settled)
     at.take("hand")
-    view.strip_shown(False)
-    view.captured.take(0)
-    view.side_action.setChecked(True)
-    live(1)
-    wait(lambda: view.pictures.is_settled and "neural" in view.pictures.frames)
-    live(1)
-    at.take("hand-pictures")
 
 
 SHOTS = {

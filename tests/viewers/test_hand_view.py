@@ -415,7 +415,7 @@ def dropped(view, path):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
     keys = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
-    entered = QDragEnterEvent(QPoint(50, 50), *keys)
+    entered = QDragEnterEvent(QPointF(50, 50), *keys)
     QApplication.sendEvent(view, entered)
     if entered.isAccepted():
         QApplication.sendEvent(view, QDropEvent(QPointF(50, 50), *keys))
