@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 from engines.blocks.analytic_shapes import Torus, TwoHoles, solid_mesh, torus_mesh  # noqa: E402
 from engines.blocks.avatars.refinement import subdivided  # noqa: E402
 from engines.blocks.avatars.wrinkled_skin import Paint  # noqa: E402
-from engines.blocks.meshes.normals import VertexNormals  # noqa: E402
 from engines.blocks.pde.equations import compile_problem  # noqa: E402
 from engines.blocks.ray_tracing import paint, table_paint  # noqa: E402
 from engines.blocks.views import camera_of  # noqa: E402
@@ -37,7 +36,7 @@ from engines.files import WRITERS, write  # noqa: E402
 from engines.pde.evolving_problems import advection  # noqa: E402
 from engines.pde.steady_problems import helmholtz, rapid_line  # noqa: E402
 from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
-from engines.shape.made_hand import bending, photograph_hand, surfaces  # noqa: E402
+from engines.shape.made_hand import bending, normals_of, photograph_hand, surfaces  # noqa: E402
 from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
 
@@ -426,9 +425,7 @@ def _hand_scene(capture: HandCapture):
     import pyvista
 
     fine = subdivided(capture.template, 3)
-    rest = torch.from_numpy(np.array(fine.vertices))
-    normals = VertexNormals(fine.faces, len(rest))(rest).numpy()
-    colours = Paint(fine, np.random.default_rng(1))(fine.vertices, normals)
+    colours = Paint(fine, np.random.default_rng(1))(fine.vertices, normals_of(fine))
     poses = bending(capture.template, 12, np.random.default_rng(1))
     places = surfaces(fine, poses, 0.002, 0.009)
     plotter = _plotter()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from engines.blocks.avatars.refinement import subdivided
-from engines.blocks.avatars.wrinkled_skin import Paint, Wrinkles, glossy
+from engines.blocks.avatars.wrinkled_skin import Paint, Wrinkles, build, glossy
 from engines.blocks.cameras import Camera, look_at
 from engines.blocks.meshes.normals import VertexNormals
 from engines.blocks.meshes.rasterising import camera_tensors, interpolate, rasterise, to_camera
@@ -38,6 +38,10 @@ class MadeHandParams(Params):
     levels: int = Param(2, ge=0, le=3, help="Times that the surface is subdivided (Loop)", source=SHEET)
     wrinkles: float = Param(2.0, ge=0, le=10, unit="mm", help="Depth where a joint is bent by 60°", source=SHEET)
     period: float = Param(9.0, ge=2, le=50, unit="mm", help="From one wrinkle to the next", source="own choice")
+    build: float = Param(
+        0.0, ge=0, le=10, unit="mm", source="own choice",
+        help="By how much, at most, the hand is thicker or thinner than its template in every pose",
+    )  # fmt: skip
     gloss: float = Param(0.12, ge=0, le=1, help="Strength of highlights, which no Lambertian shading has", source="own")
 
 
@@ -71,7 +75,8 @@ def photograph_hand(params: MadeHandParams, run: Run) -> Annotated[HandCapture, 
     run.check()
     count = params.poses + params.held_out_poses
     poses = bending(template, count, run.rng)
-    true = surfaces(fine, poses, params.wrinkles / 1e3, params.period / 1e3)
+    own = build(fine, normals_of(fine), params.build / 1e3, run.rng) if params.build else np.zeros(3)
+    true = surfaces(fine, poses, params.wrinkles / 1e3, params.period / 1e3, own)
     run.check()
     cameras = around(true, params.views + params.held_out_views, params.resolution)
     tests = spread(params.held_out_views, len(cameras)), spread(params.held_out_poses, count)
@@ -119,11 +124,21 @@ def bending(template: RiggedTemplate, count: int, rng: np.random.Generator) -> P
     return PoseSequence.of(turns, template.joint_names, rate=8.0, name="Poses of the made hand")
 
 
-def surfaces(fine: RiggedTemplate, poses: PoseSequence, depth: float, period: float) -> np.ndarray:
-    """(F, V, 3) float64 where the vertices are in each pose; ``depth`` and ``period`` of the wrinkles in m."""
-    rest = torch.from_numpy(np.array(fine.vertices))
-    normals = VertexNormals(fine.faces, len(rest))(rest).numpy()
-    wrinkled = rest + torch.from_numpy(Wrinkles(fine, normals, depth, period)(poses.rotations))
+def normals_of(template: RiggedTemplate) -> np.ndarray:
+    """(V, 3) float64 at rest."""
+    rest = torch.from_numpy(np.array(template.vertices))
+    return VertexNormals(template.faces, len(rest))(rest).numpy()
+
+
+def surfaces(
+    fine: RiggedTemplate, poses: PoseSequence, depth: float, period: float, own: np.ndarray | None = None
+) -> np.ndarray:
+    """(F, V, 3) float64 where the vertices are in each pose; ``depth`` and ``period`` of the wrinkles in m.
+
+    ``own`` (V, 3) is what the hand differs by from its template at rest, in m.
+    """
+    rest = torch.from_numpy(fine.vertices + (0.0 if own is None else own))
+    wrinkled = rest + torch.from_numpy(Wrinkles(fine, normals_of(fine), depth, period)(poses.rotations))
     rotations, joints = torch.from_numpy(np.array(poses.rotations)), torch.from_numpy(np.array(fine.joints))
     transforms = joint_transforms(rotations, joints, fine.parents)
     return skin(wrinkled, torch.from_numpy(np.array(fine.weights)), transforms).numpy()

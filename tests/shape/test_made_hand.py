@@ -11,12 +11,11 @@ from scipy.spatial.transform import Rotation
 
 from engines.blocks.avatars.refinement import subdivided
 from engines.blocks.avatars.wrinkled_skin import Wrinkles, palms
-from engines.blocks.meshes.normals import VertexNormals
 from engines.blocks.meshes.rotations import turned_about
 from engines.blocks.views import camera_of
 from engines.core import Run
 from engines.files.rigged_glb import the_open_hand
-from engines.shape.made_hand import photograph_hand, spread, surfaces
+from engines.shape.made_hand import normals_of, photograph_hand, spread, surfaces
 
 SMALL = {"views": 4, "held_out_views": 1, "poses": 3, "held_out_poses": 1, "resolution": 64, "levels": 1}
 
@@ -37,8 +36,7 @@ def bent(template, angle: float) -> np.ndarray:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_wrinkles_grow_with_the_bend_and_reach_their_depth(side):
     template = subdivided(the_open_hand(side), 1)
-    normals = VertexNormals(template.faces, len(template.vertices))(torch.from_numpy(np.array(template.vertices)))
-    wrinkles = Wrinkles(template, normals.numpy(), depth=2e-3, period=9e-3)
+    wrinkles = Wrinkles(template, normals_of(template), depth=2e-3, period=9e-3)
     assert np.abs(wrinkles(bent(template, 0.0))).max() < 1e-15
     full, half = (np.linalg.norm(wrinkles(bent(template, angle))[0], axis=1) for angle in np.radians([60, 30]))
     assert full.max() == pytest.approx(2e-3, rel=0.2)
@@ -87,6 +85,17 @@ def test_what_is_held_out_stands_between_the_others():
     assert set(views[frames == 0]) == set(spread(1, 5)) == {2}
     assert set(frames[views == 0]) == set(spread(1, 4)) == {2}
     assert not capture.poses.rotations[0].any()
+
+
+def test_a_hand_of_its_own_is_thicker_and_thinner_in_every_pose():
+    changes = {"wrinkles": 0.0, "levels": 0, "resolution": 16}
+    own, template = made(build=3.0, **changes), made(**changes)
+    rest = own.surface[0] - template.surface[0]
+    along = (rest * normals_of(own.template)).sum(1)
+    assert np.abs(along).max() == pytest.approx(3e-3)
+    assert along.min() < -1e-3 < 1e-3 < along.max()
+    np.testing.assert_allclose(np.linalg.norm(rest, axis=1), np.abs(along), atol=1e-12)
+    assert np.linalg.norm(own.surface[3] - template.surface[3], axis=1).max() < 3e-3 + 1e-9
 
 
 def test_without_wrinkles_the_surface_is_the_skinned_template():

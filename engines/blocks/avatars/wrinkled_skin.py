@@ -7,7 +7,8 @@ with s the distance along its bone and d the distance from it,
     p_j ~ (w_vj + w_v,parent) exp(-d² / 2 σ²) (1/4 + 3/4 max(n . palm_j, 0)) cos(2 π s / λ)
 
 with n the normals at rest and p scaled so that the displacement never exceeds ``depth``: deep folds on the palm's
-side, shallow ones on the back.
+side, shallow ones on the back. A hand may also be one of its own: thicker here and thinner there than its template, in
+every pose (:func:`build`).
 """
 
 from __future__ import annotations
@@ -53,6 +54,18 @@ class Wrinkles:
         """(T, V, 3) displacements at rest in m of poses (T, J, 3)."""
         strength = np.minimum(np.abs(bends(self.template, rotations)) / FULL_BEND, 1)[:, self.moving]
         return (strength @ self.profile.T)[..., None] * self.normals
+
+
+def build(template: RiggedTemplate, normals: np.ndarray, depth: float, rng: np.random.Generator) -> np.ndarray:
+    """(V, 3) displacements at rest in m, along the normals, by which a hand differs from its template in every pose.
+
+    A sum of waves between 3 and 9 cm long, at most ``depth`` in either direction.
+    """
+    count = 12
+    ways = rng.normal(size=(count, 3))
+    ways *= (2 * np.pi / np.geomspace(0.03, 0.09, count) / np.linalg.norm(ways, axis=1))[:, None]
+    height = np.sin(template.vertices @ ways.T + rng.uniform(0, 2 * np.pi, count)).sum(1)
+    return depth * (height / max(np.abs(height).max(initial=0), 1e-12))[:, None] * normals
 
 
 class Paint:
