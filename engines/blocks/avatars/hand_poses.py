@@ -310,14 +310,15 @@ class HandFrame:
 def hand_frame(template: RiggedTemplate) -> HandFrame:
     """From the fingers' bending axes; for what has no fingers, from the root's axes."""
     chains = [f.joints for f in fingers(template.joint_names, template.parents) if f.curls and f.key != "thumb"]
+    along, bend = template.axes[0, 2], template.axes[0, 0]
     if chains:
-        along = np.mean([template.joints[chain[-1].index] for chain in chains], 0) - template.joints[0]
-        bend = np.mean([template.axes[chain[0].index, 0] for chain in chains], 0)
-    else:
-        along, bend = template.axes[0, 2], template.axes[0, 0]
-    along = along / (np.linalg.norm(along) or 1.0)
+        reach = np.mean([template.joints[chain[-1].index] for chain in chains], 0) - template.joints[0]
+        turn = np.mean([template.axes[chain[0].index, 0] for chain in chains], 0)
+        if np.linalg.norm(np.cross(turn, reach)) > 1e-6 * np.linalg.norm(reach) > 0:
+            along, bend = reach, turn
+    along = along / np.linalg.norm(along)
     palm = np.cross(bend, along)  # fingertips go there when fingers bend
-    palm = palm / (np.linalg.norm(palm) or 1.0)
+    palm = palm / np.linalg.norm(palm)
     return HandFrame(along, palm, np.cross(along, palm))
 
 

@@ -178,3 +178,11 @@ def test_the_frame_of_a_hand_looks_out_of_the_palm():
         assert np.allclose(frame.along, [0, 1, 0], atol=0.05)
         assert np.allclose(frame.palm, [0, 0, 1], atol=0.05)
         assert np.allclose(frame.across, np.cross(frame.along, frame.palm))
+
+
+def test_joints_in_one_place_have_a_frame_too():
+    from tests.hands import template
+
+    frame = hand_frame(template())
+    axes = np.stack([frame.across, frame.along, frame.palm])
+    assert np.allclose(axes @ axes.T, np.eye(3))
