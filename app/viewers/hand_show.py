@@ -37,6 +37,7 @@ def content_changed(view: HandView, update: bool = False) -> None:
     view.bar.setVisible(choice is not None)
     view.ball.setVisible(choice is not None)
     view.panel.setVisible(choice is not None and view.panel_action.isChecked())
+    view.fit_panel()
     if choice is None:
         view.strip_shown(False)
     elif before is None or before.id != choice.id:

@@ -323,6 +323,10 @@ class HandView(QWidget):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
+        self.fit_panel()
+
+    def fit_panel(self) -> None:
+        """Close the panel where it leaves no room for the hand, and open it where it does, until somebody decides."""
         if not self._panel_chosen and self.choice is not None:
             wide = self.width() >= NARROW
             if wide != self.panel_action.isChecked():

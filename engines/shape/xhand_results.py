@@ -68,7 +68,9 @@ def measured(stages: Stages) -> tuple[HandAvatar, Table, Table, Curve | None, tu
             row += [psnr(shown[:, mask], truth[:, mask]) if bool(mask.any()) else np.nan, *others]
         rows.append(row)
         if place % max(1, len(photos) // SHOWN_PICTURES) == 0 and len(images) < SHOWN_PICTURES:
-            images.append(strip(stages, avatar, int(photos[place])).replace(name=capture.photos.label(photos[place])))
+            frame, view = int(capture.frame[photos[place]]), int(capture.view[photos[place]])
+            called = f"{capture.frame_label(frame)}, {capture.view_label(view)}"
+            images.append(strip(stages, avatar, int(photos[place])).replace(name=called))
     kinds = np.array([KINDS[_kind(stages, int(i))] for i in photos])
     errors = surface_errors(avatar, stages)
     numbers = np.array(rows, np.float64).reshape(len(photos), -1)

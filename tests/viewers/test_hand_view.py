@@ -656,3 +656,16 @@ def test_an_avatar_opens_neural_in_its_pose_and_light_and_follows_training(view)
     view.side_action.setChecked(True)
     assert view.pictures.shown_keys() == ["photo", "shaded", "neural", "normals"]
     until(lambda: "neural" in view.pictures.frames and view.pictures.is_settled)
+
+
+def test_the_panel_gives_way_where_there_is_no_room_until_somebody_wants_it(show):
+    made = show("hand", 420, 300)
+    made.show_artifacts([Shown("hand", "Open hand", open_hand())])
+    assert not made.panel.isVisible()
+    made.resize(900, 400)
+    until(made.panel.isVisible)
+    made.resize(420, 300)
+    until(lambda: not made.panel.isVisible())
+    made.panel_action.trigger()
+    made.resize(400, 300)
+    assert made.panel.isVisible()
