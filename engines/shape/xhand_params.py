@@ -111,13 +111,13 @@ PUBLISHED: dict[str, Any] = {
     "decay": 1.0,
 }  # fmt: skip
 CPU_DEMO: dict[str, Any] = {
-    "levels": 1, "side_length": 96, "albedo_epochs": 30, "shape_epochs": 40, "main_epochs": 60,
+    "levels": 1, "side_length": 96, "albedo_epochs": 30, "shape_epochs": 100, "main_epochs": 60,
     "displacement_width": 128, "albedo_width": 64, "weights_width": 64, "renderer_width": 128, "rate": 1e-3,
-    "displacement_rate": 2e-5, "renderer_rate": 4e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "pose_rate": 1e-4,
-    "mask_weight": 10.0,
+    "displacement_rate": 1e-4, "renderer_rate": 4e-3, "albedo_rate": 3e-2, "light_rate": 2e-2, "pose_rate": 1e-4,
+    "mask_weight": 100.0, "edge_weight": 3e4,  # two levels coarser: edges are 4 times as long, squares 16 times
 }  # fmt: skip
 QUICK: dict[str, Any] = {
-    **CPU_DEMO, "side_length": 96, "batch": 4, "albedo_epochs": 20, "shape_epochs": 15, "main_epochs": 16,
+    **CPU_DEMO, "side_length": 96, "batch": 4, "albedo_epochs": 20, "shape_epochs": 30, "main_epochs": 16,
     "renderer_rate": 5e-3, "displacement_width": 64, "albedo_width": 32, "weights_width": 32, "renderer_width": 64,
 }  # fmt: skip
 
