@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.viewers import surfaces
+from app.viewers import layers, preparation, surfaces
 from app.viewers.camera import STANDARD_VIEWS
 from app.viewers.registry import Shown
 from engines.data import Mesh
+from tests.viewers.test_splat_view import until
 
 BLUE, GREEN, RED, YELLOW = [20, 40, 230], [10, 200, 30], [220, 20, 20], [230, 220, 10]
 PICTURE = np.array([[BLUE, GREEN], [RED, YELLOW]], np.uint8).repeat(16, 0).repeat(16, 1)
@@ -102,13 +103,11 @@ def test_large_textures_are_thinned_out_and_large_meshes_have_a_coloured_stand_i
 
 
 def test_while_the_camera_moves_the_stand_in_shows_the_colours(show, monkeypatch):
-    monkeypatch.setattr(surfaces, "COARSE_TRIANGLES", 1)
+    monkeypatch.setattr(layers, "slow_part", lambda artifact: True)  # as if it were large
+    monkeypatch.setattr(preparation, "COARSE_TRIANGLES", 0)
     scene = show("scene", 400, 400)
-    layer_surface = surfaces.of_mesh(square(), 0)
-    scene.show_artifacts([])
-    scene._order = ["m"]
-    scene._place(Shown("m", "Square", square()), layer_surface)
-    scene._content_changed()
+    scene.show_artifacts([Shown("m", "Square", square())])
+    until(lambda: "m" in scene.layers)
     layer = scene.layers["m"]
     assert layer.has_coarse
     scene.set_style("m", replace(layer.style, by="texture"))
