@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engines.data import PoseSequence, RiggedTemplate
+from engines.data import RiggedTemplate
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 MANO_NAMES = ("wrist", *(f"{finger}{i}" for finger in FINGERS for i in (1, 2, 3)))
@@ -45,16 +45,27 @@ KEPT = {
 }
 """Which of the 25 joints is at the place of each of the 16."""
 
+_MEANT = {"pointer": "index", "fore": "index", "little": "pinky", "pinkie": "pinky", "small": "pinky"}
+_SAID = re.compile(
+    r"(thumb|index|pointer|middle|little|pinky|pinkie)"
+    r"|(?<![a-z])(small|fore(?![^a-z]*arm))(?=finger|[^a-z]|$)"
+    r"|(?:(?<![a-z])[lr]?|hand|left|right|finger)(ring)"  # no spring
+)
+
 
 def finger_of(name: str) -> str:
-    """The finger that a joint belongs to, told by its name; empty where it is of none."""
-    plain = name.lower().replace("little", "pinky")
-    return next((finger for finger in FINGERS if finger in plain), "")
+    """The finger of :data:`FINGERS` that a joint belongs to, told by its name; empty where it is of none.
+
+    The first that the name speaks of: ``thumb_middle`` is the middle joint of the thumb.
+    """
+    found = _SAID.search(_in_words(name))
+    word = found[found.lastindex or 0] if found else ""
+    return _MEANT.get(word, word)
 
 
 def side_in(name: str) -> str:
     """``"left"`` or ``"right"`` where a name says so (``l_hand``, ``Hand.R``, ``mixamorig:LeftHand``), else empty."""
-    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    words = _in_words(name)
     for side in ("left", "right"):
         if side in words or re.search(rf"(^|[^a-z]){side[0]}($|[^a-z])", words):
             return side
@@ -149,11 +160,20 @@ def mirrored_template(template: RiggedTemplate) -> RiggedTemplate:
     )
 
 
-def mirrored_poses(poses: PoseSequence) -> PoseSequence:
-    """The poses of the other hand: those of :func:`mirrored_template` that look like these in a mirror."""
-    return poses.replace(
-        rotations=poses.rotations * np.array([1.0, -1, -1]), translations=poses.translations * np.array([-1.0, 1, 1])
-    )
+def mirrored(rotations: np.ndarray, normal: Sequence[float] = (1.0, 0.0, 0.0)) -> np.ndarray:
+    """Axis-angle vectors (..., 3) of the same motion seen in a mirror whose ``normal`` is (3,).
+
+    A rotation turns the other way in the mirror: v becomes 2 n (n . v) - v. The two hands of MANO and those of WebXR
+    are mirror images in x.
+    """
+    n = np.asarray(normal, float) / np.linalg.norm(normal)
+    rotations = np.asarray(rotations, float)
+    return 2 * (rotations @ n)[..., None] * n - rotations
+
+
+def _in_words(name: str) -> str:
+    """In small letters, with a space before what was a capital in the middle of a word."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _axes(

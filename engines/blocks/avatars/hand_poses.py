@@ -8,7 +8,6 @@ same pose of either. Joints are known by their names: those of MANO (``index1``)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,6 +15,8 @@ from typing import TypeVar
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from engines.blocks import hand_anatomy
+from engines.blocks.hand_anatomy import mirrored
 from engines.data import RiggedTemplate
 
 T = TypeVar("T")
@@ -28,10 +29,6 @@ FINGERS = {
     "ring": "Ring finger",
     "little": "Little finger",
 }
-_WORDS = {
-    "thumb": "thumb", "index": "index", "fore": "index", "pointer": "index", "middle": "middle", "ring": "ring",
-    "little": "little", "pinky": "little", "pinkie": "little", "small": "little",
-}  # fmt: skip
 ROLES = {
     "base": "Base",
     "palm": "In the palm",
@@ -91,13 +88,9 @@ class Finger:
 
 
 def finger_of(name: str) -> str | None:
-    """The finger that a joint's name speaks of, or None."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    for word in re.split(r"[^a-z]+", words.lower()):
-        found = _WORDS.get(word) or _WORDS.get(word.removesuffix("finger"))
-        if found is not None:
-            return found
-    return None
+    """The one of :data:`FINGERS` that a joint's name speaks of, or None."""
+    found = hand_anatomy.finger_of(name)
+    return "little" if found == "pinky" else found or None
 
 
 def fingers(names: Sequence[str], parents: np.ndarray) -> tuple[Finger, ...]:
@@ -282,17 +275,6 @@ def preset_angles(key: str, names: Sequence[str], parents: np.ndarray) -> np.nda
 
 
 # ---- the hand as a whole ----------------------------------------------------------------------------------------
-
-
-def mirrored(rotations: np.ndarray, normal: Sequence[float] = (1.0, 0.0, 0.0)) -> np.ndarray:
-    """Axis-angle vectors (..., 3) of the same motion seen in a mirror whose ``normal`` is (3,).
-
-    A rotation turns the other way in the mirror: v becomes 2 n (n . v) - v. The two hands of MANO and those of WebXR
-    are mirror images in x.
-    """
-    n = np.asarray(normal, float) / np.linalg.norm(normal)
-    rotations = np.asarray(rotations, float)
-    return 2 * (rotations @ n)[..., None] * n - rotations
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,8 @@ def stick_hand(side="right") -> RiggedTemplate:
         ("pinky-finger-tip", "little"), ("b_l_pinky3", "little"), ("LittleFinger_02", "little"),
         ("thumb_03_l", "thumb"), ("index-finger-phalanx-intermediate", "index"),
         ("pointerFinger", "index"), ("wrist", None), ("spring", None),
-        ("forearm", None),
+        ("forearm", None), ("RightForeArm", None), ("ForeFinger1", "index"), ("lefthandring1", "ring"),
+        ("SpringBone", None), ("thumb_middle", "thumb"),
     ],
 )  # fmt: skip
 def test_names_tell_the_finger(name, finger):
