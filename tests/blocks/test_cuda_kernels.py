@@ -107,7 +107,6 @@ def test_where_there_is_no_compiler_the_user_is_told(monkeypatch):
 
     monkeypatch.setattr(cuda_kernels, "_compiler", nothing)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
-    monkeypatch.setattr(cuda, "_missing", {})
     monkeypatch.setattr(cuda, "KERNELS", Kernels(cuda.SOURCE))
     told = without_fast_renderer(torch.device("cuda:0"))
     assert "NVRTC" in told

@@ -23,7 +23,7 @@ GPU = torch.device("cuda", 0)
 @pytest.fixture(autouse=True)
 def _on_the_gpu(monkeypatch):
     """Tensors are made there where a test does not say otherwise."""
-    monkeypatch.setattr(cuda, "_missing", {})
+    monkeypatch.setattr(cuda.KERNELS, "_missing", {})
     torch.set_default_device(GPU)
     yield
     torch.set_default_device(None)

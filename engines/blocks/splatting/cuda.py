@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engines.blocks.cuda_kernels import THREADS, Kernels, Long, Unavailable
+from engines.blocks.cuda_kernels import THREADS, Kernels, Long
 from engines.blocks.splatting.compiled import PROJECTED, TILE, CameraForC
 
 SOURCE = Path(__file__).with_name("kernels.cu")
@@ -18,25 +18,12 @@ SHORT_TILES = 1 << 15
 MOST_PAIRS = (1 << 31) - 1
 BLUR_TILE = (32, 16)
 
-_missing: dict[torch.device, str] = {}
-
-
-def missing(device: torch.device) -> str:
-    """Why the kernels cannot be used on this device; empty if they can. The first call may compile them."""
-    if device not in _missing:
-        try:
-            KERNELS.ready(device)
-            _missing[device] = ""
-        except Unavailable as error:
-            _missing[device] = str(error)
-    return _missing[device]
-
 
 def serves(*tensors: Tensor) -> bool:
     """Whether these can go to the kernels."""
     if not all(t.device.type == "cuda" and t.dtype == torch.float32 for t in tensors):
         return False
-    return not missing(tensors[0].device)
+    return not KERNELS.missing(tensors[0].device)
 
 
 def _blocks(count: int) -> int:

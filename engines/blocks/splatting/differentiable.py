@@ -32,7 +32,7 @@ def without_fast_renderer(device: torch.device) -> str:
         return "The compiled renderer is missing here: its plain stand-in takes over, which is many times slower."
     if device.type != "cuda":
         reason = f"There is no fast renderer for '{device.type}'."
-    elif not (reason := cuda.missing(device)):
+    elif not (reason := cuda.KERNELS.missing(device)):
         return ""
     return f"The renderer for this GPU cannot be used. {reason} Its plain stand-in takes over; the CPU may be faster."
 
