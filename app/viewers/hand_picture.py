@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PySide6.QtCore import QEventLoop, QPointF, QSizeF
+from PySide6.QtCore import QPointF, QSizeF
 from PySide6.QtGui import QImage, QPainter
 from scipy.spatial.transform import Rotation
 
-from app.background import run_in_background
-from app.viewers import overlay
+from app.viewers import drawn_picture, overlay
 from app.viewers.camera import Pose
 from app.viewers.framing import Room
-from app.viewers.hand_render import Hand, HandFrame
+from app.viewers.hand_render import Hand
 from app.viewers.pinhole import camera_of
 from engines.blocks.avatars.hand_poses import hand_frame
 from engines.blocks.meshes.skinning import joint_transforms, skin
@@ -103,19 +102,13 @@ def point_at(view: HandView, at: QPointF) -> np.ndarray | None:
     if frame is None or not canvas.rect().contains(at.toPoint()):
         return None
     height, width = frame.depth.shape
-    x, y = at.x() / canvas.width() * width, at.y() / canvas.height() * height
-    depth = float(frame.depth[min(int(y), height - 1), min(int(x), width - 1)])
-    if depth <= 0:
-        return None
-    camera = frame.request.camera.resized(width, height)
-    local = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]) * depth
-    return np.asarray(camera.centre + camera.rotation.T @ local)
+    share = (at.x() / canvas.width(), at.y() / canvas.height())
+    return drawn_picture.point_at(frame.depth, share, frame.request.camera.resized(width, height))
 
 
 def pose_for(view: HandView, width: int, height: int, *, turning: bool = False) -> Pose:
     """The camera for a picture: where nobody chose a view, one that fills its size."""
-    scale = overlay.picture_scale(height)
-    return view.framing.pose_for(room(view, width / scale, height / scale), turning=turning)
+    return drawn_picture.pose_for(view.framing, partial(room, view), width, height, turning=turning)
 
 
 def draw(view: HandView, width: int, height: int, pose: Pose) -> QImage:
@@ -126,28 +119,6 @@ def draw(view: HandView, width: int, height: int, pose: Pose) -> QImage:
         return image
     request = view.request(width, height)
     request = replace(request, camera=camera_of(pose, width, height, view.lens))
-    shown = _wait_for(lambda: view.drawing.renderer.draw(request)).picture
-    image = QImage(shown.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    image = drawn_picture.image_of(drawn_picture.wait_for(lambda: view.drawing.renderer.draw(request)).picture)
     overlay.onto_image(image, lambda painter, size: annotate(view, painter, size, pose))
     return image
-
-
-def _wait_for(work: Callable[[], HandFrame]) -> HandFrame:
-    """The answer of work on another thread; meanwhile the window is painted, but takes no clicks."""
-    loop = QEventLoop()
-    found: list[HandFrame] = []
-    errors: list[BaseException] = []
-
-    def done(frame: HandFrame) -> None:
-        found.append(frame)
-        loop.quit()
-
-    def failed(error: BaseException) -> None:
-        errors.append(error)
-        loop.quit()
-
-    run_in_background(work, done=done, failed=failed)
-    loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-    if errors:
-        raise errors[0]
-    return found[0]

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.viewers import navigation
 from app.viewers.camera import DEFAULT, Pose
+from app.viewers.drawn_picture import image_of
 from app.viewers.navigation import STILL_AFTER_MS
 from app.viewers.tool import Tool
 
@@ -53,12 +54,7 @@ class PictureCanvas(QWidget):
     # ---- what is shown ------------------------------------------------------------------------------------
     def show_picture(self, pixels: np.ndarray | None) -> None:
         """(h, w, 3) uint8, stretched over the whole; None: the background alone."""
-        if pixels is None:
-            self._image = None
-        else:
-            height, width, _ = pixels.shape
-            pixels = np.ascontiguousarray(pixels)
-            self._image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+        self._image = None if pixels is None else image_of(pixels)
         self.update()
 
     def set_background(self, top: QColor, bottom: QColor) -> None:

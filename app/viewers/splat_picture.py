@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEventLoop, QRectF, QSizeF, Qt
+from PySide6.QtCore import QRectF, QSizeF, Qt
 from PySide6.QtGui import QImage, QPainter
 
 from app import theme
-from app.background import run_in_background
-from app.viewers import overlay, splat_ink
+from app.viewers import drawn_picture, overlay, splat_ink
 from app.viewers.camera import Pose
 from app.viewers.colour_maps import rgb
 from app.viewers.framing import Room
@@ -83,13 +82,8 @@ def point_at(frame: Frame | None, share: tuple[float, float]) -> np.ndarray | No
     if frame is None:
         return None
     height, width = frame.depth.shape
-    x, y = share[0] * width, share[1] * height
-    depth = float(frame.depth[min(int(y), height - 1), min(int(x), width - 1)])
-    if depth <= 0:
-        return None
     camera = camera_of(frame.request.pose, width, height, frame.request.lens)
-    local = np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0]) * depth
-    return np.asarray(camera.centre + camera.rotation.T @ local)
+    return drawn_picture.point_at(frame.depth, share, camera)
 
 
 def in_sight(frame: Frame | None, points: np.ndarray, slack: float) -> np.ndarray:
@@ -104,8 +98,7 @@ def in_sight(frame: Frame | None, points: np.ndarray, slack: float) -> np.ndarra
 
 def pose_for(view: SplatView, width: int, height: int, *, turning: bool = False) -> Pose:
     """The camera for a picture: where nobody chose a view, one that fills its size."""
-    scale = overlay.picture_scale(height)
-    return view.framing.pose_for(room(view, width / scale, height / scale), turning=turning)
+    return drawn_picture.pose_for(view.framing, partial(room, view), width, height, turning=turning)
 
 
 def draw(view: SplatView, width: int, height: int, pose: Pose) -> QImage:
@@ -116,32 +109,10 @@ def draw(view: SplatView, width: int, height: int, pose: Pose) -> QImage:
         found = view.solids.draw(pose, width, height, lens=view.lens, fine=True, pixel_scale=scale)
         request = replace(request, surfaces=found)
     if request.clouds:
-        frame = _wait_for(lambda: view.drawing.renderer.draw(request))
+        frame = drawn_picture.wait_for(lambda: view.drawing.renderer.draw(request))
     else:
         frame = frame_without_splats(request)
-    shown = compose(frame)
-    image = QImage(shown.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+    image = drawn_picture.image_of(compose(frame))
     if view.items:
         overlay.onto_image(image, lambda painter, size: annotate(view, painter, size, pose, count=False))
     return image
-
-
-def _wait_for(work: Callable[[], Frame]) -> Frame:
-    """The answer of work on another thread; meanwhile the window is painted, but takes no clicks."""
-    loop = QEventLoop()
-    found: list[Frame] = []
-    errors: list[BaseException] = []
-
-    def done(frame: Frame) -> None:
-        found.append(frame)
-        loop.quit()
-
-    def failed(error: BaseException) -> None:
-        errors.append(error)
-        loop.quit()
-
-    run_in_background(work, done=done, failed=failed)
-    loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
-    if errors:
-        raise errors[0]
-    return found[0]
