@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoStack
 
+from app.viewers.value_change import Change
 from engines.blocks.avatars.hand_poses import (
     Finger,
     angles_of,
@@ -20,29 +18,6 @@ from engines.blocks.avatars.hand_poses import (
 )
 from engines.blocks.avatars.key_poses import HandPose
 from engines.data import RiggedTemplate
-
-
-class Change(QUndoCommand):
-    """From one value to another; those of one drag become one."""
-
-    def __init__(self, text: str, put: Callable[[Any], None], old: Any, new: Any, gesture: int = -1) -> None:
-        super().__init__(text)
-        self._put, self._old, self._new, self._gesture = put, old, new, gesture
-
-    def redo(self) -> None:
-        self._put(self._new)
-
-    def undo(self) -> None:
-        self._put(self._old)
-
-    def id(self) -> int:
-        return self._gesture
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, Change) or other.text() != self.text():
-            return False
-        self._new = other._new
-        return True
 
 
 class Posing(QObject):

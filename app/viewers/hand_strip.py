@@ -7,15 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker
+from PySide6.QtWidgets import QCheckBox
 
-from app import theme
 from app.viewers.hand_links import wishes
-from app.viewers.hand_posing import Change
 from app.viewers.hand_timeline import KeyTimeline
-from app.viewers.timeline import Clock, seconds_text
-from app.viewers.toolbar import ViewBar, on_key
+from app.viewers.key_strip import KeyStrip, length_box
+from app.viewers.value_change import Change
 from engines.blocks.avatars.key_poses import LEG, KeyPoses
 from engines.core import UserError
 from engines.data import PoseSequence
@@ -28,66 +26,28 @@ NUDGE = 0.1
 """Seconds by which a key pose is moved by the keyboard."""
 
 
-class HandStrip(QWidget):
+class HandStrip(KeyStrip):
+    KEY, KEYS, DIGITS = "key", "key poses", 3
+    view: HandView
+    timeline: KeyTimeline
+
     def __init__(self, view: HandView) -> None:
-        super().__init__(view)
-        self.setObjectName("hand-strip")
-        self.setAccessibleName("Motion of the hand")
-        self.view, self.posing = view, view.posing
+        super().__init__(view, "hand-strip", "Motion of the hand")
+        self.posing = view.posing
         self.keys = KeyPoses.empty(0)
-        self.chosen = -1
-        """The key pose that is marked; -1 for none."""
-        self.at = 0.0
-        """Seconds from the start."""
-        self.speed = 1.0
         self.rate = 25.0
         """Poses a second, of what is kept."""
-        self._own_move = False
         self._gesture = 1_000_000
         self._last_tick = 0.0
-        self.is_heard = False
-        """Whether a window has taken up the last wish."""
         self._loaded: PoseSequence | None = None
-        self.clock = Clock(self, lambda: self.keys.seconds / self.speed)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        time_row = QWidget(self)
-        theme.mark(time_row, kind="bar")
-        row = QHBoxLayout(time_row)
-        row.setContentsMargins(8, 3, 12, 3)
-        self._pages = QStackedLayout()
-        self.hint = QLabel("Pose the hand, then press K. Do so again for each pose of its motion.")
-        self.hint.setObjectName("strip-hint")
-        self.hint.setMinimumWidth(60)
-        theme.mark(self.hint, tone="muted")
-        self.timeline = KeyTimeline(self)
-        self._pages.addWidget(self.hint)
-        self._pages.addWidget(self.timeline)
-        self.time = QLabel(self)
-        self.time.setAccessibleName("Time")
-        self.time.setFont(theme.tabular(self.time.font()))
-        theme.mark(self.time, tone="muted")
-        widest = f"key 000 of 000   {seconds_text(100, 100)}"  # so that the bar stays as long as it is
-        self.time.setMinimumWidth(self.time.fontMetrics().horizontalAdvance(widest))
-        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(self._pages, 1)
-        row.addWidget(self.time)
-        column.addWidget(time_row)
-        self.bar = ViewBar(self)
-        self.bar.setObjectName("strip-bar")
-        self.bar.setAccessibleName("Tools of the motion")
-        self._fill_bar()
-        column.addWidget(self.bar)
-        self.timeline.valueChanged.connect(lambda value: self._scrubbed(value / 1000))
-        self.timeline.mark_chosen.connect(self.choose)
+        hint = "Pose the hand, then press K. Do so again for each pose of its motion."
+        self._make_row(KeyTimeline(self), "strip-hint", hint)
+        self._make_bar("strip-bar", "Tools of the motion")
         self.timeline.mark_dragged.connect(lambda index, value: self._drag(index, value / 1000))
         self.timeline.drag_ended.connect(self._end_drag)
         self.clock.ticked.connect(self._ticked)
-        self.clock.playing_changed.connect(self._playing_changed)
         self.posing.handled.connect(self.clock.stop)
         self.posing.hand_changed.connect(self._other_hand)
-        on_key(view.canvas, "Space", self.toggle)
         self.hide()
         self._other_hand()
 
@@ -117,16 +77,7 @@ class HandStrip(QWidget):
         )
         row = self.bar.group("strip-pace", "Length and pace", "time", keep=45)
         row.setSpacing(10)
-        self.seconds = QDoubleSpinBox()
-        self.seconds.setRange(0.1, 3600)
-        self.seconds.setDecimals(1)
-        self.seconds.setSingleStep(0.5)
-        self.seconds.setSuffix(" s")
-        self.seconds.setFixedWidth(80)
-        self.seconds.setKeyboardTracking(False)
-        self.seconds.setObjectName("strip-seconds")
-        self.seconds.setAccessibleName("Length of the motion")
-        self.seconds.setToolTip("Length of the motion")
+        self.seconds = length_box("strip-seconds", "Length of the motion", 80)
         self.smooth = QCheckBox("Smooth")
         self.smooth.setAccessibleName("Smooth motion")
         self.smooth.setToolTip("Without a jolt at the key poses; off: straight on from each to the next")
@@ -218,13 +169,8 @@ class HandStrip(QWidget):
 
     def _refresh(self) -> None:
         keys, count = self.keys, len(self.keys)
-        self._pages.setCurrentIndex(int(count > 0))
-        blocked = [QSignalBlocker(w) for w in (self.timeline, self.seconds, self.smooth, self.closed)]
-        self.timeline.setRange(0, max(1, round(1000 * (keys.seconds or LEG))))
-        self.timeline.setSingleStep(100)
-        self.timeline.setPageStep(1000)
-        self.timeline.setValue(round(1000 * self.at))
-        self.timeline.set_marks([round(1000 * t) for t in keys.times], self.chosen)
+        self._row.show_keys(keys.times, self.chosen, keys.seconds or LEG, self.at)
+        blocked = [QSignalBlocker(w) for w in (self.seconds, self.smooth, self.closed)]
         self.seconds.setValue(keys.seconds)
         self.smooth.setChecked(keys.smooth)
         self.closed.setChecked(keys.closed)
@@ -242,12 +188,11 @@ class HandStrip(QWidget):
         self.save_action.setEnabled(count > 0)
         self._tell_time()
 
-    def _tell_time(self) -> None:
-        count = len(self.keys)
-        which = f"key {self.chosen + 1} of {count}   " if self.chosen >= 0 else f"{count} key poses   "
-        length = self.keys.seconds / self.speed
-        self.time.setText(which + seconds_text(self.at / self.speed, length) if count > 1 else which if count else "")
-        self.timeline.setAccessibleDescription(self.time.text())
+    def _count(self) -> int:
+        return len(self.keys)
+
+    def _length(self) -> float:
+        return self.keys.seconds
 
     # ---- key poses ----------------------------------------------------------------------------------------
     def add_key(self) -> None:
@@ -297,10 +242,6 @@ class HandStrip(QWidget):
             self.posing.show(self.keys.pose(index))
             self.view.stir()
 
-    def step(self, by: int) -> None:
-        if len(self.keys):
-            self.choose((self.chosen + by) % len(self.keys) if self.chosen >= 0 else 0)
-
     # ---- time ---------------------------------------------------------------------------------------------
     def set_speed(self, speed: float) -> None:
         self.clock.stop()
@@ -309,12 +250,8 @@ class HandStrip(QWidget):
         self._tell_time()
 
     def toggle(self) -> None:
-        """Play or stop."""
-        if self.clock.playing:
-            self.clock.stop()
-        elif self.isVisible() and len(self.keys) > 1:
-            self._last_tick = 0.0
-            self.clock.start(self.at / self.speed if self.at < self.keys.seconds - 0.05 else 0.0)
+        self._last_tick = 0.0
+        super().toggle()
 
     def _ticked(self, at: float) -> None:
         if at < self._last_tick and not self.loop_action.isChecked():
@@ -328,25 +265,9 @@ class HandStrip(QWidget):
         """Show the pose of this moment."""
         if not len(self.keys):
             return
-        self.at = min(max(at, 0.0), self.keys.seconds)
-        near = np.abs(self.keys.times - self.at)
-        chosen = int(near.argmin()) if near.min() < 1e-3 else -1
-        blocker = QSignalBlocker(self.timeline)
-        self.timeline.setValue(round(1000 * self.at))
-        blocker.unblock()
-        if chosen != self.chosen:
-            self.chosen = chosen
-            self._refresh()
-        self._tell_time()
+        self._come_to(at, self.keys.times)
         self.posing.show(self.keys.at(self.at))
         self.view.stir()
-
-    def _scrubbed(self, at: float) -> None:
-        self.clock.stop()
-        self.seek(at)
-
-    def _playing_changed(self, on: bool) -> None:
-        self.play_action.setIcon(theme.icon("pause" if on else "play"))
 
     # ---- elsewhere ----------------------------------------------------------------------------------------
     def sequence(self) -> PoseSequence | None:
@@ -355,16 +276,9 @@ class HandStrip(QWidget):
 
     def save(self) -> None:
         sequence = self.sequence()
-        if sequence is None:
-            return
-        self.is_heard = False
-        wishes.save_wanted.emit(self.view, sequence)
-        if not self.is_heard:
-            self.view.say("Add the hand to the project first; then its poses can be kept there.")
-
-    def hideEvent(self, event) -> None:
-        self.clock.stop()
-        super().hideEvent(event)
+        if sequence is not None:
+            unheard = "Add the hand to the project first; then its poses can be kept there."
+            self._wish(wishes.save_wanted, sequence, unheard)
 
     def state(self) -> dict[str, Any]:
         found = {"open": self.isVisibleTo(self.view), "at": self.at, "speed": self.speed, "rate": self.rate}

@@ -5,22 +5,21 @@ Key views are marks on a bar of time; every change can be undone. What is drawn 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, SignalInstance
-from PySide6.QtGui import QUndoCommand, QUndoStack
-from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QCheckBox
 
-from app import theme
+from app.viewers.key_strip import KeyStrip, length_box
 from app.viewers.path_edit import KeyView, PathEdit
 from app.viewers.path_links import wishes
 from app.viewers.pinhole import camera_of, pose_of
-from app.viewers.timeline import Clock, Timeline, seconds_text
-from app.viewers.toolbar import ViewBar, on_key
+from app.viewers.timeline import Timeline
+from app.viewers.value_change import Change
 from engines.blocks.camera_paths import Track
 from engines.data import CameraPath
 
@@ -37,31 +36,16 @@ SIZES = {
 }
 MOST_PIECES = 240
 """Of the line that stands for the way."""
+UNHEARD = "Add the cloud to the project first; then its camera paths can be kept and rendered."
 
 
-class _Change(QUndoCommand):
-    def __init__(self, text: str, put: Callable[[PathEdit, int], None], old: tuple, new: tuple) -> None:
-        super().__init__(text)
-        self._put, self._old, self._new = put, old, new
+class PathStrip(KeyStrip):
+    KEY, KEYS, DIGITS = "key view", "key views", 2
+    view: SplatView
 
-    def redo(self) -> None:
-        self._put(*self._new)
-
-    def undo(self) -> None:
-        self._put(*self._old)
-
-
-class PathStrip(QWidget):
     def __init__(self, view: SplatView) -> None:
-        super().__init__(view)
-        self.setObjectName("path-strip")
-        self.setAccessibleName("Camera path")
-        self.view = view
+        super().__init__(view, "path-strip", "Camera path")
         self.edit = PathEdit()
-        self.chosen = -1
-        """The key view that is marked; -1 for none."""
-        self.at = 0.0
-        """Seconds from the start."""
         self.undo_stack = QUndoStack(self)
         self.undo_stack.indexChanged.connect(lambda _: wishes.undo_moved.emit())
         self._track: Track | None = None
@@ -69,47 +53,11 @@ class PathStrip(QWidget):
         """(M, 3) places along the way."""
         self._loaded: CameraPath | None = None
         self._own_move = False
-        self.is_heard = False
-        """Whether a window has taken up the last wish."""
-        self.clock = Clock(self, lambda: self.edit.seconds if len(self.edit) > 1 else 0.0)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        self.bar = ViewBar(self)
-        self.bar.setObjectName("path-bar")
-        self.bar.setAccessibleName("Tools of the camera path")
-        self._fill_bar()
-        time_row = QWidget(self)
-        theme.mark(time_row, kind="bar")
-        row = QHBoxLayout(time_row)
-        row.setContentsMargins(8, 3, 12, 3)
-        self._pages = QStackedLayout()
-        self.hint = QLabel(
-            "Look from where the video should begin, then press K. Do so again for each view on its way."
-        )
-        self.hint.setObjectName("path-hint")
-        self.hint.setMinimumWidth(60)
-        theme.mark(self.hint, tone="muted")
-        self.timeline = Timeline(self, "Time on the camera path")
-        self._pages.addWidget(self.hint)
-        self._pages.addWidget(self.timeline)
-        self.time = QLabel(self)
-        self.time.setAccessibleName("Time")
-        self.time.setFont(theme.tabular(self.time.font()))
-        theme.mark(self.time, tone="muted")
-        widest = f"key view 00 of 00   {seconds_text(100, 100)}"  # so that the bar stays as long as it is
-        self.time.setMinimumWidth(self.time.fontMetrics().horizontalAdvance(widest))
-        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(self._pages, 1)
-        row.addWidget(self.time)
-        column.addWidget(time_row)
-        column.addWidget(self.bar)
-        self.timeline.valueChanged.connect(lambda value: self._scrubbed(value / 1000))
-        self.timeline.mark_chosen.connect(self.choose)
+        self._make_bar("path-bar", "Tools of the camera path")
+        hint = "Look from where the video should begin, then press K. Do so again for each view on its way."
+        self._make_row(Timeline(self, "Time on the camera path"), "path-hint", hint)
         self.clock.ticked.connect(self.seek)
-        self.clock.playing_changed.connect(self._playing_changed)
         view.canvas.moved.connect(self._view_moved)
-        on_key(view.canvas, "Space", self.toggle)
         self.hide()
         self._refresh()
 
@@ -132,16 +80,7 @@ class PathStrip(QWidget):
         ]
         self.bar.gap()
         row = self.bar.group("path-pace", "Length and pace", "time", keep=45)
-        self.seconds = QDoubleSpinBox()
-        self.seconds.setRange(0.1, 3600)
-        self.seconds.setDecimals(1)
-        self.seconds.setSingleStep(0.5)
-        self.seconds.setSuffix(" s")
-        self.seconds.setFixedWidth(88)
-        self.seconds.setKeyboardTracking(False)
-        self.seconds.setObjectName("path-seconds")
-        self.seconds.setAccessibleName("Length of the path")
-        self.seconds.setToolTip("Length of the path")
+        self.seconds = length_box("path-seconds", "Length of the path", 88)
         self.closed = QCheckBox("Closed")
         self.closed.setAccessibleName("Closed path")
         self.closed.setToolTip("Back to the first key view in the end")
@@ -199,7 +138,7 @@ class PathStrip(QWidget):
         if edit is self.edit:
             return
         old, new = (self.edit, self.chosen), (edit, self.chosen if chosen is None else chosen)
-        self.undo_stack.push(_Change(text, self._put, old, new))
+        self.undo_stack.push(Change(text, lambda value: self._put(*value), old, new))
 
     def _put(self, edit: PathEdit, chosen: int) -> None:
         self.edit = edit
@@ -215,15 +154,10 @@ class PathStrip(QWidget):
 
     def _refresh(self) -> None:
         edit, count = self.edit, len(self.edit)
-        self._pages.setCurrentIndex(int(count > 0))
-        widgets = (self.timeline, self.seconds, self.closed, self.even, self.sizes)
-        blocked = [QSignalBlocker(widget) for widget in widgets]
-        self.timeline.setRange(0, max(1, round(1000 * edit.seconds)))
-        self.timeline.setSingleStep(100)
-        self.timeline.setPageStep(1000)
-        self.timeline.setValue(round(1000 * self.at))
         moments = self._track.key_times if self._track is not None and count > 1 else np.zeros(count)
-        self.timeline.set_marks([round(1000 * t) for t in moments], self.chosen)
+        self._row.show_keys(moments, self.chosen, edit.seconds, self.at)
+        widgets = (self.seconds, self.closed, self.even, self.sizes)
+        blocked = [QSignalBlocker(widget) for widget in widgets]
         self.seconds.setValue(edit.seconds)
         self.closed.setChecked(edit.closed)
         self.even.setChecked(edit.even_speed)
@@ -248,11 +182,14 @@ class PathStrip(QWidget):
         self._tell_time()
         self.view.canvas.update()
 
-    def _tell_time(self) -> None:
-        count = len(self.edit)
-        which = f"key view {self.chosen + 1} of {count}   " if self.chosen >= 0 else f"{count} key views   "
-        self.time.setText(which + seconds_text(self.at, self.edit.seconds) if count > 1 else which if count else "")
-        self.timeline.setAccessibleDescription(self.time.text())
+    def _count(self) -> int:
+        return len(self.edit)
+
+    def _length(self) -> float:
+        return self.edit.seconds
+
+    def _playing_seconds(self) -> float:
+        return self.edit.seconds if len(self.edit) > 1 else 0.0
 
     # ---- key views ----------------------------------------------------------------------------------------
     def present_view(self) -> KeyView:
@@ -295,11 +232,6 @@ class PathStrip(QWidget):
         self.view.fly_to(self._track.cameras(np.array([self.at]))[0])
         self._own_move = False
 
-    def step(self, by: int) -> None:
-        count = len(self.edit)
-        if count:
-            self.choose((self.chosen + by) % count if self.chosen >= 0 else 0)
-
     def _close_path(self, on: bool) -> None:
         self._change("Close path" if on else "Open path", replace(self.edit, closed=on))
 
@@ -307,27 +239,11 @@ class PathStrip(QWidget):
         self._change("Change size", replace(self.edit, width=size[0], height=size[1]))
 
     # ---- time ---------------------------------------------------------------------------------------------
-    def toggle(self) -> None:
-        """Play or stop."""
-        if self.clock.playing:
-            self.clock.stop()
-        elif self.isVisible() and len(self.edit) > 1:
-            self.clock.start(self.at if self.at < self.edit.seconds - 0.05 else 0.0)
-
     def seek(self, at: float) -> None:
         """Go where the camera is at this time."""
         if self._track is None:
             return
-        self.at = min(max(at, 0.0), self.edit.seconds)
-        near = np.abs(self._track.key_times - self.at) if self._track.count > 1 else np.zeros(1)
-        chosen = int(near.argmin()) if near.min() < 1e-3 else -1
-        blocker = QSignalBlocker(self.timeline)
-        self.timeline.setValue(round(1000 * self.at))
-        blocker.unblock()
-        if chosen != self.chosen:
-            self.chosen = chosen
-            self._refresh()
-        self._tell_time()
+        self._come_to(at, self._track.key_times if self._track.count > 1 else None)
         camera = self._track.cameras(np.array([self.at]))[0]
         pose, lens = pose_of(camera, self.view.flight.depth_before(camera))
         self.view.framing.chosen = True
@@ -336,12 +252,8 @@ class PathStrip(QWidget):
         self.view.set_pose(pose, moving=True)
         self._own_move = False
 
-    def _scrubbed(self, at: float) -> None:
-        self.clock.stop()
-        self.seek(at)
-
     def _playing_changed(self, on: bool) -> None:
-        self.play_action.setIcon(theme.icon("pause" if on else "play"))
+        super()._playing_changed(on)
         self.view.canvas.update()
 
     def _view_moved(self) -> None:
@@ -352,21 +264,11 @@ class PathStrip(QWidget):
     # ---- elsewhere ----------------------------------------------------------------------------------------
     def save(self) -> None:
         if self.path is not None:
-            self._wish(wishes.save_wanted)
+            self._wish(wishes.save_wanted, self.path, UNHEARD)
 
     def render_video(self) -> None:
         if len(self.edit) > 1:
-            self._wish(wishes.render_wanted)
-
-    def _wish(self, signal: SignalInstance) -> None:
-        self.is_heard = False
-        signal.emit(self.view, self.path)
-        if not self.is_heard:
-            self.view.say("Add the cloud to the project first; then its camera paths can be kept and rendered.")
-
-    def hideEvent(self, event) -> None:
-        self.clock.stop()
-        super().hideEvent(event)
+            self._wish(wishes.render_wanted, self.path, UNHEARD)
 
     def state(self) -> dict[str, Any]:
         return {"open": self.view.path_action.isChecked(), "at": self.at, "edit": self.edit.to_json()}
