@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from app.viewers import navigation
 from app.viewers.hand_render import MODES
 from app.viewers.toolbar import on_key
 
 if TYPE_CHECKING:
     from app.viewers.hand_view import HandView
 
-TURN = 0.15  # radians for one press of an arrow key
 SIDES = ("Palm", "Back of the hand", "Right", "Left", "Fingertips", "Wrist")
 """Views 1 to 6, as they lie around a hand whose palm is looked at."""
 
@@ -72,17 +72,7 @@ def fill(view: HandView) -> None:
         for key, by in (("PgUp", -1), ("PgDown", 1)):
             on_key(widget, key, partial(view.captured.step, by))
             on_key(widget, f"Ctrl+{key}", partial(view.captured.step_camera, by))
-
-    def turn(right: float, up: float) -> None:
-        view.set_pose(view.pose.orbited(right * TURN, up * TURN), moving=True)
-
-    def zoom(factor: float) -> None:
-        view.set_pose(view.pose.zoomed(factor), moving=True)
-
-    for key, right, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
-        on_key(view.canvas, key, partial(turn, right, up))
-    for key, factor in (("+", 1.18), ("=", 1.18), ("-", 1 / 1.18)):
-        on_key(view.canvas, key, partial(zoom, factor))
+    navigation.add_keys(view, view.canvas)
 
 
 def show_modes(view: HandView, offered: list[str]) -> None:

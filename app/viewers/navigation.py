@@ -1,18 +1,50 @@
-"""How the mouse moves the camera, the same in every 3D view: left turns, middle pans, right and the wheel zoom."""
+"""How mouse and keys move the camera, the same in every 3D view.
+
+The left button turns, the middle one pans, the right one and the wheel zoom; arrows turn, plus and minus zoom.
+"""
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Protocol
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from app.viewers.camera import Pose
+from app.viewers.toolbar import on_key
 
 STILL_AFTER_MS = 180
 """So long after the last movement a view may take its time for a full picture."""
 ZOOM_PER_STEP = 1.18
+TURN = 0.15
+"""Radians for one press of an arrow key."""
+
+
+class Steered(Protocol):
+    """A view with a camera."""
+
+    @property
+    def pose(self) -> Pose: ...
+
+    def set_pose(self, pose: Pose, *, moving: bool = False) -> None: ...
+
+
+def add_keys(view: Steered, canvas: QWidget) -> None:
+    """Arrows, plus and minus move the camera of the view while its canvas has the focus."""
+
+    def turn(right: float, up: float) -> None:
+        view.set_pose(view.pose.orbited(right * TURN, up * TURN), moving=True)
+
+    def zoom(factor: float) -> None:
+        view.set_pose(view.pose.zoomed(factor), moving=True)
+
+    for key, right, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
+        on_key(canvas, key, partial(turn, right, up))
+    for key, factor in (("+", ZOOM_PER_STEP), ("=", ZOOM_PER_STEP), ("-", 1 / ZOOM_PER_STEP)):
+        on_key(canvas, key, partial(zoom, factor))
 
 
 def dragged(pose: Pose, view: QWidget, event: QMouseEvent, last: QPointF, pressed_at: QPointF) -> Pose | None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
+from app.viewers import navigation
 from app.viewers.camera import STANDARD_VIEWS
-from app.viewers.toolbar import on_key
 
 if TYPE_CHECKING:
     from app.viewers.scene import Scene3D
 
-_TURN = 0.15  # radians for one press of an arrow key
 CLIP_HELP = "Drag its knob to move it, the tip of its arrow to turn it."
 
 
@@ -42,17 +41,7 @@ def fill(scene: Scene3D) -> None:
     solo = act("solo", "Show only the chosen layer, or all", "show", scene.toggle_solo, "O", button=False)
     scene.panel.list.addAction(solo)
     act("reset", "Reset the view", "reset", scene.reset, "R", keep=20)
-
-    def turn(right: float, up: float) -> None:
-        scene.set_pose(scene.pose.orbited(right * _TURN, up * _TURN), moving=True)
-
-    def zoom(factor: float) -> None:
-        scene.set_pose(scene.pose.zoomed(factor), moving=True)
-
-    for key, right, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
-        on_key(scene.canvas, key, partial(turn, right, up))
-    for key, factor in (("+", 1.18), ("=", 1.18), ("-", 1 / 1.18)):
-        on_key(scene.canvas, key, partial(zoom, factor))
+    navigation.add_keys(scene, scene.canvas)
 
 
 def axis_buttons(parent: QWidget, cut: Callable[[int], object]) -> QWidget:

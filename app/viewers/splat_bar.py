@@ -9,15 +9,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu, QSlider, QToolButton
 
 from app import theme
+from app.viewers import navigation
 from app.viewers.camera import STANDARD_VIEWS
 from app.viewers.splat_words import BACKGROUNDS, MODES
-from app.viewers.toolbar import on_key
 from engines.data import CameraPath
 
 if TYPE_CHECKING:
     from app.viewers.splat_view import SplatView
-
-_TURN = 0.15  # radians for one press of an arrow key
 
 
 def fill(view: SplatView) -> None:
@@ -52,17 +50,7 @@ def fill(view: SplatView) -> None:
     )  # fmt: skip
     act("screenshot", "Save a picture or a turntable", "camera", view.save_picture, "S", keep=30)
     act("reset", "Reset the view", "reset", view.reset, "R", keep=20)
-
-    def turn(right: float, up: float) -> None:
-        view.set_pose(view.pose.orbited(right * _TURN, up * _TURN), moving=True)
-
-    def zoom(factor: float) -> None:
-        view.set_pose(view.pose.zoomed(factor), moving=True)
-
-    for key, right, up in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, 1), ("Down", 0, -1)):
-        on_key(view.canvas, key, partial(turn, right, up))
-    for key, factor in (("+", 1.18), ("=", 1.18), ("-", 1 / 1.18)):
-        on_key(view.canvas, key, partial(zoom, factor))
+    navigation.add_keys(view, view.canvas)
 
 
 def _sliders(view: SplatView) -> None:
