@@ -81,7 +81,7 @@ def of_view(outputs: dict) -> np.ndarray | None:
     from app.viewers.registry import Shown, create, viewers_for
 
     artifact = next(reversed(outputs.values()))
-    found = [spec for spec in viewers_for(type(artifact)) if spec.key in ("scene", "photos", "problem")]
+    found = [spec for spec in viewers_for(type(artifact)) if spec.key in ("hand", "scene", "photos", "problem")]
     if not found:
         return None
     viewer = create(found[0].key)

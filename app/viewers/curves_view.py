@@ -330,6 +330,7 @@ class CurvesView(QWidget):
 
     def _draw_visible(self) -> None:
         """Hand the plots what they can show of each series, and no more."""
+        self._range_timer.stop()  # ranges that have just changed are heeded here: once is enough
         together = self.together.isChecked()
         for (_, name), series in self._series.items():
             if series.dirty:  # new points, which the next refresh smooths; a change of range may come before it
