@@ -103,26 +103,14 @@ def watch_training(window, qtbot, seconds: float, **changes) -> Watched:
     return Watched(gaps, own, np.diff(worked) * 1000, counts["previews"], counts["frames"])
 
 
-def slowness() -> float:
-    """How many times longer than on the machine that the limits are for (60 ns an addition) this one takes; 1 to 4."""
-    took = []
-    for _ in range(3):
-        began, total = time.thread_time(), 0
-        for i in range(300_000):
-            total += i
-        took.append(time.thread_time() - began)
-    return min(max(min(took) / (300_000 * 60e-9), 1.0), 4.0)
-
-
 def test_the_window_lives_while_a_method_trains(window, qtbot):
-    slow = slowness()
     for _ in range(3):  # the host may give a core to somebody else, which nothing in here can see
         seen = watch_training(window, qtbot, 6)
-        print(seen, f"; {slow:.1f} times as slow as the limits are for")
+        print(seen)
         # one frame for each preview, one for what happened before it
         assert seen.frames <= 2 * seen.previews + 2, str(seen)
-        longest, bursts, own = seen.bursts.max(), *(np.percentile(times, 95) for times in (seen.bursts, seen.own))
-        if seen.previews and longest < 100 * slow and bursts < 33 * slow and own < 33 * slow:
+        usual = max(np.percentile(seen.bursts, 95), np.percentile(seen.own, 95))
+        if seen.previews and seen.bursts.max() < 100 and usual < 33:
             return
     pytest.fail(str(seen))
 
