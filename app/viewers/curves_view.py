@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from engines.core import ELAPSED
 from engines.data import Curve
 
 REFRESH_MS = 60
+PAINTING, SHARE = 4.0, 0.05
+"""Painting takes about so many times as long as a refresh; both may have this share of the window's time."""
 
 
 class CurvesView(QWidget):
@@ -50,6 +53,7 @@ class CurvesView(QWidget):
         self._labels: tuple[str, str] = ("step", "")
         self._follows = True  # the view holds everything until the user zooms or pans
         self._syncing = False
+        self._pause_ms = 0  # that new points wait for, so that the window has time for all else on a slow machine
         self._timer, self._range_timer = QTimer(self), QTimer(self)
         for timer, run in ((self._timer, self._refresh), (self._range_timer, self._draw_visible)):
             timer.setSingleShot(True)
@@ -94,7 +98,7 @@ class CurvesView(QWidget):
         series.steps, series.y, series.dirty = x[:count], y[:count], True
         series.x = self._placed(run, series.steps)
         if not self._timer.isActive():
-            self._timer.start(REFRESH_MS)
+            self._timer.start(max(REFRESH_MS, self._pause_ms))
 
     def _show_clock(self, on: bool) -> None:
         """Offer the change between steps and seconds, where it is known when they were logged."""
@@ -256,6 +260,7 @@ class CurvesView(QWidget):
         self._refresh()
 
     def _refresh(self) -> None:
+        began = time.thread_time()
         for key, series in self._series.items():
             if series.dirty:
                 series.dirty = False
@@ -271,6 +276,7 @@ class CurvesView(QWidget):
         self._draw_visible()
         self.show_values_at(None)
         self._stack.setCurrentWidget(self.grid if self._series else self.empty)
+        self._pause_ms = min(round(1000 * (time.thread_time() - began) * PAINTING / SHARE), 1000)
 
     def show_values_at(self, x: float | None) -> None:
         """Write each series' value at ``x``, or its last, into headings and legend."""
