@@ -83,12 +83,13 @@ class CurvesView(QWidget):
 
     # ---- content ------------------------------------------------------------------------------------------
     def set_series(self, name: str, x: Any, y: Any, run: str = "") -> None:
-        """Set the whole of one series, x increasing. Cheap to call often: the plot follows 16 times a second."""
+        """Set the whole of one series, x increasing. Cheap to call often: the plot follows up to 16 times a second."""
         if name == ELAPSED:
             self._set_clock(run, np.asarray(x, float), np.asarray(y, float))
             return
         key = (run, name)
         series = self._series.get(key)
+        is_new = series is None
         if series is None:
             series = self._series[key] = Series()
             series.on = key not in self.hidden
@@ -98,7 +99,7 @@ class CurvesView(QWidget):
         series.steps, series.y, series.dirty = x[:count], y[:count], True
         series.x = self._placed(run, series.steps)
         if not self._timer.isActive():
-            self._timer.start(max(REFRESH_MS, self._pause_ms))
+            self._timer.start(REFRESH_MS if is_new else max(REFRESH_MS, self._pause_ms))
 
     def _show_clock(self, on: bool) -> None:
         """Offer the change between steps and seconds, where it is known when they were logged."""
