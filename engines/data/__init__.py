@@ -15,13 +15,17 @@ from engines.data.slices import Slices
 from engines.data.solutions import Solution, Trajectory
 from engines.data.spectra import SpectrumTable
 from engines.data.splats import GaussianCloud
+from engines.data.transport import CostMatrix, Coupling, Displacements, Measure, MeasureOrCost, TransportMap
 from engines.data.videos import DepthVideo, Video
 
 __all__ = [
     "BoundGaussians",
     "CameraPath",
+    "CostMatrix",
+    "Coupling",
     "Curve",
     "DepthVideo",
+    "Displacements",
     "ElasticBody",
     "GaussianCloud",
     "GaussianFeatures",
@@ -29,6 +33,8 @@ __all__ = [
     "HandAvatar",
     "HandCapture",
     "Image",
+    "Measure",
+    "MeasureOrCost",
     "Mesh",
     "MeshField",
     "Model",
@@ -44,6 +50,7 @@ __all__ = [
     "SpectrumTable",
     "Table",
     "Trajectory",
+    "TransportMap",
     "UnposedPhotos",
     "Video",
     "Volume",

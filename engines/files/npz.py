@@ -20,12 +20,16 @@ from engines.core import Artifact, Param, Params
 from engines.data import (
     BoundGaussians,
     CameraPath,
+    CostMatrix,
+    Coupling,
     DepthVideo,
+    Displacements,
     ElasticBody,
     GaussianCloud,
     GridField,
     HandAvatar,
     HandCapture,
+    Measure,
     MeshField,
     Model,
     Photos,
@@ -36,6 +40,7 @@ from engines.data import (
     Solution,
     SpectrumTable,
     Trajectory,
+    TransportMap,
     UnposedPhotos,
     Video,
 )
@@ -77,6 +82,11 @@ DECLARED: dict[str, type[Artifact]] = {
         PoseSequence,
         HandCapture,
         HandAvatar,
+        Measure,
+        CostMatrix,
+        Coupling,
+        TransportMap,
+        Displacements,
     )
 }
 """Types whose settings and nested artifacts follow from their declaration."""

@@ -37,7 +37,7 @@ from engines.data import (
     Video,
     Volume,
 )
-from tests import hands
+from tests import hands, transports
 
 DATA = Path(os.environ.get("FIELDWRIGHT_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 REAL = DATA / "slices"  # real files, where they are
@@ -351,7 +351,11 @@ def spectrum() -> SpectrumTable:
 FIELDS = (flow, steady, profile, body, plate, elastic, problem, solution, trajectory, spectrum)
 EVERY = (mesh, textured, cloud, slices, volume, field, curve, table, image, model, photos, unposed, gaussians, bound)
 HANDS = (hands.template, hands.poses, hands.capture, hands.avatar)
-MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS, *HANDS)}
+TRANSPORTS = (
+    transports.measure, transports.costs, transports.coupling, transports.dense_coupling, transports.affine_map,
+    transports.displacements,
+)  # fmt: skip
+MAKERS = {m.__name__: m for m in (*EVERY, camera_path, video, depth_video, *FIELDS, *HANDS, *TRANSPORTS)}
 
 
 def _holds_arrays(value: object) -> bool:

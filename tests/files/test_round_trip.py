@@ -62,7 +62,7 @@ CASES = [
     ("spectrum", ".npz", ()),
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
-    *((maker.__name__, ".npz", ()) for maker in made.HANDS),
+    *((maker.__name__, ".npz", ()) for maker in (*made.HANDS, *made.TRANSPORTS)),
     ("poses", ".poses.csv", ()),
     ("poses", ".poses.json", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files

@@ -34,7 +34,7 @@ from engines.data import (
     Video,
     Volume,
 )
-from tests import hands
+from tests import hands, transports
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,6 +155,12 @@ def samples() -> dict[str, Artifact]:
         "PoseSequence": hands.capture().poses,
         "HandCapture": hands.capture(frame_names=("fist", "flat")),
         "HandAvatar": hands.avatar(),
+        "Measure": transports.measure(),
+        "CostMatrix": transports.costs(),
+        "Coupling": transports.coupling(),
+        "Coupling, dense": transports.dense_coupling(),
+        "TransportMap": transports.affine_map(),
+        "Displacements": transports.displacements(),
         "ElasticBody": ElasticBody.of(np.eye(4, 3), [[0, 1, 2, 3]], planes=[[0, 0, -1, 0, 0, 1]], force_until=0.5),
         "GaussianFeatures": GaussianFeatures(
             means=draw.normal(size=(2, 5, 2)),
