@@ -1,0 +1,10 @@
+"""What the methods for optimal transport share. Everything is float64 unless a caller asks otherwise.
+
+* :mod:`.costs`: ground costs between points, all pairs or in pairs, differentiable
+* :mod:`.posing`: two measures, or a cost matrix, made into a problem: costs, weights, scale; and its plan given back
+* :mod:`.sinkhorn`: entropic transport by scaling, on a stabilised kernel or by log-sum-exp; both conventions of ε
+* :mod:`.divergence`: entropic costs and Sinkhorn divergence between clouds, with gradients by the envelope theorem
+* :mod:`.exact`: the linear programme, by network simplex
+* :mod:`.interpolation`: where the mass of a coupling is between its start and its end
+* :mod:`.scores`: what a coupling costs and how well it keeps its weights; distances between samples
+"""
