@@ -11,7 +11,8 @@ from engines.blocks.mesh_topology import equal_rows
 from engines.core import Artifact, Param, Params
 from engines.data import GaussianCloud, Mesh
 from engines.files import gltf_materials, guard
-from engines.files.gltf_document import Arrays, files_beside, glb_bytes, index_of, node_matrix, open_document
+from engines.files.gltf_building import INDICES, VERTICES, GlbBuilder
+from engines.files.gltf_document import Arrays, files_beside, index_of, node_matrix, open_document
 from engines.files.gltf_gaussians import EXTENSION, Up, gaussians_of
 from engines.files.registry import Loaded, reader, writer
 from engines.files.textures import png_bytes
@@ -220,42 +221,23 @@ def write_glb(mesh: Mesh, path: Path, options: GlbWriteOptions) -> None:
         vertices, faces = vertices[corners[kept]], where.reshape(-1, 3)
         normals = None if normals is None else normals[corners[kept]]
         places = mesh.uv.reshape(-1, 2)[kept] * np.float32([1, -1]) + np.float32([0, 1])
-    parts = [("POSITION", vertices.astype("<f4"), 5126, "VEC3", 34962)]
+    made = GlbBuilder()
+    attributes = {"POSITION": made.add(vertices.astype("<f4"), VERTICES)}
     if normals is not None:
-        parts.append(("NORMAL", normals.astype("<f4"), 5126, "VEC3", 34962))
+        attributes["NORMAL"] = made.add(normals.astype("<f4"), VERTICES)
     if places is not None:
-        parts.append(("TEXCOORD_0", places.astype("<f4"), 5126, "VEC2", 34962))
+        attributes["TEXCOORD_0"] = made.add(places.astype("<f4"), VERTICES)
     elif mesh.colors is not None:
-        parts.append(("COLOR_0", mesh.colors, 5121, "VEC4", 34962))
-    parts.append(("indices", faces.astype("<u4").reshape(-1, 1), 5125, "SCALAR", 34963))
-    views: list[dict[str, Any]] = []
-    accessors: list[dict[str, Any]] = []
-    blobs, at = [], 0
-    for _, values, component, kind, target in parts:
-        blob = values.tobytes()
-        views.append({"buffer": 0, "byteOffset": at, "byteLength": len(blob), "target": target})
-        accessors.append({"bufferView": len(accessors), "componentType": component, "count": len(values), "type": kind})
-        blobs.append(blob)
-        at += len(blob)
-    if len(vertices):
-        stored = parts[0][1]
-        accessors[0] |= {"min": stored.min(0).tolist(), "max": stored.max(0).tolist()}
-    attributes = {name: i for i, (name, *_) in enumerate(parts) if name != "indices"}
-    primitive = {"attributes": attributes, "indices": len(parts) - 1, "mode": 4}
+        attributes["COLOR_0"] = made.add(mesh.colors, VERTICES, fractions=True)
+    primitive = {"attributes": attributes, "indices": made.add(faces.astype("<u4").reshape(-1, 1), INDICES), "mode": 4}
     document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "Fieldwright"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": mesh.name or "mesh"}],
         "meshes": [{"primitives": [primitive]}],
     }
     if mesh.texture is not None and mesh.uv is not None:
-        picture = png_bytes(mesh.texture)
-        views.append({"buffer": 0, "byteOffset": at, "byteLength": len(picture)})
-        blobs.append(picture)
-        at += len(picture)
+        picture = made.add_file(png_bytes(mesh.texture))
         primitive["material"] = 0
-        document |= gltf_materials.description(mesh.texture, mesh.texture_repeats, len(views) - 1, options.unlit)
-    document |= {"buffers": [{"byteLength": at}], "bufferViews": views, "accessors": accessors}
-    # every array has items of 4 bytes or more, so each begins aligned
-    path.write_bytes(glb_bytes(document, b"".join(blobs)))
+        document |= gltf_materials.description(mesh.texture, mesh.texture_repeats, picture, options.unlit)
+    path.write_bytes(made.file(document))

@@ -24,11 +24,8 @@ class GlbBuilder:
 
     def add(self, values: np.ndarray, target: int | None = None, *, fractions: bool = False) -> int:
         """``fractions``: whole numbers that stand for 0 to 1. Floats get their bounds, as positions and times need."""
-        blob = values.tobytes()
-        view = {"buffer": 0, "byteOffset": self._length, "byteLength": len(blob)}
-        self.views.append(view if target is None else view | {"target": target})
         entry: dict[str, Any] = {
-            "bufferView": len(self.views) - 1,
+            "bufferView": self._view(values.tobytes(), target),
             "componentType": _CODES[values.dtype.newbyteorder("<")],
             "count": len(values),
             "type": _KINDS[values.shape[1]],
@@ -38,10 +35,20 @@ class GlbBuilder:
         if values.dtype.kind == "f" and len(values) and values.shape[1] <= 3:
             entry |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
         self.accessors.append(entry)
+        return len(self.accessors) - 1
+
+    def add_file(self, content: bytes) -> int:
+        """A picture or such; gives the number of its view."""
+        return self._view(content, None)
+
+    def _view(self, blob: bytes, target: int | None) -> int:
+        """Each begins at a multiple of four bytes, as the format wants it."""
+        view = {"buffer": 0, "byteOffset": self._length, "byteLength": len(blob)}
+        self.views.append(view if target is None else view | {"target": target})
         blob += b"\0" * (-len(blob) % 4)
         self._blobs.append(blob)
         self._length += len(blob)
-        return len(self.accessors) - 1
+        return len(self.views) - 1
 
     def file(self, document: dict[str, Any]) -> bytes:
         """The whole GLB with what was added."""
