@@ -1,4 +1,4 @@
-"""Pose sequences as CSV and JSON: an axis-angle for each joint of each pose.
+"""Pose sequences from CSV and JSON: an axis-angle for each joint of each pose (out: ``pose_files_out``).
 
 CSV: a heading ``frame, time [s], wrist.x [rad], wrist.y [rad], …, translation.x [m], …, scale`` and a row for each
 pose; without a heading the numbers of a row are the joints in the order of MANO, perhaps with a translation after them.
@@ -24,7 +24,7 @@ from engines.blocks.meshes.rotations import matrix_to_axis_angle
 from engines.core import Param, Params
 from engines.data import PoseSequence
 from engines.files import guard
-from engines.files.registry import Loaded, Question, reader, writer
+from engines.files.registry import Loaded, Question, reader
 
 MOST_BYTES = 1 << 27
 RADIANS = {"rad": 1.0, "deg": np.pi / 180, "°": np.pi / 180, "degrees": np.pi / 180, "radians": 1.0}
@@ -42,10 +42,6 @@ class PoseReadOptions(Params):
     )
     rotations: Literal["axis-angle", "matrices"] = Param("axis-angle", help="What stands for each joint")
     rate: float | None = Param(None, gt=0, lt=10_000, unit="1/s", empty="as the file, or 25", help="Poses a second")
-
-
-class PoseWriteOptions(Params):
-    unit: Literal["rad", "deg"] = Param("rad", help="Of the angles")
 
 
 @dataclass
@@ -350,55 +346,3 @@ def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) == np.inf or value != value:
         raise ValueError(f"{what} is not finite, or no number: {str(value)[:30]}")
     return float(value)
-
-
-# --- out -----------------------------------------------------------------------------------------------
-
-
-@writer(
-    key="poses-csv",
-    title="Poses as CSV",
-    extensions=(".poses.csv", ".csv"),
-    takes=(PoseSequence,),
-    options=PoseWriteOptions,
-)
-def write_csv(poses: PoseSequence, path: Path, options: PoseWriteOptions) -> None:
-    """All digits are kept."""
-    names = [f"{joint}.{axis} [{options.unit}]" for joint in poses.joint_names for axis in "xyz"]
-    head = ["frame", "time [s]", *names, *(f"translation.{axis} [m]" for axis in "xyz"), "scale"]
-    angles = _in(poses, options.unit).reshape(len(poses), -1)
-    with path.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, lineterminator="\n")
-        table.writerow(head)
-        for t in range(len(poses)):
-            numbers = (t / poses.rate, *angles[t], *poses.translations[t], poses.scales[t])
-            table.writerow([t, *(repr(float(v)) for v in numbers)])
-
-
-@writer(
-    key="poses-json",
-    title="Poses as JSON",
-    extensions=(".poses.json", ".json"),
-    takes=(PoseSequence,),
-    options=PoseWriteOptions,
-)
-def write_json(poses: PoseSequence, path: Path, options: PoseWriteOptions) -> None:
-    angles = _in(poses, options.unit)
-    document = {
-        "joint_names": list(poses.joint_names),
-        "unit": options.unit,
-        "rate": poses.rate,
-        "poses": [
-            {
-                "rotations": angles[t].tolist(),
-                "translation": poses.translations[t].tolist(),
-                "scale": float(poses.scales[t]),
-            }
-            for t in range(len(poses))
-        ],
-    }
-    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
-
-
-def _in(poses: PoseSequence, unit: str) -> np.ndarray:
-    return poses.rotations if unit == "rad" else np.degrees(poses.rotations)

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from engines.blocks.hand_anatomy import MANO_NAMES
 from engines.core import UserError
 from engines.files import Question, read, write
-from engines.files.pose_files import PoseReadOptions, PoseWriteOptions, poses_in
+from engines.files.pose_files import PoseReadOptions, poses_in
+from engines.files.pose_files_out import PoseWriteOptions
 from tests import hands
 
 DRAW = np.random.default_rng(1)
