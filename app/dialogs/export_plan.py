@@ -77,6 +77,9 @@ PREFERRED = {
     "ElasticBody": ".vtu",
     "Solution": ".npz",
     "Trajectory": ".npz",
+    "RiggedTemplate": ".glb",
+    "HandAvatar": ".glb",
+    "PoseSequence": ".poses.json",
 }
 """What most tools read, until the user has chosen something else."""
 PREFERRED_TEXTURED = ".glb"

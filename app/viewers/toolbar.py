@@ -198,6 +198,7 @@ class ViewBar(QWidget):
         made.setAccessibleName(title)
         made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         made.setMaximumWidth(200)
+        made.currentTextChanged.connect(made.setToolTip)  # a long name is cut
         self.group(f"{name}-group", title, icon, keep).addWidget(made)
         return made
 

@@ -97,7 +97,7 @@ def pose_avatar(
         colours = picture[..., :3] + behind * (1 - picture[..., 3:])
         pixels = (255 * colours.clamp(0, 1)).round().byte().cpu().numpy()
         files.append(np.frombuffer(png(pixels), np.uint8))
-        run.log(covered=picture[..., 3].mean())
+        run.log(**{"Share of the picture": picture[..., 3].mean()})
         run.preview(lambda pixels=pixels, frame=frame: Image(pixels=pixels, name=f"Pose {frame + 1}"))  # type: ignore[misc]
         kept = frame + 1 if sum(f.nbytes for f in files) <= MOST_KEPT else kept
         run.checkpoint(lambda kept=kept: {"files": files[:kept]})  # type: ignore[misc]
