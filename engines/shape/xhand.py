@@ -64,8 +64,8 @@ def photometric(stages: Stages, batch: Batch, shown: Shown, image: torch.Tensor,
 
 
 def outline(stages: Stages, batch: Batch, image: torch.Tensor) -> Losses:
-    """How far the covered share of each pixel is from the mask, if that is to count."""
-    if not stages.params.mask_weight or batch.masks is None:
+    """How far the covered share of each pixel is from the photo's own mask, if that is to count."""
+    if not stages.params.mask_weight or batch.masks is None or not batch.photographed:
         return {}
     return {"Outline": stages.params.mask_weight * mse_loss(image[..., 3], batch.masks)}
 
@@ -254,7 +254,7 @@ def train(capture: HandCapture, given: HandAvatar | None, params: XhandParams, r
         run.warn(reason)
     if given is not None:
         refuse_others(capture, given)
-    stages = Stages(Frames(capture, params.side_length, run), params, given, run, LOSSES)
+    stages = Stages(Frames(capture, params.side_length, run, outlined=params.cut_out), params, given, run, LOSSES)
     if stages.likeness.lacking and params.perceptual and params.main_epochs:
         run.note(f"{stages.likeness.lacking} In the loss, SSIM and slopes on three scales stand for it.")
     saved = run.restored()

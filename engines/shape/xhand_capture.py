@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engines.blocks.avatars.drawing import Cameras
 from engines.blocks.cameras import Camera
+from engines.blocks.meshes.rasterising import rasterise, to_camera
 from engines.blocks.meshes.skinning import joint_transforms, skin
 from engines.blocks.views import Views, camera_of
 from engines.core import Run, UserError
@@ -32,17 +33,25 @@ class Batch:
     cameras: Cameras
     truths: Tensor  # (B, H, W, 3) on black
     masks: Tensor | None  # (B, H, W) the share of each pixel that the hand covers; None where it is not known
+    photographed: bool = True  # whether the masks are the photos' own, and not the outline of the bare template
 
 
 class Frames:
-    """The photos of a capture as batches. ``training`` and ``held_out`` are numbers of photos."""
+    """The photos of a capture as batches. ``training`` and ``held_out`` are numbers of photos.
 
-    def __init__(self, capture: HandCapture, side_length: int, run: Run) -> None:
+    With ``outlined`` photos that have no mask are cut out by the posed template, as InterHand2.6M's are in the paper.
+    """
+
+    def __init__(self, capture: HandCapture, side_length: int, run: Run, *, outlined: bool = False) -> None:
         refuse_sizes(capture)
         longest = int(capture.photos.sizes.max()) if len(capture.photos) else 1
         self.capture, self.device = capture, run.device
         self.views = Views(capture.photos, min(1.0, side_length / longest), run.device)
-        seen = seeing(capture, run)
+        surface = posed(capture.template, capture)
+        seen = seeing(capture, surface, run)
+        self.outlined = outlined
+        self._surface = torch.from_numpy(surface).to(run.device, torch.float32)
+        self._faces = torch.from_numpy(np.array(capture.template.faces)).to(run.device)
         held = capture.photos.held_out if capture.photos.held_out is not None else np.zeros(len(seen), bool)
         self.training, self.held_out = np.flatnonzero(seen & ~held), np.flatnonzero(seen & held)
         if not len(self.training):
@@ -77,12 +86,27 @@ class Frames:
     def batch(self, photos: np.ndarray) -> Batch:
         views = [self.views[int(i)] for i in photos]
         colours = torch.stack([v.over(v.colours.new_zeros(3)) for v in views]).permute(0, 2, 3, 1)
-        masks = None
-        if all(v.alpha is not None for v in views):
-            masks = torch.stack([v.alpha for v in views if v.alpha is not None])
-        numbers = torch.from_numpy(self.capture.view[photos].astype(np.int64)).to(self.device)
+        frame = int(self.capture.frame[photos[0]])
         cameras = Cameras.of([v.camera for v in views], self.device)
-        return Batch(int(self.capture.frame[photos[0]]), photos, numbers, cameras, colours, masks)
+        masks, photographed = None, all(v.alpha is not None for v in views)
+        if photographed:
+            masks = torch.stack([v.alpha for v in views if v.alpha is not None])
+        elif self.outlined:
+            masks = self._outlines(frame, cameras)
+            colours = colours * masks[..., None]
+        numbers = torch.from_numpy(self.capture.view[photos].astype(np.int64)).to(self.device)
+        return Batch(frame, photos, numbers, cameras, colours, masks, photographed)
+
+    def outline(self, photo: int) -> Tensor:
+        """(H, W) bool, where the posed template is in a photo."""
+        cameras = Cameras.of([self.views.cameras[photo]], self.device)
+        return self._outlines(int(self.capture.frame[photo]), cameras)[0] > 0.5
+
+    def _outlines(self, frame: int, cameras: Cameras) -> Tensor:
+        """(B, H, W) 0 or 1: the bare template of a frame as so many cameras see it."""
+        points = to_camera(self._surface[frame], cameras.world_to_camera)
+        fragments = rasterise(points, self._faces, cameras.lenses, cameras.width, cameras.height)
+        return fragments.mask.to(torch.float32)
 
     def capture_cameras(self) -> list[Camera]:
         """One for each view, in the size of the capture's own photos."""
@@ -115,9 +139,11 @@ def refuse_sizes(capture: HandCapture) -> None:
             )
 
 
-def seeing(capture: HandCapture, run: Run) -> np.ndarray:
-    """(N,) bool, which photos' cameras have the hand before them; tells of those that have not, by name."""
-    surface = posed(capture.template, capture)
+def seeing(capture: HandCapture, surface: np.ndarray, run: Run) -> np.ndarray:
+    """(N,) bool, which photos' cameras have the hand before them; tells of those that have not, by name.
+
+    ``surface`` (F, V, 3) is the posed template.
+    """
     found = np.zeros(len(capture.photos), bool)
     for i in range(len(found)):
         camera = camera_of(capture.photos, i)

@@ -36,6 +36,10 @@ class HandTrainingParams(Params):
     mask_weight: float = Param(
         0.0, ge=0, source=CODE, advanced=True, help="Of the difference between the hand's outline and the mask"
     )
+    cut_out: bool = Param(
+        True, label="Cut out by the template", source="paper, for InterHand2.6M", advanced=True,
+        help="Photos without masks: the posed template's outline stands for one. Off: what is behind the hand stays",
+    )  # fmt: skip
 
 
 class XhandParams(HandTrainingParams):

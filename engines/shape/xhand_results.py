@@ -31,10 +31,14 @@ def drawn(avatar: Avatar, stages: Stages, photo: int) -> tuple[dict[str, Tensor]
     if avatar.has_renderer:
         found["neural"] = avatar.neural(view.camera, gammas.cpu())
     pictures = {name: image[..., :3].permute(2, 0, 1) for name, image in found.items()}
-    covered = found["shaded"][..., 3] > 0.5
-    photo_pixels = view.over(view.colours.new_zeros(3))
-    pictures["photo"] = photo_pixels if view.alpha is not None else photo_pixels * covered
-    return pictures, covered if view.alpha is None else view.alpha > 0.5
+    if view.alpha is not None:
+        inside = view.alpha > 0.5
+        pictures["photo"] = view.over(view.colours.new_zeros(3))
+    else:
+        frames = stages.frames
+        inside = frames.outline(photo).cpu() if frames.outlined else found["shaded"][..., 3] > 0.5
+        pictures["photo"] = view.over(view.colours.new_zeros(3)) * inside
+    return pictures, inside
 
 
 def strip(stages: Stages, avatar: Avatar | None = None, photo: int | None = None) -> Image:

@@ -204,6 +204,37 @@ def test_photos_of_several_sizes_go_in_batches_of_one_size():
     assert {frames.batch(b).truths.shape[2] for b in batches} == {32, 64}
 
 
+def without_masks() -> HandCapture:
+    """The capture before a bright wall."""
+    known = capture()
+    pixels = [known.photos.pixels(i) for i in range(len(known.photos))]
+    walled = [np.where(p[..., 3:] > 127, p[..., :3], 230).astype(np.uint8) for p in pixels]
+    cameras = {k: getattr(known.photos, k) for k in ("world_to_camera", "intrinsics", "held_out")}
+    return known.replace(photos=type(known.photos).of(walled, **cameras))
+
+
+def test_photos_without_masks_are_cut_out_by_the_posed_template():
+    bare, photos = without_masks(), np.array([0])
+    outlined, whole = (Frames(bare, 64, Run(), outlined=on).batch(photos) for on in (True, False))
+    true = Frames(capture(), 64, Run(), outlined=True).batch(photos)
+    assert whole.masks is None
+    assert whole.truths[0, 0, 0].min() > 0.8
+    assert not outlined.photographed
+    assert true.photographed
+    ours, theirs = outlined.masks > 0.5, true.masks > 0.5
+    assert (ours & theirs).sum() / (ours | theirs).sum() > 0.9
+    assert outlined.truths[~ours].abs().max() == 0
+    assert torch.equal(outlined.truths[ours & (true.masks == 1)], true.truths[ours & (true.masks == 1)])
+
+
+def test_the_outline_of_the_template_is_no_evidence_of_the_hand_s_outline():
+    trained = stages(mask_weight=10.0)
+    batch = Frames(without_masks(), 32, Run(), outlined=True).batch(np.array([0]))
+    assert module.outline(trained, batch, torch.rand(1, 32, 32, 4)) == {}
+    own = Frames(capture(), 32, Run()).batch(np.array([0]))
+    assert "Outline" in module.outline(trained, own, torch.rand(1, 32, 32, 4))
+
+
 def test_the_baseline_is_the_template_with_the_colours_of_the_first_stage():
     out = hand_template.run(
         {"capture": capture()}, hand_template.params.parse(dict(hand_template.smoke.params)), Run(seed=3)
