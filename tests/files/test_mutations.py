@@ -12,6 +12,7 @@ from engines.core import Artifact, UserError
 from engines.files import READERS, read, write
 from engines.files.capture_interhand import InterHandOptions
 from engines.files.csvtable import CsvReadOptions
+from engines.files.h5ad import H5adOptions
 from engines.files.hdf5 import Hdf5WriteOptions
 from engines.files.metaimage import MetaImageWriteOptions
 from engines.files.netcdf import NetcdfWriteOptions
@@ -20,7 +21,7 @@ from engines.files.ply import PlyWriteOptions
 from engines.files.stl import StlWriteOptions
 from engines.files.vtk_document import VtkWriteOptions
 from engines.files.vtkhdf import HdfWriteOptions
-from tests.files import grids, hand_sets, made, mano_files, meshes, photo_sets, rigs
+from tests.files import cells, grids, hand_sets, made, mano_files, meshes, photo_sets, rigs
 from tests.files.mutator import mutate
 from tests.files.test_paths_and_videos import nerfstudio_path
 
@@ -86,6 +87,7 @@ def _text(folder, name, text):
 MHD = "NDims = 3\nDimSize = 2 3 4\nElementType = MET_UCHAR\nElementSpacing = 1 1 2\nElementDataFile = data.raw\n"
 NHDR = "NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 3 4\nspacings: 1 1 2\nencoding: raw\ndata file: data.raw\n\n"
 
+TWO_DRUGS = H5adOptions(condition="drug", control="DMSO", treated="imatinib")
 CALIBRATION = "annotations/test/InterHand2.6M_test_camera.json"
 SAMPLES = {
     "csl": lambda f: _written(f, "slices", "s.csl"),
@@ -155,6 +157,9 @@ SAMPLES = {
     "hdf5": lambda f: _written(f, "flow", "f.h5"),
     "hdf5 packed": lambda f: _written(f, "flow", "f.h5", Hdf5WriteOptions(compress=True)),
     "hdf5 foreign": grids.foreign_hdf5,
+    "h5ad": lambda f: cells.today(f / "c.h5ad"),
+    "h5ad sparse": lambda f: cells.before(f / "c.h5ad"),
+    "h5ad older": lambda f: cells.long_ago(f / "c.h5ad"),
     "netcdf": lambda f: _written(f, "flow", "f.nc"),
     "netcdf classic": lambda f: _written(f, "flow", "f.nc", NetcdfWriteOptions(version="3")),
     "mat": grids.matlab,
@@ -195,7 +200,11 @@ def test_every_reader_has_a_sample():
 def survive(name, count, folder):
     """Read ``count`` damaged versions of a sample; returns how many were refused, and the longest in seconds."""
     path = SAMPLES[name](folder)
-    options = {"csv curve": CsvReadOptions(kind="curve"), "interhand": InterHandOptions(open_hand=True)}.get(name)
+    options = {
+        "csv curve": CsvReadOptions(kind="curve"),
+        "interhand": InterHandOptions(open_hand=True),
+        **dict.fromkeys(("h5ad", "h5ad sparse", "h5ad older"), TWO_DRUGS),
+    }.get(name)
     good = path.read_bytes()
     what = path.parent if READERS[name.split()[0]].whole_folder else path
     roots = {
