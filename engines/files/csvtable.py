@@ -33,9 +33,25 @@ SIGNS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 @reader(key="csv", title="CSV table", extensions=(".csv", ".tsv"), gives=(Table, Curve), options=CsvReadOptions)
 def read_csv(path: Path, options: CsvReadOptions) -> Loaded:
+    rows, lines = rows_of(path, options.separator)
+    names, units = headings(path, rows[0])
+    check_lengths(path, rows[1:], lines[1:], len(names), "the heading has")
+    columns = {n: column([row[i] for row in rows[1:]]) for i, n in enumerate(names)}
+    if options.kind == "table":
+        return Loaded((Table(name=path.stem, columns=columns, units=units),))
+    for name, values in columns.items():
+        if values.dtype.kind not in "iuf":
+            raise guard.refuse(path, "cannot be read as a curve.", f"The column '{name}' holds text.")
+    x_name = names[0]
+    series = {n: v.astype(np.float64) for n, v in columns.items() if n != x_name}
+    return Loaded((Curve(name=path.stem, x=columns[x_name].astype(np.float64), series=series, x_label=x_name),))
+
+
+def rows_of(path: Path, separator: str) -> tuple[list[list[str]], list[int]]:
+    """The cells of every row that is not empty, one row at least, and the number of its line."""
     text = guard.read_text(path, TABLE_LIMIT)
     first = next((line for line in text.splitlines() if line.strip()), "")
-    sign = SIGNS.get(options.separator) or max(SIGNS.values(), key=first.count)
+    sign = SIGNS.get(separator) or max(SIGNS.values(), key=first.count)
     rows, lines = [], []
     source = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
     try:
@@ -47,27 +63,22 @@ def read_csv(path: Path, options: CsvReadOptions) -> Loaded:
         raise guard.refuse(path, f"is no clean CSV at line {source.line_num}.", f"{error}.") from None
     if not rows:
         raise guard.refuse(path, "has no row.")
-    names, units = _headings(path, rows[0])
-    for row, line in zip(rows[1:], lines[1:], strict=True):
-        if len(row) != len(names):
+    return rows, lines
+
+
+def check_lengths(path: Path, rows: list[list[str]], lines: list[int], count: int, what: str) -> None:
+    """Raises UserError for a row that has not ``count`` cells."""
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != count:
             raise guard.refuse(
                 path,
                 f"has a row of the wrong length at line {line}.",
-                f"It has {len(row)} cells; the heading has {len(names)}.",
+                f"It has {len(row)} cells; {what} {count}.",
                 "Check the separator, or export the table again.",
             )
-    columns = {n: _column([row[i] for row in rows[1:]]) for i, n in enumerate(names)}
-    if options.kind == "table":
-        return Loaded((Table(name=path.stem, columns=columns, units=units),))
-    for name, values in columns.items():
-        if values.dtype.kind not in "iuf":
-            raise guard.refuse(path, "cannot be read as a curve.", f"The column '{name}' holds text.")
-    x_name = names[0]
-    series = {n: v.astype(np.float64) for n, v in columns.items() if n != x_name}
-    return Loaded((Curve(name=path.stem, x=columns[x_name].astype(np.float64), series=series, x_label=x_name),))
 
 
-def _headings(path: Path, cells: list[str]) -> tuple[list[str], dict[str, str]]:
+def headings(path: Path, cells: list[str]) -> tuple[list[str], dict[str, str]]:
     if len(cells) > MOST_COLUMNS:
         raise guard.refuse(path, "has too many columns.", f"{len(cells):,}; at most {MOST_COLUMNS:,} are read.")
     names: list[str] = []
@@ -86,7 +97,7 @@ def _headings(path: Path, cells: list[str]) -> tuple[list[str], dict[str, str]]:
     return names, units
 
 
-def _column(cells: list[str]) -> np.ndarray:
+def column(cells: list[str]) -> np.ndarray:
     """Whole numbers, numbers (an empty cell is NaN) or text."""
     stripped = [cell.strip() for cell in cells]
     if stripped and any(re.match(r"[+-]?0\d", cell) for cell in stripped):

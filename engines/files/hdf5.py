@@ -1,8 +1,14 @@
-"""Fields in HDF5 files (``.h5``, ``.hdf5``), ours and those of others.
+"""Fields in HDF5 files (``.h5``, ``.hdf5``), ours and those of others, and what transport takes and gives.
 
 Ours hold ``values`` as (t, c, z, y, x), the order that ParaView expects, and the nodes ``t``, ``x``, ``y``, ``z`` as
 dimension scales; the attribute ``settings`` (JSON) has the names. Files of others are searched for the largest array
 and for vectors of nodes beside it. Large arrays that are stored in one piece stay in their file.
+
+Measures, cost matrices, couplings, transport maps and displacements of ours have a dataset for each array by its name,
+and the same ``settings``. A coupling: ``plan`` (M, N), or its entries ``rows``, ``columns`` (int64, from 0) and
+``mass``; ``source_weights`` (M), ``target_weights`` (N), ``source_potential``, ``target_potential``, and what it
+couples in the groups ``source`` and ``target`` (``points``, ``weights``). In Python, its plan is
+``scipy.sparse.coo_array((f["mass"][:], (f["rows"][:], f["columns"][:])), shape)``.
 """
 
 from __future__ import annotations
@@ -13,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from engines.core import Param, Params
-from engines.data import GridField, SampledField
+from engines.core import Artifact, Param, Params
+from engines.data import CostMatrix, Coupling, Displacements, GridField, Measure, SampledField, TransportMap
 from engines.files import guard
 from engines.files.gridded import FieldOptions, Stored, field_from
 from engines.files.hdf5_file import opened
 from engines.files.mapped import array_in, stays
 from engines.files.registry import Loaded, reader, writer
-from engines.files.settings import restored, settings_of
+from engines.files.settings import TYPE, restored, settings_of
 from engines.files.voxels import GZIP_RATIO
 from engines.files.vtkhdf import read_vtkhdf
 
@@ -30,6 +36,10 @@ FILTERS = {"gzip", "shuffle", "fletcher32", "lzf"}
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 """How NetCDF marks dimensions that have a length but no nodes."""
 AXES = ("x", "y", "z")
+DECLARED: dict[str, type[Artifact]] = {
+    kind.__name__: kind for kind in (Measure, CostMatrix, Coupling, TransportMap, Displacements)
+}
+"""Types whose layout follows from their declaration."""
 
 
 class Hdf5WriteOptions(Params):
@@ -39,13 +49,14 @@ class Hdf5WriteOptions(Params):
 
 
 @reader(
-    key="hdf5", title="HDF5 field", extensions=(".h5", ".hdf5"), gives=(SampledField, GridField), options=FieldOptions
-)
+    key="hdf5", title="HDF5 file", extensions=(".h5", ".hdf5"), gives=(SampledField, GridField, *DECLARED.values()),
+    options=FieldOptions,
+)  # fmt: skip
 def read_hdf5(path: Path, options: FieldOptions) -> Loaded:
     with opened(path) as file:
         if file.get("VTKHDF", getlink=True) is None:
             if "settings" in file.attrs:
-                return Loaded((own_field(path, file),))
+                return Loaded((own_artifact(path, file),))
             return field_from(path, beside_each_other(arrays_of(path, file)), options)
     return read_vtkhdf(path, options)
 
@@ -129,17 +140,26 @@ def text(holder: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def own_field(path: Path, file: Any) -> SampledField:
-    """A field that :func:`put_field` wrote."""
+def own_artifact(path: Path, file: Any) -> Artifact:
+    """What :func:`put_field` or :func:`put_declared` wrote."""
     try:
         settings = json.loads(text(file, "settings"))
+        kind = DECLARED.get(settings.get(TYPE) if isinstance(settings, dict) else "")
         found = arrays_of(path, file)
+        if kind is not None:
+            return restored(kind, settings, {name: stored.read() for name, stored in found.items()}, path.stem)
         arrays = {name: found[name].read() for name in AXES}
         arrays |= {"times": found["t"].read(), "values": found["values"].read().transpose(0, 1, 4, 3, 2)}
-        field = restored(SampledField, settings, arrays, path.stem)
+        return restored(SampledField, settings, arrays, path.stem)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise guard.refuse(path, "is not a whole field.", f"{type(error).__name__}: {error}."[:200]) from None
-    assert isinstance(field, SampledField)
+        raise guard.refuse(path, "is not whole.", f"{type(error).__name__}: {error}."[:200]) from None
+
+
+def own_field(path: Path, file: Any) -> SampledField:
+    """A field that :func:`put_field` wrote."""
+    field = own_artifact(path, file)
+    if not isinstance(field, SampledField):
+        raise guard.refuse(path, "holds no field.", f"It is a {field.title.lower()}.")
     return field
 
 
@@ -161,9 +181,28 @@ def put_field(field: SampledField, file: Any, compress: bool) -> None:
             made.dims[axis].attach_scale(file[name])
 
 
+def put_declared(item: Artifact, file: Any, compress: bool) -> None:
+    """Write an artifact of one of the declared types into an open file, as the head of this module says."""
+    file.attrs["settings"] = json.dumps(settings_of(item))
+    for name, values in item.parts().items():
+        packed = {"compression": "gzip", "shuffle": True} if compress and values.size else {}
+        file.create_dataset(name, data=values, **packed)
+
+
 @writer(key="hdf5", title="HDF5 field", extensions=(".h5", ".hdf5"), takes=(SampledField,), options=Hdf5WriteOptions)
 def write_hdf5(field: SampledField, path: Path, options: Hdf5WriteOptions) -> None:
     import h5py
 
     with h5py.File(path, "w", libver=("v110", "v110")) as file:
         put_field(field, file, options.compress)
+
+
+@writer(
+    key="hdf5-transport", title="HDF5 file", extensions=(".h5", ".hdf5"), takes=tuple(DECLARED.values()),
+    options=Hdf5WriteOptions,
+)  # fmt: skip
+def write_hdf5_transport(item: Artifact, path: Path, options: Hdf5WriteOptions) -> None:
+    import h5py
+
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        put_declared(item, file, options.compress)

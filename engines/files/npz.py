@@ -104,8 +104,15 @@ class NpzWriteOptions(Params):
     options=FieldOptions,
 )
 def read_npz(path: Path, options: FieldOptions) -> Loaded:
-    """Archives of others are read as fields: arrays of values, and vectors of nodes such as t, x, y."""
-    arrays = _arrays(path)
+    """Archives of others are read as fields: arrays of values, and vectors of nodes such as t, x, y.
+
+    Where nothing is asked for, and the names say it: as clouds of points or as costs.
+    """
+    from engines.files.npz_points import NpzPointsOptions, points_from, says_so
+
+    arrays = archive_arrays(path)
+    if "kind" not in arrays and options == type(options)() and says_so(arrays):
+        return points_from(path, arrays, NpzPointsOptions())
     if "kind" not in arrays:
         return field_from(path, {name: Stored.of(values) for name, values in arrays.items()}, options)
     kind = arrays.pop("kind", None)
@@ -173,7 +180,7 @@ def _whole(
     return kind(name=path.stem, **fields)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def archive_arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of the archive, in order; sizes are checked before anything is unpacked."""
     found: dict[str, np.ndarray] = {}
     with guard.foreign(path, "NumPy archive"), path.open("rb") as file, zipfile.ZipFile(file) as archive:

@@ -63,6 +63,7 @@ CASES = [
     ("gaussians", ".npz", ()),
     ("bound", ".npz", ()),
     *((maker.__name__, ".npz", ()) for maker in (*made.HANDS, *made.TRANSPORTS)),
+    *((maker.__name__, ".h5", ()) for maker in made.TRANSPORTS),
     ("poses", ".poses.csv", ()),
     ("poses", ".poses.json", ()),
     ("gaussians", ".ply", ()),  # more in test_gaussian_files
@@ -96,6 +97,9 @@ def test_every_writer_is_covered_and_every_type_can_be_written():
     others |= {("mp4", "Video"), ("gif", "Video"), ("frames", "Video"), ("depth-frames", "DepthVideo")}  # one way only
     others |= {(k, t) for k in ("rigged-glb", "hand-meshes") for t in ("RiggedTemplate", "HandCapture", "HandAvatar")}
     # These are in test_rigged_out.
+    others |= {("csv-measure", "Measure"), ("npy-measure", "Measure"), ("csv-costs", "CostMatrix")}
+    others |= {("csv-coupling", "Coupling"), ("csv-potentials", "Coupling")}
+    others |= {(f"{k}-displacements", "Displacements") for k in ("csv", "vtp")}  # all of these in test_transport_files
     for key, writer in WRITERS.items():
         for kind in writer.takes:
             as_volume = kind is GridField and key in ("nifti", "nrrd", "metaimage")
