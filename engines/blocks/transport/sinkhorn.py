@@ -161,6 +161,13 @@ class Scaling:
         return sums, columns
 
     @torch.no_grad()
+    def row_error(self) -> float:
+        """L1 error of the rows' mass now; half the work of a sweep."""
+        b = self._b * self.t
+        sums = torch.cat([torch.as_tensor(self._native(K) @ b) for K in self._kernel_blocks()])
+        return float((torch.as_tensor(self.s) * sums - 1).abs() @ self.a)
+
+    @torch.no_grad()
     def absorb(self) -> None:
         """Move the scalings into f and g, and make the kernel anew."""
         self._set(*self.potentials())
@@ -265,7 +272,7 @@ def sinkhorn(
         checked = index % check_every == 0 and index > 0
         if scaling.sweep(tolerance if checked else 0.0, measure=checked) <= tolerance and checked:
             return scaling
-    scaling.error = scaling.errors()[0]
+    scaling.error = scaling.row_error()
     return scaling
 
 
