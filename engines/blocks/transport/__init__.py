@@ -7,4 +7,6 @@
 * :mod:`.exact`: the linear programme, by network simplex
 * :mod:`.interpolation`: where the mass of a coupling is between its start and its end
 * :mod:`.scores`: what a coupling costs and how well it keeps its weights; distances between samples
+* :mod:`.maps`: how the weights of a transport map become T; :mod:`.bures`: the map between Gaussians
+* :mod:`.monge_gap`, :mod:`.batch_sinkhorn`: whether a map is optimal, and how it learns to be; :mod:`.map_scores`
 """

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import sinkhorn_divergence
 from engines.blocks.transport.monge_gap import MOST_EXACT, crossings, exact_gap
+from engines.blocks.transport.scores import mean_shift, mmd
 from engines.data import Measure, Table
 
-MMD_WIDTHS = (2.0, 1.0, 0.5, 0.1, 0.01, 0.005)
-"""gamma of the kernels exp(-gamma |x - y|^2), as the single-cell literature takes them (Bunne et al. 2023)."""
 TOLERANCE, SWEEPS = 1e-4, 5000
 MOST_CROSSING = 1000
 
@@ -43,7 +41,7 @@ class Judge:
         found = {
             "Sinkhorn divergence": float(apart.value),
             "MMD": mmd(moved[: len(x)], y),
-            "Mean shift": float((moved.mean(0) - self.target.mean(0)).norm()),
+            "Mean shift": mean_shift(moved, self.target),
             "Exact Monge gap": exact_gap(x, moved[: len(x)], self.cost),
             "Mean cost": float(self.cost.paired(self.source, moved).mean()),
         }
@@ -61,16 +59,6 @@ def unexplained(moved: Tensor, truth: Tensor) -> float:
     return 100 * float((moved - truth).square().sum(1).mean() / spread)
 
 
-def mmd(x: Tensor, y: Tensor) -> float:
-    """Squared maximum mean discrepancy of points x (n, d) and y (m, d), the mean over kernels of several widths."""
-    own, across = [torch.cdist(a, a).square() for a in (x, y)], torch.cdist(x, y).square()
-    total = sum(
-        torch.exp(-g * own[0]).mean() + torch.exp(-g * own[1]).mean() - 2 * torch.exp(-g * across).mean()
-        for g in MMD_WIDTHS
-    )
-    return float(total) / len(MMD_WIDTHS)
-
-
 def score_table(columns: Mapping[str, Mapping[str, float]], name: str = "Scores") -> Table:
     """One row for each score, one column for each map; NaN where a map has no such score."""
     rows = list(dict.fromkeys(score for scores in columns.values() for score in scores))
@@ -86,4 +74,4 @@ def sampled(measure: Measure, count: int, rng: np.random.Generator) -> np.ndarra
     return measure.points if total <= count else measure.points[np.sort(rng.choice(total, count, replace=False))]
 
 
-__all__ = ["Judge", "mmd", "sampled", "score_table", "unexplained"]
+__all__ = ["Judge", "sampled", "score_table", "unexplained"]
