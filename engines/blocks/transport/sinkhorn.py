@@ -39,6 +39,8 @@ WHOLE_BYTES = 16 << 20
 STORED_BYTES = 2 << 30
 """Up to this size "auto" stores the kernel."""
 LEAST_EXPONENT = -690.0
+OUT_OF_REACH = 600.0
+"""A column whose largest entry is below exp(-600) at the start has its potential raised."""
 ANNEALING = 4.0
 """Each ε of :func:`annealed` is so many times the next."""
 
@@ -94,7 +96,7 @@ class Scaling:
         highest = torch.full_like(g, math.inf)
         for C, part in zip(self._split(self.costs), self._split(f), strict=True):
             torch.minimum(highest, (C - part[:, None]).amin(0), out=highest)
-        return f, torch.where(highest - g > MOST_SCALING * self.epsilon, highest, g)
+        return f, torch.where(highest - g > OUT_OF_REACH * self.epsilon, highest, g)
 
     def _split(self, x: Tensor) -> tuple[Tensor, ...]:
         return x.split(self._rows)

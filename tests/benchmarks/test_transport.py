@@ -1,0 +1,144 @@
+"""Sinkhorn's sweeps against those of POT and geomloss: seconds to one error, and by sweep. Ratios from one run.
+
+Order alternates from round to round, and medians are taken; core seconds of one thread, so that a busy machine counts
+less. The error is that of the plan itself, L1 over both marginals, which POT and geomloss do not stop at: POT's own
+count of sweeps is raised until its plan has it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from engines.blocks.transport.costs import Cost
+from engines.blocks.transport.divergence import sinkhorn_divergence
+from engines.blocks.transport.sinkhorn import Scaling, sinkhorn
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(_calm):
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+
+
+def medians(rounds: int, **calls: Callable[[], object]) -> dict[str, float]:
+    """Median core seconds of each call, after one to warm up."""
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for index in range(rounds + 1):
+        for name in list(calls)[:: 1 if index % 2 else -1]:
+            began = time.process_time()
+            calls[name]()
+            if index:
+                found[name].append(time.process_time() - began)
+    return {name: statistics.median(taken) for name, taken in found.items()}
+
+
+def problem(n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.random.default_rng(0).random((n, n)), np.full(n, 1 / n)
+
+
+def error_of(plan: np.ndarray, a: np.ndarray) -> float:
+    return float(abs(plan.sum(1) - a).sum() + abs(plan.sum(0) - a).sum())
+
+
+def told(what: str, taken: dict[str, float]) -> None:
+    ours, *others = taken.items()
+    times = ", ".join(f"{name} {1e3 * seconds:.2f} ms" for name, seconds in taken.items())
+    ratios = ", ".join(f"{name} {seconds / ours[1]:.2f}" for name, seconds in others)
+    print(f"\n{what}: {times}. Ratio: {ratios} (core)")
+
+
+@pytest.mark.parametrize(("n", "eta", "error"), [(500, 100.0, 1e-9), (500, 1200.0, 1e-6), (2000, 300.0, 1e-6)])
+def test_to_one_error_against_pot(n, eta, error):
+    import ot
+
+    C, a = problem(n)
+    costs, weights = torch.from_numpy(C), torch.from_numpy(a)
+
+    def ours():
+        return sinkhorn(costs, weights, weights, 1 / eta, tolerance=error, sweeps=100_000).plan().numpy()
+
+    def pots(method: str, sweeps: int):
+        return lambda: ot.sinkhorn(a, a, C, 1 / eta, method=method, numItermax=sweeps, stopThr=0, warn=False)
+
+    needed = sinkhorn(costs, weights, weights, 1 / eta, tolerance=error, sweeps=100_000).sweeps
+    while error_of(pots("sinkhorn", needed)(), a) > error:
+        needed = math.ceil(1.02 * needed)
+    assert error_of(ours(), a) <= 1.001 * error
+    slow = {"sinkhorn_stabilized": pots("sinkhorn_stabilized", needed)}
+    if n <= 500 and needed <= 1000:
+        slow["sinkhorn_log"] = pots("sinkhorn_log", needed)
+    taken = medians(3, ours=ours, sinkhorn=pots("sinkhorn", needed), **slow)
+    told(f"n = {n}, η = {eta:g}, to {error:.0e} in {needed:,} sweeps, against POT", taken)
+    assert taken["sinkhorn"] >= taken["ours"]
+    assert min(taken[name] for name in slow) >= taken["ours"]
+
+
+def test_a_divergence_and_its_gradient_against_geomloss():
+    """256 points in the plane, as in learning a map; both to about the same value."""
+    import geomloss
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(256, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(256, 2, generator=generator, dtype=torch.float64) + 1
+    epsilon = 0.1
+    true = float(sinkhorn_divergence(x, y, Cost(), epsilon, tolerance=1e-9, sweeps=100_000).value.detach())
+
+    def theirs(scaling: float):
+        loss = geomloss.SamplesLoss("sinkhorn", p=2, blur=math.sqrt(epsilon / 2), scaling=scaling, backend="tensorized")
+
+        def call() -> float:
+            value = 2 * loss(x, y)
+            torch.autograd.grad(value, x)
+            return float(value.detach())
+
+        return call
+
+    def ours() -> float:
+        value = sinkhorn_divergence(x, y, Cost(), epsilon).value
+        torch.autograd.grad(value, x)
+        return float(value.detach())
+
+    start = sinkhorn_divergence(x, y, Cost(), epsilon).cross.g
+
+    def warm() -> float:
+        value = sinkhorn_divergence(x, y, Cost(), epsilon, start=start).value
+        torch.autograd.grad(value, x)
+        return float(value.detach())
+
+    mine = abs(ours() - true)
+    scaling = next(s for s in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995) if abs(theirs(s)() - true) <= max(mine, 1e-6))
+    taken = medians(7, ours=ours, geomloss=theirs(scaling), warm=warm)
+    told(f"divergence of 256 and 256 points to {mine:.0e}, scaling {scaling}", taken)
+    assert taken["geomloss"] >= taken["ours"]
+
+
+@pytest.mark.parametrize("n", [500, 2000, 8192])
+def test_a_sweep_against_two_products(n):
+    """A sweep reads the kernel twice, or once where it is larger than the cache. And bytes held beside the costs."""
+    import psutil
+
+    C, a = problem(n)
+    costs, weights = torch.from_numpy(C), torch.from_numpy(a)
+    before = psutil.Process().memory_info().rss
+    scaling = Scaling(costs, weights, weights, 1 / 300)
+    scaling.sweep()
+    held = psutil.Process().memory_info().rss - before
+    recomputed = Scaling(costs, weights, weights, 1 / 300, kernel="recomputed")
+    K = scaling._K.numpy()
+    taken = medians(5, sweep=lambda: scaling.sweep(measure=False), products=lambda: (K @ a, a @ K),
+                    recomputed=recomputed.sweep)  # fmt: skip
+    told(f"n = {n}, {held / 1e6:.0f} MB beside {8 * n * n / 1e6:.0f} MB of costs", taken)
+    assert taken["sweep"] <= 1.6 * taken["products"]
+    assert held <= 8 * n * n + 100e6
