@@ -160,6 +160,10 @@ class Artifact:
     def nbytes(self) -> int:
         return sum(part.nbytes for part in self.parts().values())
 
+    def clock_parts(self) -> frozenset[str]:
+        """Paths of parts that a clock measured: their values differ each time and do not count for the hash."""
+        return frozenset()
+
     def summary(self) -> str:
         """One line for lists and the tree, such as ``"12,040 vertices, 24,076 faces"``."""
         return ", ".join(f"{k} {'×'.join(map(str, v.shape))}" for k, v in self.parts().items())
@@ -168,9 +172,12 @@ class Artifact:
         """A BLAKE2b digest (32 hex digits) of type, scalars and arrays; the name does not count."""
         digest = hashlib.blake2b(type(self).__name__.encode(), digest_size=16)
         later = {name for name, spec in self.array_specs().items() if spec.later}
+        by_clock = self.clock_parts()
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if f.name == "name" or isinstance(value, np.ndarray) or (value is None and f.name in later):
+                continue
+            if f.metadata.get("later") and value == f.default:  # a plain field that came to the type, as such arrays
                 continue
             if isinstance(value, Artifact):
                 digest.update(f"{f.name}={value.content_hash()};".encode())
@@ -181,6 +188,8 @@ class Artifact:
                 digest.update(f"{f.name}={value!r};".encode())
         for key, part in sorted(self.parts().items()):
             digest.update(f"{key}:{part.dtype.str}:{part.shape};".encode())
+            if key in by_clock:
+                continue
             if part.dtype.kind in "mM":
                 part = part.view("i8")  # times have no buffer of their own
             digest.update(np.ascontiguousarray(part).data if part.dtype.kind != "U" else repr(part.tolist()).encode())

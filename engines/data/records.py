@@ -23,6 +23,11 @@ class Curve(Artifact):
     y_label: str = ""
     x_log: bool = False
     y_log: bool = False
+    clocked: tuple[str, ...] = field(default=(), metadata={"later": True})
+    """``"x"`` and names of series that a clock measured, or that stand in its order: not part of the hash."""
+
+    def clock_parts(self) -> frozenset[str]:
+        return frozenset(name if name == "x" else f"series/{name}" for name in self.clocked)
 
     def summary(self) -> str:
         return f"{', '.join(self.series) or 'no series'}; {len(self.x):,} points"
@@ -36,6 +41,11 @@ class Table(Artifact):
 
     columns: dict[str, np.ndarray] = arrays("N", "any", "named columns", finite=False)
     units: dict[str, str] = field(default_factory=dict)
+    clocked: tuple[str, ...] = field(default=(), metadata={"later": True})
+    """Names of columns that a clock measured: their values are not part of the hash."""
+
+    def clock_parts(self) -> frozenset[str]:
+        return frozenset(f"columns/{name}" for name in self.clocked)
 
     @property
     def rows(self) -> int:

@@ -213,3 +213,25 @@ def test_slices_know_their_loops_labels_and_edges():
     empty = both.select(np.zeros(3, bool))
     assert (empty.loop_count, empty.plane_count, len(empty.edges)) == (0, 1, 0)
     assert [len(v) for _, v in both.loops()] == [4, 3, 3]
+
+
+def test_what_a_clock_measured_does_not_count_for_the_hash():
+    from engines.data import Curve, Table
+
+    def table(seconds, clocked=("Time",)):
+        return Table(columns={"Error": np.ones(2), "Time": np.array(seconds)}, clocked=clocked)
+
+    def curve(x, clocked=("x",)):
+        return Curve(x=x, series={"Error": np.ones(2)}, clocked=clocked)
+
+    for make in (table, curve):
+        assert make([1.0, 2.0]).content_hash() == make([1.5, 3.0]).content_hash()
+        assert make([1.0, 2.0], ()).content_hash() != make([1.5, 3.0], ()).content_hash()
+        assert make([1.0, 2.0]).content_hash() != make([1.0, 2.0], ()).content_hash()
+
+
+def test_tables_and_curves_of_old_projects_keep_their_hashes():
+    from engines.data import Curve, Table
+
+    assert Table(columns={"a": np.arange(3)}).content_hash() == "9629610035e8a1ccecec9fd6f8bec2a0"
+    assert Curve(x=np.arange(3), series={"a": np.ones(3)}).content_hash() == "b2696727e37fd072bc6582a890177814"

@@ -174,6 +174,13 @@ class Scaling:
         """Move the scalings into f and g, and make the kernel anew."""
         self._set(*self.potentials())
 
+    @property
+    def kernel(self) -> Tensor:
+        """K (m, n) of the plan diag(a s) K diag(b t), where it is stored."""
+        if not self.stored:
+            raise ValueError("this kernel is not stored")
+        return self._K
+
     def potentials(self, convention: Convention = "KL") -> tuple[Tensor, Tensor]:
         """f (m,) and g (n,), or x and y of the "entropy" convention."""
         f = self.f + self.epsilon * torch.as_tensor(self.s).log()

@@ -1,0 +1,198 @@
+"""The plan of entropic transport as a scaled kernel, in which nothing overflows or underflows.
+
+For potentials x, y and the inverse regularisation eta, in the convention of the entropy P log P,
+
+    P_ij = exp(eta (x_i + y_j - C_ij) - 1) = u_i K_ij v_j,     K_ij = exp(eta (x0_i + y0_j - C_ij) - 1),
+
+where x0, y0 have been absorbed into the kernel and u = exp(eta (x - x0)), v = exp(eta (y - y0)) stay moderate. Row
+sums, column sums and the dual value at any potentials near x0, y0 are products of K with a vector: one pass over memory
+and no exponential. (Stabilised scaling: Schmitzer 2019.) The scalings, not the potentials, hold the digits: in double
+precision eta x knows its last digit to 1e-13 at eta = 1,000, while u K v can meet its marginals to 1e-16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.blocks.transport.sinkhorn import Scaling
+
+ABSORB = 50.0
+"""Scalings whose logarithm is larger than this go into the kernel."""
+LARGEST_EXPONENT = 700.0
+"""exp of it is finite in double precision: a trial far away gives a huge mass, not infinity."""
+BLOCK_ON_CPU = 1 << 16
+"""Entries in a block of rows, which stays in the cache of a core while several operations pass over it."""
+BLOCK_ON_GPU = 1 << 26
+
+
+@dataclass
+class ScaledPlan:
+    """P = diag(u) K diag(v) for costs (m, n) and weights a (m,), b (n,), all float64 on one device.
+
+    Besides the costs it holds one (m, n) matrix, and a second one only while a trial step is too far for it.
+    """
+
+    costs: Tensor
+    a: Tensor
+    b: Tensor
+    eta: float
+    x0: Tensor
+    y0: Tensor
+    u: Tensor
+    v: Tensor
+    kernel: Tensor
+    Kv: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.Kv = torch.mv(self.kernel, self.v)
+
+    @classmethod
+    def of(cls, scaling: Scaling) -> ScaledPlan:
+        """The plan that Sinkhorn's sweeps have come to, on their kernel, which must be a stored one."""
+        return cls(
+            scaling.costs, scaling.a, scaling.b, 1 / scaling.epsilon, scaling.f + scaling.epsilon, scaling.g,
+            scaling.a * scaling.s, scaling.b * scaling.t, scaling.kernel,
+        )  # fmt: skip
+
+    def rebuilt(self) -> ScaledPlan:
+        """With all of the potentials absorbed into the kernel, in its memory: then :meth:`state` gives it to the digit.
+
+        Nothing can be asked of what shared the kernel.
+        """
+        x0, y0 = self.potentials
+        _build(self.kernel, self.costs, self.eta, x0, y0)
+        ones = torch.ones_like(self.a), torch.ones_like(self.b)
+        return ScaledPlan(self.costs, self.a, self.b, self.eta, x0, y0, *ones, self.kernel)
+
+    @classmethod
+    def restored(cls, costs: Tensor, a: Tensor, b: Tensor, eta: float, state: Mapping[str, Any]) -> ScaledPlan:
+        """As it was when :meth:`state` was taken, to the last digit."""
+        parts = [state[name].to(costs.device) for name in ("x0", "y0", "u", "v")]
+        kernel = torch.empty_like(costs)
+        _build(kernel, costs, eta, parts[0], parts[1])
+        return cls(costs, a, b, eta, *parts, kernel)
+
+    def state(self) -> dict[str, Any]:
+        return {"x0": self.x0, "y0": self.y0, "u": self.u, "v": self.v}
+
+    @property
+    def potentials(self) -> tuple[Tensor, Tensor]:
+        """x (m,) and y (n,)."""
+        return self.x0 + self.u.log() / self.eta, self.y0 + self.v.log() / self.eta
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """P 1 (m,) and P' 1 (n,)."""
+        return self.u * self.Kv, self.v * torch.mv(self.kernel.T, self.u)
+
+    @property
+    def mass(self) -> float:
+        """The sum of all entries."""
+        return float(torch.dot(self.u, self.Kv))
+
+    def dual(self) -> float:
+        """f(x, y) = x.a + y.b - (1/eta) sum P, which the entropic optimum maximises."""
+        x, y = self.potentials
+        return float(torch.dot(x, self.a) + torch.dot(y, self.b)) - self.mass / self.eta
+
+    def primal(self) -> tuple[float, float]:
+        """<C, P> and sum P log P, from the entries of P alone."""
+        cost, log_mass = 0.0, 0.0
+        for rows in _blocks(self.kernel):
+            part = self.part(rows)
+            cost += float(torch.dot(part.view(-1), self.costs[rows].reshape(-1)))
+            log_mass -= float(torch.special.entr(part).sum())
+        return cost, log_mass
+
+    def shifted(self, dx: Tensor, dy: Tensor) -> ScaledPlan:
+        """The plan where eta x and eta y are larger by dx (m,) and dy (n,). It shares the kernel with this one, unless
+        the shift is so large that it must have its own.
+        """
+        log_u, log_v = self.u.log() + dx, self.v.log() + dy
+        if max(float(log_u.abs().max()), float(log_v.abs().max())) <= ABSORB:
+            return ScaledPlan(
+                self.costs, self.a, self.b, self.eta, self.x0, self.y0, log_u.exp_(), log_v.exp_(), self.kernel
+            )
+        x0, y0 = self.x0 + log_u / self.eta, self.y0 + log_v / self.eta
+        kernel = torch.empty_like(self.kernel)
+        _build(kernel, self.costs, self.eta, x0, y0)
+        ones = torch.ones_like(self.a), torch.ones_like(self.b)
+        return ScaledPlan(self.costs, self.a, self.b, self.eta, x0, y0, *ones, kernel)
+
+    def part(self, rows: slice) -> Tensor:
+        """Rows of P, as a new matrix."""
+        return (self.kernel[rows] * self.v).mul_(self.u[rows, None])
+
+    def into_dense(self) -> Tensor:
+        """P (m, n), in the memory of the kernel: nothing else can be asked of this plan afterwards."""
+        return self.kernel.mul_(self.v).mul_(self.u[:, None])
+
+    def at(self, places: Tensor) -> Tensor:
+        """Mass at flat indices."""
+        n = len(self.b)
+        rows = torch.div(places, n, rounding_mode="floor")
+        return self.kernel.view(-1)[places] * self.u[rows] * self.v[places - rows * n]
+
+    def above(self, least: float) -> tuple[Tensor, Tensor]:
+        """Flat indices and mass of the entries that are not below ``least``."""
+        found = [self._found(rows, least) for rows in _blocks(self.kernel)]
+        places, masses = zip(*found, strict=True)
+        return torch.cat(places), torch.cat(masses)
+
+    def largest(self, count: int, least: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Flat indices (ascending) and mass of the ``count`` largest entries of P.
+
+        ``least`` is a lower bound of them, if one is known, which spares most of the work. Each block of rows adds the
+        entries that are not below the smallest that may still count, so that memory stays bounded.
+        """
+        count = min(count, self.kernel.numel())
+        places = torch.empty(0, dtype=torch.int64, device=self.a.device)
+        masses = torch.empty(0, dtype=self.a.dtype, device=self.a.device)
+        for rows in _blocks(self.kernel):
+            more = self._found(rows, least)
+            places, masses = torch.cat([places, more[0]]), torch.cat([masses, more[1]])
+            if len(masses) > 2 * count:
+                places, masses = _top(places, masses, count)
+                least = max(least, float(masses.min()))
+        if len(masses) > count:
+            places, masses = _top(places, masses, count)
+        order = torch.argsort(places)
+        return places[order], masses[order]
+
+    def _found(self, rows: slice, least: float) -> tuple[Tensor, Tensor]:
+        part = self.part(rows).reshape(-1)
+        if least <= 0:
+            return torch.arange(len(part), device=part.device) + rows.start * len(self.b), part
+        mask = part >= least
+        # numpy looks for what is not zero five times as fast as torch does on a CPU.
+        found = torch.nonzero(mask)[:, 0] if mask.is_cuda else torch.from_numpy(np.flatnonzero(mask.numpy()))
+        return found + rows.start * len(self.b), part[found]
+
+
+def _build(kernel: Tensor, costs: Tensor, eta: float, x0: Tensor, y0: Tensor) -> None:
+    """K from the costs and the absorbed potentials, exponents clipped."""
+    along_x, along_y = (eta * x0 - 1)[:, None], eta * y0
+    for rows in _blocks(kernel):
+        part = kernel[rows]
+        torch.add(along_y, costs[rows], alpha=-eta, out=part)
+        part.add_(along_x[rows]).clamp_(max=LARGEST_EXPONENT).exp_()
+
+
+def _blocks(matrix: Tensor) -> Iterator[slice]:
+    """Blocks of rows that are worked on one after the other."""
+    m, n = matrix.shape
+    step = max(1, (BLOCK_ON_GPU if matrix.is_cuda else BLOCK_ON_CPU) // n)
+    return (slice(i, min(i + step, m)) for i in range(0, m, step))
+
+
+def _top(places: Tensor, masses: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    masses, kept = torch.topk(masses, count, sorted=False)
+    return places[kept], masses
+
+
+__all__ = ["ABSORB", "ScaledPlan"]
