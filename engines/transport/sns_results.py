@@ -12,6 +12,7 @@ import torch
 
 from engines.blocks.transport.posing import TransportProblem
 from engines.blocks.transport.scaled_plan import ScaledPlan
+from engines.blocks.transport.scores import score_table
 from engines.core import Run
 from engines.data import Coupling, Curve, Table
 from engines.transport.sns_params import SnsParams
@@ -99,31 +100,24 @@ class History:
 def result(problem: TransportProblem, plan: ScaledPlan, history: History, params: SnsParams) -> SnsResult:
     """Uses up the plan: its memory becomes that of the coupling."""
     eta, scale, optimum = plan.eta, problem.scale, plan.dual()
-    sums, potentials = plan.sums(), plan.potentials
+    potentials = plan.potentials
     cost, log_mass = plan.primal()
     objective = cost + log_mass / eta
     by_iteration, by_seconds = history.curves(optimum, scale)
-    iterations = history.column("iterations")
-    figures = {
-        "Transport cost": scale * cost,
-        "Entropic objective": scale * objective,
+    more = {
+        "Objective": scale * objective,
         "Dual value": scale * optimum,
         "Objective minus dual value": scale * (objective - optimum),
-        "Marginal error of the sources": float((sums[0] - plan.a).abs().sum()),
-        "Marginal error of the targets": float((sums[1] - plan.b).abs().sum()),
         "Regularisation ε": scale / eta,
-        "Sinkhorn sweeps": history.sweeps,
+        "Sweeps": history.sweeps,
         "Newton steps": history.newton_steps,
-        "Inner iterations": float(np.nansum(iterations)),
+        "Inner iterations": int(np.nansum(history.column("iterations"))),
     }
     table = history.table(optimum, scale)
     coupling = problem.coupling(
-        **_held(plan, params), potentials=potentials, kind=f"entropic, η = {eta:g}", name="Coupling"
+        **_held(plan, params), potentials=potentials, kind=f"entropic, η = {eta:g}", name="Entropic coupling"
     )
-    scores = Table(
-        name="Scores", columns={"Figure": np.array(list(figures)), "Value": np.array(list(figures.values()))}
-    )
-    return SnsResult(coupling, by_iteration, by_seconds, table, scores)
+    return SnsResult(coupling, by_iteration, by_seconds, table, score_table(problem, coupling, more))
 
 
 def _held(plan: ScaledPlan, params: SnsParams) -> dict[str, Any]:

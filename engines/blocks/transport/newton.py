@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engines.blocks.transport.scaled_plan import ScaledPlan
+from engines.blocks.transport.scaled_plan import ScaledPlan, product
 
 MOST_FACTORISED = 2500
 """Up to so many rows or columns, whichever are fewer, a system is factorised where that is asked for."""
@@ -99,7 +99,7 @@ def full_pair(plan: ScaledPlan, sums: Pair) -> tuple[Normalised, Normalised]:
         return torch.mm(A, A.T) if by_rows else torch.mm(A.T, A)
 
     forward = Normalised(
-        lambda q: left * torch.mv(K, right * q), lambda p: right * torch.mv(Kt, left * p), lambda: gram(True), True
+        lambda q: left * product(K, right * q), lambda p: right * product(Kt, left * p), lambda: gram(True), True
     )
     return forward, forward.transposed(lambda: gram(False))
 
@@ -168,8 +168,8 @@ def factorised(A: Normalised, right: Tensor, root: Tensor) -> Found:
 def defect(plan: ScaledPlan, sums: Pair, gradient: Pair, found: Direction) -> float:
     """|H d - g| / |g| in L1, with all of P in H: how far d is from the direction of the full Hessian."""
     u, v, K = plan.u, plan.v, plan.kernel
-    rows = sums[0] * found.dx + u * torch.mv(K, v * found.dy) - gradient[0]
-    columns = sums[1] * found.dy + v * torch.mv(K.T, u * found.dx) - gradient[1]
+    rows = sums[0] * found.dx + u * product(K, v * found.dy) - gradient[0]
+    columns = sums[1] * found.dy + v * product(K.T, u * found.dx) - gradient[1]
     return float((rows.abs().sum() + columns.abs().sum()) / (gradient[0].abs().sum() + gradient[1].abs().sum()))
 
 

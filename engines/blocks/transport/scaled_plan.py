@@ -12,6 +12,7 @@ precision eta x knows its last digit to 1e-13 at eta = 1,000, while u K v can me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.blocks.transport.sinkhorn import Scaling
+from engines.blocks.transport.sinkhorn import LEAST_EXPONENT, Scaling
 
 ABSORB = 50.0
 """Scalings whose logarithm is larger than this go into the kernel."""
@@ -50,14 +51,14 @@ class ScaledPlan:
     Kv: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.Kv = torch.mv(self.kernel, self.v)
+        self.Kv = product(self.kernel, self.v)
 
     @classmethod
     def of(cls, scaling: Scaling) -> ScaledPlan:
         """The plan that Sinkhorn's sweeps have come to, on their kernel, which must be a stored one."""
         return cls(
             scaling.costs, scaling.a, scaling.b, 1 / scaling.epsilon, scaling.f + scaling.epsilon, scaling.g,
-            scaling.a * scaling.s, scaling.b * scaling.t, scaling.kernel,
+            scaling.a * torch.as_tensor(scaling.s), scaling.b * torch.as_tensor(scaling.t), scaling.kernel,
         )  # fmt: skip
 
     def rebuilt(self) -> ScaledPlan:
@@ -88,7 +89,7 @@ class ScaledPlan:
 
     def sums(self) -> tuple[Tensor, Tensor]:
         """P 1 (m,) and P' 1 (n,)."""
-        return self.u * self.Kv, self.v * torch.mv(self.kernel.T, self.u)
+        return self.u * self.Kv, self.v * product(self.kernel.T, self.u)
 
     @property
     def mass(self) -> float:
@@ -174,13 +175,21 @@ class ScaledPlan:
         return found + rows.start * len(self.b), part[found]
 
 
+def product(matrix: Tensor, vector: Tensor) -> Tensor:
+    """A matrix with a vector; on a CPU by numpy, whose products are up to twice as fast."""
+    if matrix.device.type != "cpu":
+        return torch.mv(matrix, vector)
+    return torch.from_numpy(matrix.numpy() @ vector.numpy())
+
+
 def _build(kernel: Tensor, costs: Tensor, eta: float, x0: Tensor, y0: Tensor) -> None:
     """K from the costs and the absorbed potentials, exponents clipped."""
     along_x, along_y = (eta * x0 - 1)[:, None], eta * y0
     for rows in _blocks(kernel):
         part = kernel[rows]
         torch.add(along_y, costs[rows], alpha=-eta, out=part)
-        part.add_(along_x[rows]).clamp_(max=LARGEST_EXPONENT).exp_()
+        part.add_(along_x[rows]).clamp_(LEAST_EXPONENT, LARGEST_EXPONENT).exp_()
+        torch.nn.functional.threshold_(part, math.exp(LEAST_EXPONENT + 1), 0.0)  # they cannot count, but cost time
 
 
 def _blocks(matrix: Tensor) -> Iterator[slice]:
@@ -195,4 +204,4 @@ def _top(places: Tensor, masses: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return places[kept], masses
 
 
-__all__ = ["ABSORB", "ScaledPlan"]
+__all__ = ["ABSORB", "ScaledPlan", "product"]
