@@ -148,8 +148,8 @@ ICONS = {
     "CameraPath": "path", "Video": "film-strip", "DepthVideo": "film-strip",
     "SpectrumTable": "waves", "ElasticBody": "cube", "HandAvatar": "hand", "HandCapture": "hand",
     "RiggedTemplate": "hand", "PoseSequence": "person-simple-run",
-    "Measure": "dots-nine", "CostMatrix": "grid-nine", "Coupling": "arrows-left-right", "TransportMap": "share-network",
-    "Displacements": "arrow-up-right",
+    "Measure": "dots-nine", "CostMatrix": "brackets-square", "Coupling": "arrows-left-right",
+    "TransportMap": "share-network", "Displacements": "arrow-up-right",
     # states of a run
     "queued": "hourglass", "running": "play-circle", "paused": "pause-circle", "finished": "check-circle",
     "cancelled": "prohibit", "failed": "warning-circle", "interrupted": "lightning-slash",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.dialogs.field_sizes import field_estimate, grid_text, time_count
+from app.dialogs.transport_sizes import transport_estimate
 from engines.core import Artifact, Params, UserError
 
 if TYPE_CHECKING:
@@ -191,8 +192,9 @@ def estimate(target: Target, project: Project) -> tuple[int, bool]:
     entry, extension, options = target.entry, target.extension, target.params.model_dump()
     kind = Artifact.registry[entry.type]
     shape = written_as(kind, target.writer) or kind
-    if (known := field_estimate(target, kind, shape, project)) is not None:
-        return known
+    for estimated in (field_estimate, transport_estimate):
+        if (known := estimated(target, kind, shape, project)) is not None:
+            return known
     packed = bool(options.get("compress")) and not target.whole_name().lower().endswith(".nii")
     number = options.get("digits", 17) + 4  # sign, point, exponent or blank
     if shape.__name__ != "Mesh":

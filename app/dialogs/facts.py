@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.dialogs.field_facts import field_rows
+from app.dialogs.transport_facts import transport_rows
 from engines.core import Artifact
 from engines.data import CameraPath, GaussianCloud, GridField, Image, Mesh, Photos, PhotoSet, PointCloud, Slices, Volume
 
@@ -88,7 +89,7 @@ def describe(artifact: Artifact) -> Facts:
         if len(artifact):
             rows.append(("Extent", extent_text(artifact.bounds, artifact.unit)))
     else:
-        rows += field_rows(artifact) or [("Holds", artifact.summary())]
+        rows += field_rows(artifact) or transport_rows(artifact) or [("Holds", artifact.summary())]
     return Facts(tuple(rows), labels, threshold)
 
 
