@@ -61,6 +61,12 @@ def two_densities(params: DensitiesParams) -> Densities:
     )
 
 
+def pair_of_densities(bins: int) -> dict[str, Measure]:
+    """Inputs of a method, as an example."""
+    made = two_densities(DensitiesParams(bins=bins))
+    return {"source": made.first, "target": made.second}
+
+
 @method(
     key="densities", title="Two densities", family="transport",
     job="Two densities on a line, each a mixture of Gaussian bumps.",

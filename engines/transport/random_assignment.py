@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.core import Example, Param, Params, Run, method
+from engines.core import Artifact, Example, Param, Params, Run, method
 from engines.data import CostMatrix
 
 
@@ -16,6 +16,11 @@ class RandomAssignmentParams(Params):
 
 def random_costs(size: int, rng: np.random.Generator) -> CostMatrix:
     return CostMatrix(name=f"Random assignment, {size:,} × {size:,}", costs=rng.random((size, size)))
+
+
+def assignment_of(size: int) -> dict[str, Artifact]:
+    """Inputs of a method, as an example."""
+    return {"source": random_costs(size, np.random.default_rng(0))}
 
 
 @method(

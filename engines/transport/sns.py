@@ -17,10 +17,9 @@ At the optimum f = <C, P> + (1/eta) sum P log P, which certifies it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import numpy as np
 from torch import Tensor
 
 from engines.blocks.transport.newton import (
@@ -39,8 +38,8 @@ from engines.blocks.transport.scaled_plan import ScaledPlan
 from engines.blocks.transport.sinkhorn import Scaling
 from engines.core import Example, Run, method
 from engines.data import Measure, MeasureOrCost
-from engines.transport.densities import DensitiesParams, two_densities
-from engines.transport.random_assignment import random_costs
+from engines.transport.densities import pair_of_densities
+from engines.transport.random_assignment import assignment_of
 from engines.transport.sns_params import PAPER, SnsParams
 from engines.transport.sns_results import NEWTON, SINKHORN, History, SnsResult, result, shown
 
@@ -240,17 +239,21 @@ class Newton:
         return stage
 
 
-def solve(problem: TransportProblem, params: SnsParams, run: Run, share: float = 0.95) -> Newton:
-    """Both stages, by turns if Newton steps came too early."""
-    saved = run.restored() or {}
-    history = History.restored(saved["history"]) if saved else History()
+def solve(
+    problem: TransportProblem, params: SnsParams, run: Run, saved: Mapping[str, Any], share: float = 0.95,
+    label: str = "", whole: Callable[[dict[str, Any]], Any] = dict,
+) -> Newton:  # fmt: skip
+    """Both stages, by turns if Newton steps came too early. ``whole`` makes a checkpoint of the state, which is what
+    ``saved`` was.
+    """
+    history = History.begun(run, saved.get("history"), label)
     stage: Sweeps | Newton = Sweeps(problem, params, history, params.kept)
     if "newton" in saved:
         stage = Newton.restored(problem, params, history, saved["newton"])
-    elif saved and isinstance(stage, Sweeps):
+    elif "sweeps" in saved and isinstance(stage, Sweeps):
         stage.restore(saved["sweeps"])
     steps = params.sweeps + params.newton_steps + 1
-    for done in run.steps(steps, "Sweeps and Newton steps", start=saved.get("done", 0), share=share):
+    for done in run.steps(steps, label or "Sweeps and Newton steps", start=saved.get("done", 0), share=share):
         if isinstance(stage, Sweeps):
             if stage.step(run):
                 stage = stage.newton(run)
@@ -262,7 +265,7 @@ def solve(problem: TransportProblem, params: SnsParams, run: Run, share: float =
             if early and not stage.is_done():
                 stage = stage.sweeps(problem)
         run.preview(lambda stage=stage: {"coupling": shown(problem, stage.plan, stage.kept)})  # type: ignore[misc]
-        run.checkpoint(lambda stage=stage, done=done: _state(stage, history, done + 1))  # type: ignore[misc]
+        run.checkpoint(lambda stage=stage, done=done: whole(_state(stage, history, done + 1)))  # type: ignore[misc]
     return stage if isinstance(stage, Newton) else stage.newton(run)
 
 
@@ -272,27 +275,13 @@ def _state(stage: Sweeps | Newton, history: History, done: int) -> dict[str, Any
 
 
 def _tell(stage: Newton, run: Run) -> None:
-    history = stage.history
-    told = (
-        f"Marginal error {stage.error:.2g} after {history.sweeps:,} sweeps and {history.newton_steps:,} Newton steps."
-    )
+    sweeps, steps = stage.history.sweeps, stage.history.newton_steps
+    told = f"Marginal error {stage.error:.2g} after {sweeps:,} sweeps and {steps:,} Newton steps"
     if stage.error <= stage.params.tolerance * stage.mass:
-        run.note(told)
-    elif stage.stuck:
-        run.warn(f"{told} No step comes nearer: what is left is rounding.")
+        run.note(f"{told}.")
     else:
-        run.warn(
-            f"{told} The tolerance is not reached: make more sweeps or Newton steps, or keep more entries per row."
-        )
-
-
-def _densities() -> dict[str, Measure]:
-    made = two_densities(DensitiesParams(bins=40))
-    return {"source": made.first, "target": made.second}
-
-
-def _assignment(size: int) -> dict[str, MeasureOrCost]:
-    return {"source": random_costs(size, np.random.default_rng(0))}
+        hint = "what is left is rounding" if stage.stuck else "make more sweeps or steps, or keep more entries per row"
+        run.warn(f"{told}. The tolerance is not reached: {hint}.")
 
 
 @method(
@@ -303,12 +292,12 @@ def _assignment(size: int) -> dict[str, MeasureOrCost]:
         "paper": {"kept": 3, "sweeps": 20, "switch": "after all sweeps"},
         "paper, city block": {"cost": "city block", "sweeps": 700, "kept": 29, "switch": "after all sweeps"},
     },
-    sample=Example(inputs=lambda: _assignment(500), title="Random assignment of 500 to 500"),
-    smoke=Example(inputs=_densities, params={"sweeps": 8, "switch": "after all sweeps"}),
+    sample=Example(inputs=lambda: assignment_of(500), title="Random assignment of 500 to 500"),
+    smoke=Example(inputs=lambda: pair_of_densities(30), params={"sweeps": 8, "switch": "after all sweeps"}),
     degenerate=(
-        Example(inputs=lambda: {"source": _densities()["source"]}, title="No second measure"),
-        Example(inputs=lambda: {**_assignment(5), "target": _densities()["target"]}, title="Costs and a measure"),
-        Example(inputs=lambda: {**_densities(), "target": Measure(points=[[0.0], [1]], weights=[1.0, 1])},
+        Example(inputs=lambda: {"source": pair_of_densities(30)["source"]}, title="No second measure"),
+        Example(inputs=lambda: {**pair_of_densities(30), **assignment_of(5)}, title="Costs and a measure"),
+        Example(inputs=lambda: {**pair_of_densities(30), "target": Measure(points=[[0.0], [1]], weights=[1.0, 1])},
                 title="Totals that differ"),
     ),
     memory=memory_for(4), tags=("entropic", "Sinkhorn", "coupling", "plan", "optimal transport"),
@@ -324,7 +313,7 @@ def sns(
     Sinkhorn's sweeps come first, then Newton steps in whose Hessian only the largest entries of the plan stand.
     """
     problem = posed(source, target, params, run)
-    stage = solve(problem, params, run)
+    stage = solve(problem, params, run, run.restored() or {})
     _tell(stage, run)
     for _ in run.steps(1, "Putting the plan together"):
         made = result(problem, stage.plan, stage.history, params)

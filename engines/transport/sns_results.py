@@ -38,15 +38,27 @@ class History:
 
     rows: list[list[float]] = field(default_factory=list)
     newton: list[bool] = field(default_factory=list)
-    earlier: float = 0.0
-    """Seconds of the runs that this one goes on with."""
+    began: float = 0.0
+    """When on the run's clock this began."""
+    label: str = ""
+    """Whose marginal errors these are in the live curves, where there are several."""
+
+    @classmethod
+    def begun(cls, run: Run, state: Mapping[str, Any] | None = None, label: str = "") -> History:
+        """A new one, or one that goes on."""
+        if not state:
+            return cls(began=run.seconds, label=label)
+        rows = np.asarray(state["rows"], float).tolist()
+        return cls(rows, np.asarray(state["newton"], bool).tolist(), run.seconds - (rows[-1][-1] if rows else 0), label)
 
     def add(self, run: Run, stage: str, **figures: float) -> None:
-        figures["seconds"] = self.earlier + run.seconds
+        figures["seconds"] = run.seconds - self.began
         self.rows.append([float(figures.get(name, math.nan)) for name in FIGURES])
         self.newton.append(stage == NEWTON)
-        told = {"marginal error": figures["error"]} | ({"step length": figures["length"]} if stage == NEWTON else {})
-        run.log(step=len(self.rows), **told)
+        told = {self.label or "marginal error": figures["error"]}
+        run.log(
+            step=len(self.rows), **told | ({} if self.label or stage != NEWTON else {"step length": figures["length"]})
+        )
 
     @property
     def newton_steps(self) -> int:
@@ -61,11 +73,6 @@ class History:
 
     def state(self) -> dict[str, Any]:
         return {"rows": np.array(self.rows, float).reshape(-1, len(FIGURES)), "newton": np.array(self.newton, bool)}
-
-    @classmethod
-    def restored(cls, state: Mapping[str, Any]) -> History:
-        rows = np.asarray(state["rows"], float)
-        return cls(rows.tolist(), np.asarray(state["newton"], bool).tolist(), float(rows[-1, -1]) if len(rows) else 0.0)
 
     def gap(self, optimum: float) -> np.ndarray:
         """How far the dual value is below its largest; below rounding nothing is said."""
