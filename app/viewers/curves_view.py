@@ -157,7 +157,9 @@ class CurvesView(QWidget):
             for name, values in curve.series.items():
                 key = (item.name if len(curves) > 1 else "", name)
                 wanted.add(key)
-                self.set_series(name, curve.x[order], values[order], key[0])
+                # Several series over the union of their x have no number where another has its own: each is one line.
+                known = order[~np.isnan(values[order])]
+                self.set_series(name, curve.x[known], values[known], key[0])
         for run, name in self._from_artifacts - wanted:
             self.remove_series(name, run)
         self._from_artifacts = wanted

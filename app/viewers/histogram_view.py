@@ -22,8 +22,10 @@ from app.viewers.toolbar import ViewBar
 from engines.core import Artifact
 from engines.data import (
     Curve,
+    Displacements,
     GaussianFeatures,
     GridField,
+    Measure,
     Mesh,
     MeshField,
     Model,
@@ -73,6 +75,41 @@ def values_of(artifact: Artifact) -> dict[str, np.ndarray]:
     return {}
 
 
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Named values of one item. Where points have ``weights`` (N,), the mass in each bin is shown, not a count."""
+
+    title: str
+    values: dict[str, np.ndarray]
+    weights: np.ndarray | None = None
+
+    def finite(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """The values that are numbers, and what each weighs."""
+        values, weights = self.values[name], self.weights
+        if weights is None:
+            return finite(values), None
+        good = np.isfinite(values)
+        return values[good].astype(float), weights[good]
+
+
+def parts_of(item: Shown) -> list[Counted]:
+    """What is counted of an item: coordinates of a measure; those of displacements before, after and at the target."""
+    artifact = item.artifact
+    if isinstance(artifact, Measure):
+        return [_coordinates(item.name, artifact.points, artifact.mass, artifact.coordinates)]
+    if isinstance(artifact, Displacements):
+        moved = artifact.moved
+        known = [("before", artifact.starts, moved.mass), ("after", artifact.ends, moved.mass)]
+        if artifact.target is not None:
+            known.append(("target", artifact.target.points, artifact.target.mass))
+        return [_coordinates(f"{item.name}: {when}", p, mass, moved.coordinates) for when, p, mass in known]
+    return [Counted(item.name, values_of(artifact))]
+
+
+def _coordinates(title: str, points: np.ndarray, mass: np.ndarray, names: Sequence[str]) -> Counted:
+    return Counted(title, {name: points[:, k] for k, name in enumerate(names)}, mass)
+
+
 def _worded(name: str) -> str:
     """Words begin with a capital; symbols such as u stay what they are."""
     return name.capitalize() if name.islower() and len(name) > 2 else name
@@ -104,7 +141,7 @@ class HistogramView(QWidget):
         super().__init__(parent)
         self.setObjectName("histogram-view")
         self.setAccessibleName("Histogram")
-        self._items: list[tuple[str, dict[str, np.ndarray], str]] = []
+        self._items: list[Counted] = []
         self._name = ""
         self._shares: Shares | None = None
         self.counts: list[np.ndarray] = []
@@ -160,11 +197,13 @@ class HistogramView(QWidget):
         self._draw()
 
     def show_artifacts(self, items: Sequence[Shown]) -> None:
-        units = [getattr(item.artifact, "units", {}) for item in items]
-        self.set_values(
-            [(item.name, values_of(item.artifact)) for item in items],
-            {k: u for found in units for k, u in found.items()},
-        )
+        units: dict[str, str] = {}
+        parts = [part for item in items for part in parts_of(item)]
+        for item in items:
+            of_all = getattr(item.artifact, "unit", "") if isinstance(item.artifact, Measure | Displacements) else ""
+            units |= {name: of_all for part in parts_of(item) for name in part.values} if of_all else {}
+            units |= getattr(item.artifact, "units", {})
+        self._set(parts, units, None)
 
     def set_values(
         self,
@@ -173,10 +212,13 @@ class HistogramView(QWidget):
         shares: Shares | None = None,
     ) -> None:
         """Plain data: a title and named values for each item."""
+        self._set([Counted(title, found) for title, found in items], units or {}, shares)
+
+    def _set(self, items: Sequence[Counted], units: dict[str, str], shares: Shares | None) -> None:
         self._shares = shares
-        self._items = [(title, found, "") for title, found in items if found]
-        self._units = units or {}
-        names = list(dict.fromkeys(name for _, found, _ in self._items for name in found))
+        self._items = [item for item in items if item.values]
+        self._units = units
+        names = list(dict.fromkeys(name for item in self._items for name in item.values))
         self.names.clear()
         for name in names:
             self.names.addItem(_worded(name), name)
@@ -191,8 +233,9 @@ class HistogramView(QWidget):
         self._draw()
 
     def _draw(self) -> None:
-        shown = [(title, finite(found[self._name])) for title, found, _ in self._items if self._name in found]
-        shown = [(title, values) for title, values in shown if len(values)]
+        found = [(item.title, *item.finite(self._name)) for item in self._items if self._name in item.values]
+        shown = [(title, values) for title, values, _ in found if len(values)]
+        weighed = [weights for _, values, weights in found if len(values)]
         self._stack.setCurrentWidget(self.graphics if shown else self.empty)
         self.bar.setVisible(self._has_bar and bool(self._items))
         self.plot.clear()
@@ -206,13 +249,14 @@ class HistogramView(QWidget):
             low, high = low - 0.5, high + 0.5
         self.edges = np.linspace(low, high, self.bins.value() + 1)
         for k, (title, values) in enumerate(shown):
-            counts, _ = np.histogram(values, self.edges)
+            counts, _ = np.histogram(values, self.edges, weights=weighed[k])
             self.counts.append(counts)
             colour = QColor(theme.colors().accent if len(shown) == 1 else theme.series_color(k))
             fill = QColor(colour)
             fill.setAlpha(150 if len(shown) == 1 else 80)
             each = 1.0 if shares is None else 100.0 / len(values)
             least = 0.5 * (1.0 if shares is None else 100.0 / max(len(v) for _, v in shown))
+            least = least if weighed[k] is None else 0.5 * float(counts[counts > 0].min(initial=1.0))
             heights = np.log10(np.maximum(counts * each, least)) if self.log.isChecked() else counts * each
             floor = np.log10(least) if self.log.isChecked() else 0.0
             self.plot.addItem(
@@ -232,15 +276,16 @@ class HistogramView(QWidget):
         name = _worded(self._name)
         name = name if shares is None else shares.title
         self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
-        self.plot.setLabel("left", "count" if shares is None else shares.of)
+        self.plot.setLabel("left", self._counts(weighed) if shares is None else shares.of)
         self.shares_axis.suffix = "" if shares is None else " %"
         self._legend.setVisible(shares is not None)
         plotting.dress(self.plot)
         values = shown[0][1]
+        means = [float(np.average(v, weights=w)) for (_, v), w in zip(shown, weighed, strict=True)]
         self.facts.setText("")
         if shares is not None:  # in the plot, which is exported too, and where there is room for all of it
             self._say_in_plot(shown, high, unit)
-        elif len(shown) == 1:
+        elif len(shown) == 1 and weighed[0] is None:
             self.facts.setText(
                 f"mean {number(float(values.mean()))}   median {number(float(np.median(values)))}   "
                 f"95 % below {number(float(np.percentile(values, 95)))}   largest {number(float(values.max()))} {unit}"
@@ -250,10 +295,14 @@ class HistogramView(QWidget):
             self.facts.setTextFormat(Qt.TextFormat.RichText)
             self.facts.setText(
                 "&nbsp;&nbsp; ".join(
-                    dot.format(theme.series_color(k), title, f"mean {number(float(v.mean()), 3)} {unit}".rstrip())
-                    for k, (title, v) in enumerate(shown)
+                    dot.format(theme.series_color(k), title, f"mean {number(means[k], 3)} {unit}".rstrip())
+                    for k, (title, _) in enumerate(shown)
                 )
             )
+
+    @staticmethod
+    def _counts(weighed: Sequence[np.ndarray | None]) -> str:
+        return "count" if all(w is None for w in weighed) else "mass"
 
     def _say_in_plot(self, shown: Sequence[tuple[str, np.ndarray]], high: float, unit: str) -> None:
         """Whose colour is whose, with the mean and how much lies beyond the end of the axis."""

@@ -10,13 +10,17 @@ from engines.core import Artifact
 from engines.data import (
     BoundGaussians,
     CameraPath,
+    CostMatrix,
+    Coupling,
     DepthVideo,
+    Displacements,
     GaussianCloud,
     GaussianFeatures,
     GridField,
     HandAvatar,
     HandCapture,
     Image,
+    Measure,
     Mesh,
     MeshField,
     Photos,
@@ -28,6 +32,7 @@ from engines.data import (
     SampledField,
     Slices,
     SpectrumTable,
+    TransportMap,
     Video,
     Volume,
 )
@@ -40,7 +45,9 @@ IN_HANDS = (HandAvatar, HandCapture, RiggedTemplate, PoseSequence)
 IN_PICTURES = (PhotoSet, Image, CameraPath, *IN_VIDEOS)
 FIELDS = (SampledField, MeshField)
 OF_FIELDS = (*FIELDS, GaussianFeatures, SpectrumTable, Problem)
-DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS + IN_HANDS
+MOVING = (Coupling, Displacements, TransportMap)
+OF_TRANSPORT = (*MOVING, Measure, CostMatrix)
+DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS + IN_HANDS + OF_TRANSPORT
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ def sides(inputs: Mapping[str, Artifact], outputs: Mapping[str, Artifact]) -> tu
     made = [Shown(f"out/{k}", a.name if "/" in k and a.name else k.capitalize(), a) for k, a in outputs.items()]
     if any(isinstance(s.artifact, FIELDS) for s in made):
         return _field_sides(given, made)
+    if any(isinstance(s.artifact, OF_TRANSPORT) for s in (*made, *given)):
+        return _transport_sides(given, made)
     problems = [s for s in given if isinstance(s.artifact, Problem)]
     if problems and "problem" in VIEWERS:
         return Side("problem", problems), Side("field", [])
@@ -97,6 +106,25 @@ def _beside_hands(made: list[Shown]) -> Side:
         if found:
             return Side(viewer, found)
     return Side("hand", [])
+
+
+def _transport_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]:
+    """How mass moves, and beside it the plan, the pictures that were made, or how coordinates spread."""
+    couplings = [s for s in made if isinstance(s.artifact, Coupling)]
+    moved = [s for s in made if isinstance(s.artifact, Displacements)] or [
+        s for s in made if isinstance(s.artifact, TransportMap)
+    ]
+    pictures = [s for s in made if isinstance(s.artifact, Image)]
+    measures = [s for s in (*made, *given) if isinstance(s.artifact, Measure)]
+    costs = [s for s in given if isinstance(s.artifact, CostMatrix)]
+    left = Side("transport", (moved or couplings)[:1] or measures)
+    if not left.items:
+        left = Side("coupling", costs)
+    if pictures:
+        return left, Side("image", pictures)
+    if moved:
+        return left, Side("histogram", [s for s in moved if isinstance(s.artifact, Displacements)])
+    return left, Side("coupling", couplings[:1])
 
 
 def _field_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]:

@@ -11,6 +11,7 @@ from app.viewers.curve_series import smoothed
 from app.viewers.plot_axis import nice, nice_powers, short
 from app.viewers.registry import Shown
 from engines.core import ELAPSED
+from engines.data import Curve
 from tests.viewers.conftest import curve
 
 
@@ -229,3 +230,17 @@ def test_curves_of_runs_can_be_read_against_seconds(show):
     assert view.series["fast", "loss"][0].tolist() == [0, 1, 2, 2.5]
     view.against_time.setChecked(False)
     assert view.series["slow", "loss"][0].tolist() == [0, 10, 20]
+
+
+def test_series_over_the_union_of_their_steps_are_whole_lines(show):
+    """Convergence of several solvers: where one has no value, its line goes on to the next that it has."""
+    curve = Curve(
+        x=[0, 1, 2, 3, 4], series={"Newton": [1, np.nan, 1e-6, np.nan, 1e-12], "Sinkhorn": [1, 0.5, np.nan, 0.2, 0.1]},
+        y_log=True, y_label="marginal error",
+    )  # fmt: skip
+    view = show("curves", 600, 400)
+    view.show_artifacts([Shown("c", "Convergence", curve)])
+    x, y = view.series["", "Newton"]
+    assert x.tolist() == [0, 2, 4]
+    assert y.tolist() == [1, 1e-6, 1e-12]
+    assert view.series["", "Sinkhorn"][0].tolist() == [0, 1, 3, 4]

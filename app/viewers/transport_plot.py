@@ -1,0 +1,420 @@
+"""Clouds on a plane, links between them and what is under way: the drawing of a transport view in two dimensions.
+
+Links are drawn on another thread and marks once for each place of the plane, so that a move of the slider costs no more
+than the marks under way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QWidget
+
+from app import theme
+from app.viewers import plotting, transport_ink, transport_words
+from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.overlay import draw_text, number
+from app.viewers.pixel_item import PixelItem
+from app.viewers.plot_axis import FewTicks
+from app.viewers.transport_axes import Seen
+from app.viewers.transport_content import Journey
+from app.viewers.transport_curves import Curves
+from app.viewers.transport_ink import CloudInk, Links, Mapping, TravelInk
+
+REACH = 9.0
+"""Pixels around a point in which the cursor means it."""
+MOST_LIT = 200
+"""Links that are drawn anew for the point under the cursor; the heaviest of more."""
+BESIDE = 0.35
+"""Of the width, that the names beside listed points may take."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """Links to be drawn on a part of the plane."""
+
+    links: Links
+    mapping: Mapping
+    size: tuple[int, int]
+    scale: float
+    rect: tuple[float, float, float, float]
+
+
+def _drawn(wanted: _Wanted, stale: Any) -> np.ndarray:
+    return transport_ink.link_opacities(wanted.links, wanted.mapping, wanted.size, wanted.scale)
+
+
+class TransportPlot(pg.PlotWidget):
+    hovered = Signal(str)
+    """What is to be said of the point under the cursor; "" of none."""
+    settled = Signal()
+    """The links are drawn as they belong."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, axisItems={side: FewTicks(side) for side in ("left", "bottom")}, enableMenu=False)
+        self.setObjectName("transport-plot")
+        self.setAccessibleName("Clouds and links")
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setMinimumSize(120, 90)
+        self.plot: pg.PlotItem = self.getPlotItem()
+        self.plot.hideButtons()
+        self.plot.layout.setContentsMargins(2, 8, 12, 2)
+        self.journey: Journey | None = None
+        self.seen: Seen | None = None
+        self.links: Links | None = None
+        self.time = 0.0
+        self.lit: tuple[int, int] | None = None
+        """Which point of which cloud is under the cursor."""
+        self._scale, self._in_picture = 1.0, False
+        self._follows = True
+        self._clouds: list[CloudInk] = []
+        self._travel: TravelInk | None = None
+        self._faint = False
+        self._kept: tuple[tuple[Any, ...], QPixmap] | None = None
+        self._link_image: tuple[QImage, tuple[float, float, float, float]] | None = None
+        self._opacities: np.ndarray | None = None
+        self.evaluator = LiveEvaluator(_drawn, self, name="links")
+        self.evaluator.answered.connect(self._links_drawn)
+        self._due: _Wanted | None = None
+        """What is asked for and not there yet."""
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._ask_links)
+        self.curves = Curves(self.plot)
+        self._still, self._moving = PixelItem(self._paint_still), PixelItem(self._paint_moving)
+        self._crossings = pg.ScatterPlotItem(symbol="x", pxMode=True)
+        for item, z in ((self._still, 2), (self._crossings, 4), (self._moving, 6)):
+            item.setZValue(z)
+            self.plot.addItem(item, ignoreBounds=True)
+        self.legend = pg.LabelItem(justify="left")
+        self.legend.setParentItem(self.plot.vb)
+        self.legend.anchor((0, 0), (0, 0), offset=(6, 2))
+        self.scene().sigMouseMoved.connect(self._hover)
+        self.plot.vb.sigRangeChangedManually.connect(lambda *_: setattr(self, "_follows", False))
+        self.plot.vb.sigRangeChanged.connect(lambda *_: self._later.start())
+        self.plot.vb.sigResized.connect(lambda *_: self._resized())
+        self.dress()
+
+    # ---- content ------------------------------------------------------------------------------------------
+    def show_journey(self, journey: Journey, seen: Seen, lines: Links) -> None:
+        """Another one, or the same one anew: then the part of the plane on show stays."""
+        before, self.journey, self.seen, self.links = self.seen, journey, seen, lines
+        self.lit = None
+        self._link_image = self._opacities = None
+        self.curves.show(journey, seen)
+        flat = journey.dimensions == 1
+        self.plot.setAspectLocked(not (journey.is_listed or flat or self._is_skew()))
+        for side, title in zip(("bottom", "left"), seen.titles, strict=True):
+            axis = self.plot.getAxis(side)
+            axis.setLabel(title, color=theme.colors().muted)
+            hidden = journey.is_listed or (side == "left" and flat and journey.moves)
+            self.plot.showAxis(side, not hidden)
+        self._make_ink()
+        self._write_legend()
+        if self._follows or before is None or before.titles != seen.titles:
+            self.fit()
+        self._later.start()
+
+    def set_crossings(self, places: np.ndarray) -> None:
+        """Mark these (X, 2)."""
+        self._crossings.setData(pos=places, size=8, pen=pg.mkPen(theme.series_color(5), width=1.4), brush=None)
+
+    def set_time(self, time: float) -> None:
+        self.time = time
+        faint = self._is_under_way
+        if faint != self._faint:
+            self._make_ink()
+            self._write_legend()
+        self._moving.update()
+
+    @property
+    def _is_under_way(self) -> bool:
+        return self.journey is not None and self.journey.moves and 0 < self.time < 1
+
+    @property
+    def is_settled(self) -> bool:
+        return not self._later.isActive() and self._due is None
+
+    def _is_skew(self) -> bool:
+        span = np.ptp(self._box, axis=0)
+        return bool(span.min() <= 0 or not 0.05 < span[0] / span[1] < 20)
+
+    @property
+    def _box(self) -> np.ndarray:
+        """(2, 2) corners of all that is drawn."""
+        assert self.seen is not None
+        parts = [p[:, :2] for p in self.seen.places if len(p)]
+        low = np.min([p.min(0) for p in parts], 0)
+        high = np.max([p.max(0) for p in parts], 0)
+        return np.stack([low, high])
+
+    def fit(self) -> None:
+        """Show everything, and go on doing so as the view changes its size."""
+        if self.seen is None or self.journey is None:
+            return
+        self._follows = True
+        if self.journey.dimensions == 1:
+            rect = self.curves.rect
+        else:
+            (left, low), (right, high) = self._box
+            rect = QRectF(left, low, (right - left) or 1.0, (high - low) or 1.0)
+            if self.journey.is_listed:
+                aside = BESIDE * rect.width()
+                rect = rect.adjusted(-aside, 0, aside, 0)
+        self.plot.setRange(rect, padding=0.05)
+
+    def _resized(self) -> None:
+        if self._follows:
+            self.fit()
+        self._later.start()
+
+    # ---- ink ----------------------------------------------------------------------------------------------
+    def _make_ink(self) -> None:
+        self._kept = None
+        if self.journey is None or self.seen is None or self.links is None:
+            return
+        scale = self._scale if self._in_picture else self.devicePixelRatioF()
+        self._faint = self._is_under_way
+        drawn = [] if self.curves.is_on else zip(self.journey.clouds, self.seen.places, strict=True)
+        self._clouds = [
+            CloudInk(cloud, places, k, scale, faint=self._faint and k < 2, in_picture=self._in_picture)
+            for k, (cloud, places) in enumerate(drawn)
+        ]
+        self._travel = None
+        if self.journey.moves and not self.curves.is_on:
+            self._travel = TravelInk(
+                self.journey.clouds, self.seen.places, self.journey.entries, scale, in_picture=self._in_picture
+            )
+        self._still.update()
+        self._moving.update()
+
+    def _ask_links(self) -> None:
+        if self.links is None or not len(self.links) or not self.isVisible():
+            self.evaluator.forget()
+            self._due = None
+            self._link_image = self._opacities = None
+            self._kept = None
+            self._still.update()
+            self.settled.emit()
+            return
+        self._due = self._wanted(self.devicePixelRatioF())
+        self.evaluator.ask(self._due, give_up=False)
+
+    def _wanted(self, scale: float) -> _Wanted:
+        """The part of the plane on show, at ``scale`` pixels for one of the screen's own."""
+        assert self.links is not None
+        box = self.plot.vb
+        rect = box.viewRect()
+        width, height = max(1, round(box.width() * scale)), max(1, round(box.height() * scale))
+        ax, ay = width / (rect.width() or 1.0), -height / (rect.height() or 1.0)
+        mapping = Mapping(ax, -ax * rect.left(), ay, -ay * rect.bottom())
+        place = (rect.left(), rect.top(), rect.width(), rect.height())
+        return _Wanted(self.links, mapping, (width, height), scale, place)
+
+    def _links_drawn(self, wanted: _Wanted, opacities: np.ndarray) -> None:
+        if wanted is self._due:
+            self._due = None
+        if wanted.links is not self.links:
+            return
+        self._opacities = opacities
+        self._link_image = (transport_ink.link_image(opacities), wanted.rect)
+        self._kept = None
+        self._still.update()
+        if self.is_settled:
+            self.settled.emit()
+
+    # ---- painting -----------------------------------------------------------------------------------------
+    def _paint_still(self, painter: QPainter, mapping: Mapping) -> None:
+        if self.journey is None:
+            return
+        if self._in_picture:
+            self._paint_links_now(painter, mapping)
+            self._paint_clouds(painter, mapping)
+            return
+        size = self.viewport().size()
+        key = (mapping, size.toTuple(), self.devicePixelRatioF())
+        if self._kept is None or self._kept[0] != key:
+            ratio = self.devicePixelRatioF()
+            sheet = QPixmap(size * ratio)
+            sheet.setDevicePixelRatio(ratio)
+            sheet.fill(QColor(0, 0, 0, 0))
+            brush = QPainter(sheet)
+            if self._link_image is not None:
+                image, (left, low, width, height) = self._link_image
+                corners = mapping(np.array([[left, low + height], [left + width, low]]))
+                brush.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+                brush.drawImage(QRectF(QPointF(*corners[0]), QPointF(*corners[1])), image)
+            self._paint_clouds(brush, mapping)
+            brush.end()
+            self._kept = (key, sheet)
+        painter.drawPixmap(0, 0, self._kept[1])
+
+    def _paint_links_now(self, painter: QPainter, mapping: Mapping) -> None:
+        """For pictures of any size: at once, at their own resolution."""
+        if self.links is None or not len(self.links):
+            return
+        box = self.plot.vb.viewRect()
+        corners = mapping(np.array([[box.left(), box.bottom()], [box.right(), box.top()]]))
+        size = np.maximum(np.rint(corners[1] - corners[0]), 1).astype(int)
+        there = mapping.moved(*(-corners[0]))
+        opacities = transport_ink.link_opacities(self.links, there, (int(size[0]), int(size[1])), self._scale)
+        painter.drawImage(QPointF(*corners[0]), transport_ink.link_image(opacities))
+
+    def _paint_clouds(self, painter: QPainter, mapping: Mapping) -> None:
+        for cloud in self._clouds:
+            cloud.draw(painter, mapping)
+        if self.journey is not None and self.journey.is_listed:
+            self._paint_names(painter, mapping)
+
+    def _paint_names(self, painter: QPainter, mapping: Mapping) -> None:
+        """Beside listed points, where there is room for the lines."""
+        assert self.journey is not None
+        assert self.seen is not None
+        scale = self._scale if self._in_picture else 1.0
+        font = theme.font(0.9)
+        font.setPointSizeF(font.pointSizeF() * scale)
+        painter.setFont(font)
+        line = QFontMetricsF(font).height()
+        for k, cloud in enumerate(self.journey.clouds[:2]):
+            places = mapping(self.seen.places[k])
+            apart = abs(places[1, 1] - places[0, 1]) if len(places) > 1 else 1e9
+            if not cloud.names or apart < 0.8 * line:
+                continue
+            painter.setPen(QColor(theme.colors().text))
+            for (x, y), name in zip(places, cloud.names, strict=True):
+                wide = 140 * scale
+                words = QFontMetricsF(font).elidedText(name, Qt.TextElideMode.ElideRight, wide)
+                left = x - wide - 12 * scale if k == 0 else x + 12 * scale
+                side = Qt.AlignmentFlag.AlignRight if k == 0 else Qt.AlignmentFlag.AlignLeft
+                box = QRectF(left, y - line / 2, wide, line)
+                painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, words)
+
+    def _paint_moving(self, painter: QPainter, mapping: Mapping) -> None:
+        if self._travel is not None and self.time > 0:
+            self._travel.draw(painter, mapping, self.time)
+        if self.lit is not None and not self._in_picture:
+            self._paint_lit(painter, mapping)
+
+    def _paint_lit(self, painter: QPainter, mapping: Mapping) -> None:
+        """The point under the cursor with its links, each with its mass where there are few."""
+        assert self.journey is not None
+        assert self.seen is not None
+        assert self.lit is not None
+        cloud, point = self.lit
+        accent = QColor(theme.colors().accent)
+        at = mapping(self.seen.places[cloud][point][None])[0]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        ends = np.zeros((0, 2))
+        mass = np.zeros(0)
+        if cloud < 2 and self.journey.moves:
+            found = self.journey.entries.of_point(point, second=cloud == 1)[:MOST_LIT]
+            other = self.journey.entries.rows if cloud == 1 else self.journey.entries.columns
+            ends, mass = mapping(self.seen.places[1 - cloud][other[found]]), self.journey.entries.mass[found]
+        for end, heavy in zip(ends, mass, strict=True):
+            colour = QColor(accent)
+            share = heavy / mass[0]
+            colour.setAlphaF(float(0.25 + 0.7 * share))
+            painter.setPen(QPen(colour, 1.0 + 2.2 * float(np.sqrt(share))))
+            painter.drawLine(QPointF(*at), QPointF(*end))
+        painter.setPen(QPen(QColor(theme.colors().text), 1.6))
+        painter.drawEllipse(QPointF(*at), 6.5, 6.5)
+        painter.setFont(theme.font(0.85, numbers=True))
+        for end, heavy in zip(ends[:8], mass[:8], strict=True):
+            box = QRectF(end[0] + 8, end[1] - 9, 90, 18)
+            words = number(float(heavy), 3)
+            draw_text(painter, box, Qt.AlignmentFlag.AlignVCenter, words, theme.colors().plot)
+
+    # ---- mouse --------------------------------------------------------------------------------------------
+    def _hover(self, at: QPointF) -> None:
+        inside = self.plot.vb.sceneBoundingRect().contains(at)
+        self._light(self.point_at(at) if inside else None)
+
+    def leaveEvent(self, event: Any) -> None:
+        self._light(None)
+        super().leaveEvent(event)
+
+    def point_at(self, at: QPointF) -> tuple[int, int] | None:
+        """Cloud and point under a place of the scene, or None."""
+        if self.seen is None or self.curves.is_on:
+            return None
+        box = self.plot.vb
+        corner = box.mapViewToScene(QPointF(0, 0))
+        unit = box.mapViewToScene(QPointF(1, 1))
+        mapping = Mapping(unit.x() - corner.x(), corner.x(), unit.y() - corner.y(), corner.y())
+        best, found = REACH, None
+        for k, places in enumerate(self.seen.places):
+            if not len(places):
+                continue
+            apart = np.hypot(*(mapping(places) - (at.x(), at.y())).T)
+            nearest = int(apart.argmin())
+            if apart[nearest] < best:
+                best, found = float(apart[nearest]), (k, nearest)
+        return found
+
+    def _light(self, lit: tuple[int, int] | None) -> None:
+        if lit == self.lit:
+            return
+        self.lit = lit
+        self._moving.update()
+        self.hovered.emit("" if lit is None else self.describe(*lit))
+
+    def describe(self, cloud: int, point: int) -> str:
+        """A point in words, with what goes from it or comes to it."""
+        assert self.journey is not None
+        return transport_words.describe(self.journey, cloud, point)
+
+    # ---- look ---------------------------------------------------------------------------------------------
+    def _write_legend(self) -> None:
+        import html
+
+        if self.journey is None:
+            return
+        lines = []
+        for k, cloud in enumerate(self.journey.clouds):
+            shape = "●" if cloud.colors is None else "○"
+            mark = f'<span style="color:{transport_ink.colour_of(cloud.role, k)}">{shape}</span>'
+            lines.append(f"{mark} {html.escape(cloud.title)} ({len(cloud.points):,})")
+        if self._faint:
+            lines.append(f'<span style="color:{transport_ink.colour_of("travel")}">●</span> On the way')
+        self.legend.setText("<br>".join(lines), color=theme.colors().text)
+
+    def dress(self) -> None:
+        plotting.dress(self.plot)
+        for side in ("left", "bottom"):
+            axis = self.plot.getAxis(side)
+            axis.setPen(None)
+            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
+            axis.label.setFont(theme.font(0.85))
+            if axis.labelText:
+                axis.setLabel(axis.labelText, color=theme.colors().muted)
+        self.curves.dress(self._scale)
+        self._make_ink()
+        self._write_legend()
+        if self._opacities is not None and self._link_image is not None:
+            self._link_image = (transport_ink.link_image(self._opacities), self._link_image[1])
+
+    def begin_picture(self, scale: float) -> None:
+        """What follows is drawn for a picture, at so many pixels for one of the screen's own."""
+        self._in_picture, self._scale = True, scale
+        self._make_ink()
+        self.curves.dress(scale)
+
+    def end_picture(self) -> None:
+        self._in_picture, self._scale = False, 1.0
+        self._make_ink()
+        self.curves.dress(self.devicePixelRatioF())
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        self._later.start()
+
+    def stop(self) -> None:
+        self._later.stop()
+        self.evaluator.stop()
+
+
+__all__ = ["TransportPlot"]
