@@ -7,9 +7,11 @@ run: setup
 	@packaging/run.sh
 
 # Tests start the program some twenty times: each time is a second shorter where modules stay compiled.
+test: export PYTHONDONTWRITEBYTECODE =
 test:
 	@packaging/setup.sh test
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n logical --maxprocesses 8 --dist loadgroup -m "not claim and not bench and not alone"
+	@.venv/bin/python -m pytest -m alone
 
 lint:
 	@packaging/setup.sh lint

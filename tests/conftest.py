@@ -23,6 +23,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "leaks: may leave threads or widgets behind")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where several processes share the tests, a module stays in one of them: what it made for all its tests is there.
+
+    Of the contract tests those of one method stay together instead; they share its runs.
+    """
+    for item in items:
+        method = item.callspec.params.get("method") if hasattr(item, "callspec") else None
+        group = f"method {method.key}" if hasattr(method, "key") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _settled():
     """What modules hold lives to the end: neither the collector nor the search for leaks need walk it each time."""

@@ -104,6 +104,7 @@ def watch_training(window, qtbot, seconds: float, **changes) -> Watched:
     return Watched(gaps, own, np.diff(worked) * 1000, counts["previews"], counts["frames"])
 
 
+@pytest.mark.alone
 def test_the_window_lives_while_a_method_trains(window, qtbot):
     seen = watch_training(window, qtbot, 6)
     print(seen)
@@ -114,6 +115,7 @@ def test_the_window_lives_while_a_method_trains(window, qtbot):
     assert seen.frames <= 2 * seen.previews + 2, str(seen)  # one for each preview, one for what happened before it
 
 
+@pytest.mark.alone
 def test_views_and_panels_are_painted_apart(window, add, qtbot):
     """Around an OpenGL widget Qt puts the whole window together with OpenGL for each repaint of a label.
 
