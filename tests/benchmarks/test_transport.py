@@ -44,8 +44,14 @@ def medians(rounds: int, **calls: Callable[[], object]) -> dict[str, float]:
     return {name: statistics.median(taken) for name, taken in found.items()}
 
 
-def problem(n: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.random.default_rng(0).random((n, n)), np.full(n, 1 / n)
+def problem(kind: str, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Costs with largest value 1, and uniform weights: of two clouds in the plane, or random."""
+    draw = np.random.default_rng(0)
+    if kind == "random":
+        return draw.random((n, n)), np.full(n, 1 / n)
+    x, y = draw.normal(size=(n, 2)), draw.normal(size=(n, 2)) + 1
+    costs = Cost().pairwise(torch.from_numpy(x), torch.from_numpy(y)).numpy()
+    return costs / costs.max(), np.full(n, 1 / n)
 
 
 def error_of(plan: np.ndarray, a: np.ndarray) -> float:
@@ -59,11 +65,14 @@ def told(what: str, taken: dict[str, float]) -> None:
     print(f"\n{what}: {times}. Ratio: {ratios} (core)")
 
 
-@pytest.mark.parametrize(("n", "eta", "error"), [(500, 100.0, 1e-9), (500, 1200.0, 1e-6), (2000, 300.0, 1e-6)])
-def test_to_one_error_against_pot(n, eta, error):
+@pytest.mark.parametrize(
+    ("kind", "n", "eta", "error"),
+    [("clouds", 500, 100.0, 1e-6), ("random", 500, 1200.0, 1e-6), ("clouds", 2000, 100.0, 1e-4)],
+)
+def test_to_one_error_against_pot(kind, n, eta, error):
     import ot
 
-    C, a = problem(n)
+    C, a = problem(kind, n)
     costs, weights = torch.from_numpy(C), torch.from_numpy(a)
 
     def ours():
@@ -77,10 +86,10 @@ def test_to_one_error_against_pot(n, eta, error):
         needed = math.ceil(1.02 * needed)
     assert error_of(ours(), a) <= 1.001 * error
     slow = {"sinkhorn_stabilized": pots("sinkhorn_stabilized", needed)}
-    if n <= 500 and needed <= 1000:
+    if needed <= 500 and n <= 500:
         slow["sinkhorn_log"] = pots("sinkhorn_log", needed)
     taken = medians(3, ours=ours, sinkhorn=pots("sinkhorn", needed), **slow)
-    told(f"n = {n}, η = {eta:g}, to {error:.0e} in {needed:,} sweeps, against POT", taken)
+    told(f"{kind}, n = {n}, η = {eta:g}, to {error:.0e} in {needed:,} sweeps, against POT", taken)
     assert taken["sinkhorn"] >= taken["ours"]
     assert min(taken[name] for name in slow) >= taken["ours"]
 
@@ -118,7 +127,9 @@ def test_a_divergence_and_its_gradient_against_geomloss():
         return float(value.detach())
 
     mine = abs(ours() - true)
-    scaling = next(s for s in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995) if abs(theirs(s)() - true) <= max(mine, 1e-6))
+    off = {s: abs(theirs(s)() - true) for s in (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)}
+    print(f"\nours is {mine:.1e} off; geomloss by scaling:", {s: float(f"{e:.1e}") for s, e in off.items()})
+    scaling = next((s for s, e in off.items() if e <= mine), 0.999)
     taken = medians(7, ours=ours, geomloss=theirs(scaling), warm=warm)
     told(f"divergence of 256 and 256 points to {mine:.0e}, scaling {scaling}", taken)
     assert taken["geomloss"] >= taken["ours"]
@@ -129,7 +140,7 @@ def test_a_sweep_against_two_products(n):
     """A sweep reads the kernel twice, or once where it is larger than the cache. And bytes held beside the costs."""
     import psutil
 
-    C, a = problem(n)
+    C, a = problem("random", n)
     costs, weights = torch.from_numpy(C), torch.from_numpy(a)
     before = psutil.Process().memory_info().rss
     scaling = Scaling(costs, weights, weights, 1 / 300)

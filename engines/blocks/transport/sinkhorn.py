@@ -39,8 +39,7 @@ WHOLE_BYTES = 16 << 20
 STORED_BYTES = 2 << 30
 """Up to this size "auto" stores the kernel."""
 LEAST_EXPONENT = -690.0
-OUT_OF_REACH = 600.0
-"""A column whose largest entry is below exp(-600) at the start has its potential raised."""
+LEAST = math.exp(LEAST_EXPONENT + 1)
 ANNEALING = 4.0
 """Each ε of :func:`annealed` is so many times the next."""
 
@@ -70,33 +69,32 @@ class Scaling:
 
     @torch.no_grad()
     def __init__(
-        self, costs: Tensor, a: Tensor, b: Tensor, epsilon: float, *, start: Tensor | None = None,
+        self,
+        costs: Tensor,
+        a: Tensor,
+        b: Tensor,
+        epsilon: float,
+        *,
+        start: Tensor | None = None,
         kernel: KernelUse = "auto",
-    ) -> None:  # fmt: skip
+    ) -> None:
         if costs.dtype != torch.float64:
             raise TypeError(f"costs are {costs.dtype}; scaling needs float64")
         self.costs, self.a, self.b, self.epsilon = costs.contiguous(), a, b, float(epsilon)
         size = 8 * costs.numel()
         self.stored = kernel == "stored" or (kernel == "auto" and size <= STORED_BYTES)
-        whole = size <= WHOLE_BYTES or costs.device.type != "cpu"
         block = BLOCK_BYTES.get(costs.device.type, BLOCK_BYTES["cpu"])
-        self._rows = len(a) if whole and self.stored else min(len(a), max(1, block // (8 * len(b))))
+        self._cached = min(len(a), max(1, block // (8 * len(b))))
+        whole = self.stored and (size <= WHOLE_BYTES or costs.device.type != "cpu")
+        self._rows = len(a) if whole else self._cached
         self._K = costs.new_empty(costs.shape if self.stored else (self._rows, len(b)))
         self._a, self._b = self._native(a), self._native(b)
+        self._range = _spread(costs)
         self.sweeps, self.error = 0, math.inf
         self._drift, self._measured = math.inf, -1
-        self._set(*self._opened(torch.zeros_like(b) if start is None else start.to(costs)))
-
-    def _opened(self, g: Tensor) -> tuple[Tensor, Tensor]:
-        """f as the c-transform of g, so that each row of the kernel has a 1, and g raised where a column has nothing.
-
-        With f_i = min_j (c_ij - g_j) no entry of the kernel exceeds 1; g_j could rise to min_i (c_ij - f_i).
-        """
-        f = torch.cat([(C - g).amin(1) for C in self._split(self.costs)])
-        highest = torch.full_like(g, math.inf)
-        for C, part in zip(self._split(self.costs), self._split(f), strict=True):
-            torch.minimum(highest, (C - part[:, None]).amin(0), out=highest)
-        return f, torch.where(highest - g > OUT_OF_REACH * self.epsilon, highest, g)
+        g = torch.zeros_like(b) if start is None else start.to(costs)
+        # f as the c-transform of g: then no entry of the kernel exceeds 1, and each row has a 1.
+        self._set(torch.cat([(C if start is None else C - g).amin(1) for C in costs.split(self._cached)]), g)
 
     def _split(self, x: Tensor) -> tuple[Tensor, ...]:
         return x.split(self._rows)
@@ -108,15 +106,18 @@ class Scaling:
     def _set(self, f: Tensor, g: Tensor) -> None:
         self.f, self.g = f, g
         self.s, self.t = self._native(torch.ones_like(self.a)), self._native(torch.ones_like(self.b))
+        self._lowest = -(self._range + _spread(f) + _spread(g)) / self.epsilon
         if self.stored:
-            for part, C, K in zip(*map(self._split, (f, self.costs, self._K)), strict=True):
+            for part, C, K in zip(*(x.split(self._cached) for x in (f, self.costs, self._K)), strict=True):
                 self._exponentiate(part, C, K)
 
     def _exponentiate(self, f: Tensor, C: Tensor, out: Tensor) -> Tensor:
         """Entries below e^-690 become 0: they cannot count, and numbers that lose digits are ten times slower."""
-        torch.add(f[:, None], self.g, out=out)
-        out.sub_(C).mul_(1 / self.epsilon).clamp_(min=LEAST_EXPONENT).exp_()
-        return torch.nn.functional.threshold_(out, math.exp(LEAST_EXPONENT + 1), 0.0)
+        torch.add(f[:, None], C, alpha=-1, out=out)
+        out.add_(self.g).mul_(1 / self.epsilon)
+        if self._lowest > LEAST_EXPONENT:
+            return out.exp_()
+        return torch.nn.functional.threshold_(out.clamp_(min=LEAST_EXPONENT).exp_(), LEAST, 0.0)
 
     def _kernel_blocks(self) -> Iterator[Tensor]:
         """K by blocks of rows; each is overwritten by the next if the kernel is not stored."""
@@ -134,6 +135,9 @@ class Scaling:
         ``measure`` the last error is given again, and a GPU need not be waited for.
         """
         sums, columns = self._products(self._b * self.t)
+        if not self.sweeps and not columns.all():
+            self._raise(columns == 0)
+            sums, columns = self._products(self._b * self.t)
         # The change of log s never grows from sweep to sweep (Hilbert's metric), so it need not be looked at always.
         measured = measure or self._drift * (self.sweeps - self._measured) > MOST_SCALING
         if measured:
@@ -148,6 +152,13 @@ class Scaling:
         if not self.stored or (measured and max(_farthest(self.s), _farthest(self.t)) > MOST_SCALING):
             self.absorb()
         return self.error
+
+    def _raise(self, out_of_reach: Any) -> None:
+        """Raise g where all of a column underflowed, as far as it goes: min_i (c_ij - f_i). One entry is 1 then."""
+        highest = torch.full_like(self.g, math.inf)
+        for C, f in zip(self.costs.split(self._cached), self.f.split(self._cached), strict=True):
+            torch.minimum(highest, (C - f[:, None]).amin(0), out=highest)
+        self._set(self.f, torch.where(torch.as_tensor(out_of_reach), highest, self.g))
 
     def _products(self, b: Any) -> tuple[Any, Any]:
         """K b and K' (a / K b), by blocks of rows, so that each is read from memory once."""
@@ -189,19 +200,23 @@ class Scaling:
             return f, g
         return f + self.epsilon * (self.a.log() + 1), g + self.epsilon * self.b.log()
 
-    def _plan_blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """P and C by blocks of rows; each block of P is overwritten by the next."""
+    def _plan_blocks(self, found: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """P and C by blocks of rows; each block of P is overwritten by the next, if it is not put into ``found``."""
         a, b = self.a * torch.as_tensor(self.s), self.b * torch.as_tensor(self.t)
-        buffer = torch.empty_like(self._K[: self._rows])
-        for K, C, part in zip(self._kernel_blocks(), self._split(self.costs), self._split(a), strict=True):
-            yield torch.mul(K, part[:, None], out=buffer[: len(K)]).mul_(b), C
+        buffer = torch.empty_like(self._K[: self._cached])
+        start = 0
+        for kernel, costs, weights in zip(self._kernel_blocks(), self._split(self.costs), self._split(a), strict=True):
+            for K, C, part in zip(*(x.split(self._cached) for x in (kernel, costs, weights)), strict=True):
+                out = buffer[: len(K)] if found is None else found[start : start + len(K)]
+                start += len(K)
+                yield torch.mul(K, part[:, None], out=out).mul_(b), C
 
     @torch.no_grad()
     def plan(self) -> Tensor:
         """(m, n) mass."""
         found = torch.empty_like(self.costs)
-        for part, (block, _) in zip(self._split(found), self._plan_blocks(), strict=True):
-            part.copy_(block)
+        for _ in self._plan_blocks(found):
+            pass
         return found
 
     @torch.no_grad()
@@ -287,8 +302,7 @@ def sinkhorn(
 
 def annealed(costs: Tensor, epsilon: float) -> list[float]:
     """Regularisations above ε, falling, from about the spread of the costs."""
-    lowest, highest = torch.aminmax(costs)
-    count = math.ceil(math.log(max(1.0, float(highest - lowest) / epsilon), ANNEALING))
+    count = math.ceil(math.log(max(1.0, _spread(costs) / epsilon), ANNEALING))
     return [epsilon * ANNEALING**k for k in range(count, 0, -1)]
 
 
@@ -313,6 +327,11 @@ def symmetric_potential(
     else:
         error = float((s * torch.mv(K, a * s)).sub_(1).abs_() @ a)
     return s.log_().mul_(epsilon), error
+
+
+def _spread(x: Tensor) -> float:
+    lowest, highest = torch.aminmax(x)
+    return float(highest - lowest)
 
 
 def _farthest(scaling: Any) -> float:
