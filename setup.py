@@ -11,7 +11,7 @@ COMPILE = {
 }.get(sys.platform, ["-std=c++20", "-O3", "-fopenmp", "-fvisibility=hidden"])
 # Gaussians: -ffast-math for compiling alone: given to the linker too, it would change how the whole process rounds.
 FAST = ["/fp:fast"] if sys.platform == "win32" else ["-ffast-math"]
-# Meshes: two triangles at one edge have to round alike.
+# Meshes, transport: two triangles at one edge have to round alike, and ties have to be found.
 EXACT = ["/fp:precise"] if sys.platform == "win32" else ["-ffp-contract=off"]
 # Activations: loops with choices become vectors only if nobody waits for signals of faults.
 QUIET = ["/fp:precise"] if sys.platform == "win32" else ["-fno-trapping-math", "-ffp-contract=fast"]
@@ -27,6 +27,6 @@ setup(
             extra_link_args=LINK,
             optional=True,
         )
-        for package, rounding in (("activations", QUIET), ("splatting", FAST), ("meshes", EXACT))
+        for package, rounding in (("activations", QUIET), ("splatting", FAST), ("meshes", EXACT), ("transport", EXACT))
     ]
 )

@@ -9,4 +9,6 @@
 * :mod:`.scores`: what a coupling costs and how well it keeps its weights; distances between samples
 * :mod:`.maps`: how the weights of a transport map become T; :mod:`.bures`: the map between Gaussians
 * :mod:`.monge_gap`, :mod:`.batch_sinkhorn`: whether a map is optimal, and how it learns to be; :mod:`.map_scores`
+* :mod:`.k_simplex`, :mod:`.k_sparse_dual`: vectors with at most k entries, and the dual of transport by such columns
+* :mod:`.largest`: the largest entries of each column of a matrix, in one pass
 """
