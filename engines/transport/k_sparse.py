@@ -1,0 +1,298 @@
+"""Sparsity-constrained optimal transport: a plan in which every target gets mass from at most k sources.
+
+    min over T >= 0, T 1 = a, T' 1 = b, ||t_j||_0 <= k for each column j of  <C, T> + gamma/2 sum_j ||t_j||^2
+
+(Liu et al. 2023, eq. 6). The constraint is not convex; the dual and the semi-dual (eq. 8, 9) are concave all the same:
+
+    max over alpha of          alpha.a - sum_j Omega*_{b_j}(alpha - c_j)                  (semi-dual: columns exact)
+    max over alpha, beta of    alpha.a + beta.b - sum_j Omega*(alpha + beta_j - c_j)      (dual),
+
+with conjugates that take the k largest entries of a vector (:mod:`engines.blocks.transport.k_simplex`); t_j is where
+Omega* is attained. Their maximum is that of the convexified problem, gamma/2 ||t||^2 replaced by its biconjugate, the
+squared k-support norm, and so bounds the k-sparse optimum from below; where no column has a tie at rank k, it is that
+optimum, and T satisfies both marginals. k = 1 gives exact transport plus a constant, k >= m quadratic transport.
+
+How the maximum is found where ties make the dual a function with kinks: :mod:`engines.transport.k_sparse_solve`. How
+a plan with both marginals is made for few k: :mod:`engines.transport.k_sparse_repair`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.blocks.transport.k_simplex import Entries
+from engines.blocks.transport.k_sparse_dual import Form
+from engines.blocks.transport.largest import largest
+from engines.blocks.transport.posing import CouplingParams, TransportProblem, memory_for, posed
+from engines.blocks.transport.scores import transport_cost
+from engines.core import Example, Paper, Param, Run, UserError, method
+from engines.data import CostMatrix, Coupling, Curve, Measure, MeasureOrCost, Table
+from engines.transport.k_sparse_repair import is_feasible, least_feasible, restricted
+from engines.transport.k_sparse_solve import Continuation, Optimiser, Record, Settings, Solver
+
+NOTABLE = 1e-6
+"""Marginals that are off by more than this share of the mass are worth a warning."""
+
+
+class KSparseParams(CouplingParams):
+    k: int = Param(3, ge=1, le=1_000_000, log=True, label="Sources of a target (k)", source="paper: 1 to 16",
+                   help="Every target gets its mass from at most so many sources")  # fmt: skip
+    gamma: float = Param(
+        1.0, ge=1e-3, le=1e3, log=True, label="Quadratic weight γ", source="paper, sec. 6",
+        help="Of the squared masses against the costs, which are divided as set; larger spreads mass more evenly",
+    )  # fmt: skip
+    formulation: Form = Param(
+        "semi-dual", source="paper, sec. 4", help="The semi-dual keeps the masses of targets to the last digit",
+    )  # fmt: skip
+    optimiser: Optimiser = Param("L-BFGS", source="paper, sec. 6", help="How the dual is maximised")
+    memory: int = Param(10, ge=1, le=1000, advanced=True, source="usual choice", help="Pairs that L-BFGS keeps")
+    tolerance: float = Param(
+        1e-6, gt=0, le=1, log=True, source="sheet 07", help="Stop where the marginals are off by less, in all"
+    )
+    iterations: int = Param(5000, ge=1, le=1_000_000, log=True, source="sheet 07", help="At most so many")
+    continuation: Continuation = Param(
+        "automatic", label="Where ties block the way", advanced=True, source="own derivation; larger γ: sheet 07",
+        help="For small k the dual has kinks. Smoothed ties, larger γ and back, or neither; automatic: exact "
+        "transport for k = 1, else smoothed ties",
+    )  # fmt: skip
+    gap: float = Param(
+        1e-6, ge=0, le=1, advanced=True, label="Gap", source="own choice",
+        help="Stop smoothing where the bounds of the optimum differ by less than this share of it",
+    )  # fmt: skip
+    feasible: bool = Param(True, label="Make a plan with both marginals",
+                           help="With at most k sources for each target, if the sources found allow it")  # fmt: skip
+
+    def settings(self, k: int, total: float) -> Settings:
+        return Settings(k, self.gamma, self.formulation, self.optimiser, self.memory, self.tolerance * total,
+                        self.gap, self.continuation, self.iterations)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KSparseTransport:
+    coupling: Annotated[
+        Coupling, "the plan of the dual: at most k sources a target; sources may give too much or little"
+    ]
+    feasible: Annotated[Coupling | None, "at most k sources a target, both marginals exact"]
+    relaxed: Annotated[Coupling | None, "both marginals exact; some targets have more than k sources"]
+    value: Annotated[Curve, "value of the dual at each iteration"]
+    error: Annotated[Curve, "error of the marginals at each iteration"]
+    sources: Annotated[Curve, "how many targets have one source, two sources, and so on"]
+    plans: Annotated[Table, "what each plan costs, its marginal errors and its entries"]
+    certificate: Annotated[Table, "bounds of the optimum, and how they were reached"]
+
+
+def clouds(m: int, n: int) -> dict[str, Measure]:
+    """Two normal clouds in the plane, the second moved by (1, 1), with weights that differ (problem P of the sheet)."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(m, 2)), rng.normal(size=(n, 2)) + 1
+    a, b = rng.dirichlet(np.full(m, 5.0)), rng.dirichlet(np.full(n, 5.0))
+    return {
+        "source": Measure(name="Sources", points=x, weights=a),
+        "target": Measure(name="Targets", points=y, weights=b),
+    }
+
+
+def table(**fields: Any) -> dict[str, CostMatrix]:
+    return {"source": CostMatrix(costs=np.add.outer(np.arange(6.0), -np.arange(2.0)) ** 2, **fields)}
+
+
+@method(
+    key="k-sparse", title="k-sparse transport", family="transport",
+    job="Match two weighted point sets, each target from at most k sources.",
+    paper=Paper(
+        title="Sparsity-Constrained Optimal Transport",
+        authors="Liu, Tianlin and Puigcerver, Joan and Blondel, Mathieu", year=2023,
+        venue="International Conference on Learning Representations", url="https://openreview.net/forum?id=yHY9NbQJ5BP",
+    ),
+    presets={
+        "quick": {"iterations": 1000, "gap": 1e-4},
+        "paper": {"k": 2, "continuation": "none", "feasible": False},
+    },
+    sample=Example(inputs=lambda: clouds(60, 80), title="Two clouds in the plane"),
+    smoke=Example(inputs=lambda: clouds(12, 15)),
+    degenerate=(
+        Example(inputs=lambda: table(), params={"k": 2}, title="Too few sources a target"),
+        Example(inputs=lambda: clouds(5, 8), params={"k": 6}, title="More than there are sources"),
+        Example(inputs=lambda: table(target_weights=[1.0, 2.0], source_weights=np.ones(6)), title="Different totals"),
+        Example(inputs=lambda: {"source": clouds(5, 8)["source"]}, title="No second measure"),
+    ),
+    memory=memory_for(10), tags=("sparse", "quadratic", "assignment", "capacity", "experts", "coupling"),
+)  # fmt: skip
+def k_sparse(
+    source: Annotated[MeasureOrCost, "first measure, or a cost matrix with its weights"],
+    target: Annotated[Measure | None, "second measure; none with a cost matrix"],
+    params: KSparseParams,
+    run: Run,
+) -> KSparseTransport:
+    """The limit is on targets (columns): to limit the targets of a source, exchange the two.
+
+    The plan that the dual gives keeps the limit always, but for small k its sources give too much or too little. Its
+    transport cost can then be below that of any plan there is: see the plan with both marginals, and the bounds.
+    """
+    problem = posed(source, target, params, run)
+    check(problem, params.k)
+    solver = Solver(problem.costs, problem.a, problem.b, params.settings(params.k, float(problem.a.sum())))
+    if (saved := run.restored()) is not None:
+        solver.restore(saved)
+    for _ in solver.solve(run, "Maximising the dual", share=0.9):
+        run.log(**{"dual value": problem.scale * solver.record.value[-1], "marginal error": solver.record.error[-1]})
+        run.preview(lambda: coupled(problem, solver, solver.best, params))
+        run.checkpoint(solver.state)
+    return result(problem, solver, params, run)
+
+
+def check(problem: TransportProblem, k: int) -> None:
+    """Refuse a k that no plan can have."""
+    m, n = problem.costs.shape
+    if k > m:
+        raise UserError(f"A target cannot get mass from {k:,} sources.", f"There are {m:,} sources with mass.",
+                        f"Set k to {m:,} or less.")  # fmt: skip
+    if k * n < m:
+        raise UserError(
+            f"With at most {k:,} for each of {n:,} targets, {m - k * n:,} sources are left over.",
+            f"At most k·n = {k * n:,} sources can be used; there are {m:,}, and all of them have mass to give.",
+            f"Set k to {math.ceil(m / n):,} or more, or exchange the two sides.",
+        )  # fmt: skip
+
+
+def coupled(problem: TransportProblem, solver: Solver, potentials: Tensor, params: KSparseParams) -> Coupling:
+    """The plan of the dual at some potentials."""
+    m = problem.costs.shape[0]
+    beta = potentials[m:] if len(potentials) > m else solver.dual.column_potentials(potentials)
+    return by_entries(problem, solver.dual(potentials).plan, f"at most {params.k:,} sources a target",
+                      "Coupling", (potentials[:m], beta))  # fmt: skip
+
+
+def by_entries(
+    problem: TransportProblem, plan: Entries, kind: str, name: str, potentials: tuple[Tensor, Tensor] | None = None
+) -> Coupling:
+    column, place = plan.values.nonzero(as_tuple=True)
+    entries = (plan.where[column, place], column, plan.values[column, place])
+    return problem.coupling(entries=entries, potentials=potentials, kind=kind, name=name)
+
+
+def repaired(problem: TransportProblem, solver: Solver, params: KSparseParams, run: Run) -> Coupling | None:
+    """A plan with both marginals on k entries of each column: those of the relaxed plan, or the likeliest."""
+    a, b, k = problem.a, problem.b, params.k
+    alpha = solver.best[: len(a)]
+    proposed = [largest(solver.per_column, alpha, k)[1]]
+    if solver.relaxed is not None:
+        proposed.insert(0, torch.topk(solver.relaxed.T, k, dim=1).indices)
+    for where in proposed:
+        if is_feasible(where, a, b):
+            start = torch.cat([alpha, solver.dual.column_potentials(alpha)])
+            mass = restricted(solver.per_column.gather(1, where), where, a, b, params.gamma, start)
+            return by_entries(
+                problem, Entries(where, mass), f"at most {k:,} sources a target, both marginals", "Feasible coupling"
+            )
+    least = least_feasible(solver.per_column, alpha, a, b, k)
+    run.warn(
+        f"No plan with both marginals was found on the {k:,} likeliest sources of each target; "
+        f"on the {least:,} likeliest there is one: set k to {least:,}."
+    )
+    return None
+
+
+def result(problem: TransportProblem, solver: Solver, params: KSparseParams, run: Run) -> KSparseTransport:
+    coupling = coupled(problem, solver, solver.best, params)
+    rows, columns = coupling.marginal_errors
+    off = rows + columns > NOTABLE * float(problem.a.sum())
+    if off:
+        run.warn(
+            f"The plan of the dual keeps its marginals but for {rows:.3g} of the sources and {columns:.3g} of the "
+            "targets. Its transport cost may be less than that of any true plan."
+        )
+    run.note(f"{len(solver.record.value):,} iterations in {run.seconds:.3g} s.")
+    feasible = relaxed = None
+    for _ in run.steps(1, "Making a plan with both marginals"):
+        if params.feasible:
+            feasible = repaired(problem, solver, params, run)
+        if off and solver.relaxed is not None:
+            relaxed = problem.coupling(plan=solver.relaxed, kind="convexified, both marginals", name="Relaxed coupling")
+    plans = {"of the dual": coupling, "feasible": feasible, "relaxed": relaxed}
+    found = {name: plan for name, plan in plans.items() if plan is not None}
+    value, error = curves(solver.record, problem.scale)
+    return KSparseTransport(
+        coupling, feasible, relaxed, value, error, sources_of_targets(found),
+        plan_table(problem, found, params.gamma), certificate(problem, solver, params, found),
+    )  # fmt: skip
+
+
+def curves(record: Record, scale: float) -> tuple[Curve, Curve]:
+    """Value and marginal error at each iteration, those of later stages as series of their own."""
+    x = np.arange(1.0, len(record.value) + 1)
+    later = x > (record.begins[0] if record.begins else len(x))
+    made = []
+    for values, name in ((scale * np.array(record.value), "dual value"), (np.array(record.error), "marginal error")):
+        series = {name: np.where(later, np.nan, values)}
+        if later.any():
+            series |= {f"{name}, continued": np.where(later, values, np.nan)}
+        made.append(Curve(name=name.capitalize(), x=x, series=series, x_label="iteration", y_label=name,
+                          y_log=name == "marginal error"))  # fmt: skip
+    return made[0], made[1]
+
+
+def sources_of_targets(found: dict[str, Coupling]) -> Curve:
+    """Histogram: targets by the number of their sources."""
+    counts = {
+        name: np.bincount(np.bincount(plan.entries()[1], minlength=plan.shape[1])) for name, plan in found.items()
+    }
+    length = max(map(len, counts.values()))
+    series = {name: np.pad(count, (0, length - len(count))).astype(float) for name, count in counts.items()}
+    return Curve(name="Sources of targets", x=np.arange(float(length)), series=series,
+                 x_label="sources of a target", y_label="targets")  # fmt: skip
+
+
+def plan_table(problem: TransportProblem, found: dict[str, Coupling], gamma: float) -> Table:
+    """A row for each plan."""
+    columns: dict[str, list[Any]] = {}
+    for name, plan in found.items():
+        each = np.bincount(plan.entries()[1], minlength=plan.shape[1])[problem.columns]
+        rows, targets = plan.marginal_errors
+        figures = {
+            "Plan": name,
+            "Transport cost": transport_cost(problem, plan),
+            "Objective": objective(problem, plan, gamma),
+            "Row error": rows,
+            "Column error": targets,
+            "Entries": plan.count,
+            "Fewest sources": int(each.min()),
+            "Mean sources": float(each.mean()),
+            "Most sources": int(each.max()),
+        }
+        for key, value in figures.items():
+            columns.setdefault(key, []).append(value)
+    return Table(name="Plans", columns={key: np.array(values) for key, values in columns.items()})
+
+
+def objective(problem: TransportProblem, plan: Coupling, gamma: float) -> float:
+    """<C, T> + gamma/2 ||T||^2, in the units of the costs as they were."""
+    return transport_cost(problem, plan) + 0.5 * problem.scale * gamma * float(np.square(plan.entries()[2]).sum())
+
+
+def certificate(problem: TransportProblem, solver: Solver, params: KSparseParams, found: dict[str, Coupling]) -> Table:
+    """Bounds of the dual's maximum and of the k-sparse optimum, in the units of the costs."""
+    scale, record = problem.scale, solver.record
+    rows: dict[str, float] = {"Dual value (lower bound)": scale * solver.lower}
+    if math.isfinite(solver.upper):
+        rows |= {"Dual optimum is at most": scale * solver.upper, "Gap of the dual": scale * solver.gap}
+    if "feasible" in found:
+        best = objective(problem, found["feasible"], params.gamma)
+        rows |= {"k-sparse optimum is at most": best, "Gap of the k-sparse optimum": best - scale * solver.lower}
+    size = float(problem.costs.abs().max()) or 1.0
+    rows |= {
+        "Quadratic against linear: γ · largest weight / largest cost": params.gamma * float(problem.b.max()) / size,
+        "Iterations": len(record.value),
+        "Stages": len(solver.stages),
+    }
+    figures = {"Figure": np.array(list(rows)), "Value": np.array(list(map(float, rows.values())))}
+    return Table(name="Certificate", columns=figures)
+
+
+__all__ = ["KSparseParams", "KSparseTransport", "certificate", "check", "curves", "k_sparse"]
