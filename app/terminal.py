@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -67,13 +68,19 @@ class Terminal:
         self.out.print(table)
 
     def error(self, error: UserError) -> None:
+        """What is wrong; of a question of a reader, the settings that answer it, too."""
+        answers: Mapping[str, Mapping[str, Any]] = getattr(error, "answers", {})
         if self.machine:
-            self.json({"event": "error", "what": error.what, "why": error.why, "mend": error.mend})
+            event = {"event": "error", "what": error.what, "why": error.why, "mend": error.mend}
+            self.json({**event, "answers": answers} if answers else event)
             return
         self.err.print(f"[bold red]Error:[/] {escape(error.what)}")
         for part in (error.why, error.mend):
             if part:
                 self.err.print(f"  {escape(part)}")
+        for words, choice in answers.items():
+            typed = " ".join(f"--set {shlex.quote(f'{name}={value}')}" for name, value in choice.items())
+            self.err.print(f"  {escape(typed)}  [dim]{escape(words)}[/]", soft_wrap=True)
 
     def bug(self, report: str) -> None:
         if self.machine:

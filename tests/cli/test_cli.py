@@ -312,3 +312,19 @@ def test_a_texture_that_a_format_cannot_hold_is_told(fieldwright, tmp_path):
     code, out, err = fieldwright("export", "p.fieldwright", "m", "m.obj")
     assert "no place" not in out + err
     assert sorted(p.name for p in tmp_path.glob("m.*")) == ["m.glb", "m.mtl", "m.obj", "m.ply", "m.png"]
+
+
+def test_questions_of_readers_come_with_the_settings_that_answer_them(fieldwright, machine, tmp_path):
+    from tests.files import cells
+
+    cells.today(tmp_path / "cells.h5ad")
+    code, _, err = fieldwright("import", "cells.h5ad", "-p", "p.fieldwright", "--set", "condition=drug")
+    assert code == 3
+    assert "Which label of 'drug' is control?" in err
+    assert "--set control=DMSO  DMSO (12 cells)" in err
+    _, (error,) = machine("import", "cells.h5ad", "-p", "p.fieldwright")
+    assert error["answers"]["drug (3: DMSO, imatinib, ünïtinib)"] == {"condition": "drug"}
+    chosen = ("--set", "condition=drug", "--set", "control=DMSO", "--set", "treated=imatinib")
+    assert fieldwright("import", "cells.h5ad", "-p", "p.fieldwright", *chosen)[0] == 0
+    _, (project,) = machine("info", "p.fieldwright")
+    assert [a["name"] for a in project["artifacts"]] == ["DMSO", "imatinib"]
