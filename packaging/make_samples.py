@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from engines.blocks.analytic_shapes import TwoHoles, solid_mesh  # noqa: E402
 from engines.core import Run  # noqa: E402
-from engines.data import HandCapture, Mesh, Photos, Problem, Slices, Volume  # noqa: E402
+from engines.data import HandCapture, Measure, Mesh, Photos, Problem, Slices, Volume  # noqa: E402
 from engines.files import WRITERS, write  # noqa: E402
 from engines.pde.evolving_problems import advection  # noqa: E402
 from engines.pde.steady_problems import helmholtz, rapid_line  # noqa: E402
@@ -33,6 +33,8 @@ from engines.shape.analytic import torus_slices, two_hole_slices  # noqa: E402
 from engines.shape.made_hand import photograph_hand  # noqa: E402
 from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
+from engines.transport.digit_pair import digit_pair  # noqa: E402
+from engines.transport.moving_clouds import moons_to_curve  # noqa: E402
 
 FOLDER = ROOT / "assets" / "samples"
 SURFACE = "nilearn/datasets/data/fsaverage5/pial_left.gii.gz"
@@ -174,6 +176,35 @@ SAMPLES = [
         "licence": "MIT; the hand is that of @webxr-input-profiles/assets (MIT)",
         "source": "packaging/make_samples.py, a formula",
     },
+    {
+        "key": "digits",
+        "title": "Two digits",
+        "description": "A written 3 and a 5 as mass on pixels, to be moved into each other",
+        "files": [
+            {"input": "source", "path": "digits/three.npz", "name": "Digit 3"},
+            {"input": "target", "path": "digits/five.npz", "name": "Digit 5"},
+        ],
+        "method": "sns",
+        "preset": None,
+        "picture": "digits/picture.png",
+        "licence": "CC BY 4.0 (Alpaydin and Kaynak, UCI); from scikit-learn (BSD-3-Clause)",
+        "source": "packaging/make_samples.py, from scikit-learn's digits",
+    },
+    {
+        "key": "moons",
+        "title": "Two moons and a curve",
+        "description": "Two clouds, and a map that is learned to take one to the other",
+        "files": [
+            {"input": "source", "path": "moons/moons.npz", "name": "Two moons"},
+            {"input": "target", "path": "moons/curve.npz", "name": "Curve"},
+        ],
+        "method": "monge-gap",
+        "preset": "quick",
+        "params": {"cost": "Euclidean", "gap_weight": 2.0},
+        "picture": "moons/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, a formula",
+    },
 ]
 
 
@@ -191,6 +222,8 @@ def make_data(wheel: Path) -> None:
     for path, problem in problems().items():
         write(problem, FOLDER / path)
     _hand(FOLDER / "hand")
+    for path, measure in measures().items():
+        write(measure, FOLDER / path)
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -224,6 +257,16 @@ def problems() -> dict[str, Problem]:
         "oscillations/poisson.problem": rapid_line.run({}, rapid_line.preset("quick"), Run()),
     }
     return {path: outputs["problem"] for path, outputs in made.items()}
+
+
+def measures() -> dict[str, Measure]:
+    """By the file that holds each."""
+    digits = digit_pair.run({}, digit_pair.params(), Run())
+    clouds = moons_to_curve.run({}, moons_to_curve.params(points=1000), Run(seed=0))
+    return {
+        "digits/three.npz": digits["first"], "digits/five.npz": digits["second"],
+        "moons/moons.npz": clouds["source"], "moons/curve.npz": clouds["target"],
+    }  # fmt: skip
 
 
 def ring_photos() -> dict:

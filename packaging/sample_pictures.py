@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transport_pictures import digits_scene, moons_scene  # it lies beside this script
 
 from app.samples import sample
 from engines.blocks.analytic_shapes import Torus, torus_mesh
@@ -41,6 +42,8 @@ def make_pictures(folder: Path, keys: list[str]) -> None:
         others = {
             "avocado": _avocado_scene, "photos": _photos_scene, "waves": _waves_scene, "pulse": _pulse_scene,
             "oscillations": _oscillations_scene, "hand": _hand_scene,
+            "digits": lambda *found: digits_scene(_plotter(), *found),
+            "moons": lambda *found: moons_scene(_plotter(), *found),
         }  # fmt: skip
         scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
         _save(scene, folder / key)

@@ -24,7 +24,19 @@ from engines.shape.shape_interpolation import shape_interpolation
 from engines.shape.slicing import slice_volume
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = ["cortex", "torus", "two-holes", "photos", "avocado", "waves", "pulse", "oscillations", "hand"]
+KEYS = [
+    "cortex",
+    "torus",
+    "two-holes",
+    "photos",
+    "avocado",
+    "waves",
+    "pulse",
+    "oscillations",
+    "hand",
+    "digits",
+    "moons",
+]
 
 
 def test_the_samples_are_listed_in_order_with_everything_a_card_needs():
@@ -145,6 +157,14 @@ def test_the_script_makes_the_same_files(tmp_path, monkeypatch):
         assert (tmp_path / "made.problem").read_text(encoding="utf-8") == shipped
 
 
+def test_measures_are_what_the_script_makes_of_them():
+    for path, measure in script().measures().items():
+        shipped = read(asset_path(f"samples/{path}")).artifacts[0]
+        np.testing.assert_allclose(shipped.points, measure.points, atol=1e-9)
+        np.testing.assert_allclose(shipped.mass, measure.mass, atol=1e-9)
+        assert shipped.grid == measure.grid
+
+
 def test_a_damaged_sample_is_a_user_error(tmp_path):
     whole = sample("torus").files[0]
     broken = tmp_path / "slices.csl"
@@ -174,7 +194,7 @@ def test_assets_are_found_where_the_environment_or_a_frozen_build_says(tmp_path,
 
 def test_listing_the_samples_imports_neither_qt_nor_what_computes():
     code = (
-        "import sys; from app.samples import samples; assert len(samples()) == 9; "
+        f"import sys; from app.samples import samples; assert len(samples()) == {len(KEYS)}; "
         "bad = {m.split('.')[0] for m in sys.modules} & {'PySide6', 'torch', 'numpy'}; assert not bad, bad; "
         "bad = {m for m in sys.modules if m.startswith('engines.')} - {'engines.assets'}; assert not bad, bad"
     )
