@@ -18,7 +18,7 @@ from torch import Tensor
 
 GroundCost = Literal["squared Euclidean", "Euclidean", "city block", "p-norm", "elastic", "sphere geodesic"]
 BY_COORDINATE = 8
-"""Up to so many dimensions squared distances are sums of squared differences, which cancel nothing."""
+"""Up to so many dimensions squared distances come from differences, which cancel nothing; then from a product."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,12 @@ class _SquaredDistances(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
         ctx.save_for_backward(x, y)
-        if x.shape[1] > BY_COORDINATE:  # centred, so that little cancels
-            middle = y.mean(0)
-            x, y = x - middle, y - middle
-            both = x.square().sum(1)[:, None] + y.square().sum(1)
-            return both.addmm_(x, y.T, alpha=-2).clamp_(min=0)
-        found = x.new_zeros(len(x), len(y))
-        for k in range(x.shape[1]):
-            apart = x[:, k, None] - y[:, k]
-            found.addcmul_(apart, apart)
-        return found
+        if x.shape[1] <= BY_COORDINATE:
+            return _distances(x, y, 2.0).square_()
+        middle = y.mean(0)  # centred, so that little cancels
+        x, y = x - middle, y - middle
+        both = x.square().sum(1)[:, None] + y.square().sum(1)
+        return both.addmm_(x, y.T, alpha=-2).clamp_(min=0)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:

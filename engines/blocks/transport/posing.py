@@ -150,8 +150,8 @@ def posed(source: MeasureOrCost, target: Measure | None, params: CouplingParams,
                         "Divide the coordinates or costs by a large number.")  # fmt: skip
     size = {"largest": lambda: costs.abs().max(), "mean": lambda: costs.abs().mean(), "none": lambda: 1.0}
     scale = float(size[params.scale]()) or 1.0  # where all costs are zero there is nothing to scale
-    if scale != 1:
-        costs = costs / scale
+    if scale != 1:  # in place where nobody else holds them
+        costs = costs.div_(scale) if isinstance(source, Measure) else costs / scale
     return TransportProblem(
         costs=costs,
         a=torch.from_numpy(a[rows]).to(run.device),

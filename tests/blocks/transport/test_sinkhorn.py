@@ -198,6 +198,21 @@ def test_symmetric_steps_solve_a_measure_against_itself():
     np.testing.assert_allclose(plan, solved.plan(), atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", ["stored", "recomputed"])
+def test_tensors_do_what_views_for_numpy_do(kernel, monkeypatch):
+    """As it is on a GPU."""
+    C, a, b = problem()
+    ours = sinkhorn(C, a, b, 1e-3, sweeps=300, kernel=kernel)
+    monkeypatch.setattr(Scaling, "_native", lambda self, x: x)
+    found = sinkhorn(C, a, b, 1e-3, sweeps=300, kernel=kernel)
+    assert isinstance(found.s, torch.Tensor)
+    torch.testing.assert_close(found.plan(), ours.plan(), rtol=1e-9, atol=1e-12)
+    assert found.error == pytest.approx(ours.error, rel=1e-6)
+    again = Scaling(C, a, b, 1e-3, kernel=kernel)
+    again.restore(found.state())
+    assert again.row_error() == pytest.approx(found.error, rel=1e-6)
+
+
 def test_single_precision_is_refused():
     C, a, b = problem()
     with pytest.raises(TypeError, match="float64"):
