@@ -24,7 +24,8 @@ class Interpolation:
     """The entries of a coupling that move, from ``starts`` (K, D) to ``ends``, with ``mass`` (K,).
 
     Where both measures are histograms on one even grid, ``grid`` is its shape, and ``first`` and ``last`` (K, A) are
-    the places of the entries in it. ``kept`` is the share of the coupling's mass that they hold.
+    the places of the entries in it. ``kept`` is the share of the coupling's mass that they hold; of what they do not
+    hold, ``left`` (2, *grid) says where it starts and ends.
     """
 
     starts: np.ndarray
@@ -36,6 +37,7 @@ class Interpolation:
     grid: tuple[int, ...] = ()
     first: np.ndarray | None = None
     last: np.ndarray | None = None
+    left: np.ndarray | None = None
 
     def at(self, t: float) -> np.ndarray:
         """(K, D) positions at time t in [0, 1]."""
@@ -44,9 +46,10 @@ class Interpolation:
     def histogram(self, t: float) -> np.ndarray:
         """Mass at the nodes of the grid, of its shape: each entry is shared among the 2^A nodes around it.
 
-        The weights are those of (bi-, tri-)linear interpolation, so that mass and its mean position are kept.
+        The weights are those of (bi-, tri-)linear interpolation, so that mass and its mean position are kept. Mass of
+        entries that were left out fades from where it starts to where it ends, so that all of it is there.
         """
-        if self.first is None or self.last is None:
+        if self.first is None or self.last is None or self.left is None:
             raise ValueError("the measures do not stand on one grid")
         place = self.first + t * (self.last - self.first)
         low = np.minimum(place.astype(np.int64), np.maximum(np.array(self.grid) - 2, 0))
@@ -61,7 +64,7 @@ class Interpolation:
             for axis, c in enumerate(corner):
                 share = share * (upper[:, axis] if c else 1 - upper[:, axis])
             found += np.bincount(node + int(np.dot(corner, strides)), share, len(found))
-        return found.reshape(self.grid)
+        return found.reshape(self.grid) + (1 - t) * self.left[0] + t * self.left[1]
 
 
 def interpolation(coupling: Coupling, most: int = MOST_ENTRIES, least_share: float = LEAST_SHARE) -> Interpolation:
@@ -75,29 +78,35 @@ def interpolation(coupling: Coupling, most: int = MOST_ENTRIES, least_share: flo
         raise UserError("The coupling has no points to move.", "It comes from a cost matrix, not from two measures.",
                         "Compute a coupling between two measures.")  # fmt: skip
     rows, columns, mass = _largest(coupling, most, least_share)
-    total = float(coupling.source_weights.sum())
-    grid, places = source.grid if _on_one_grid(source, target) else (), None
-    if grid:
-        places = np.stack(np.unravel_index(np.arange(len(source.points)), grid), 1).astype(float)
-    return Interpolation(
-        source.points[rows], target.points[columns], mass, rows, columns, float(mass.sum() / total), grid,
-        None if places is None else places[rows], None if places is None else places[columns],
-    )  # fmt: skip
+    out, into = coupling.marginals
+    kept = float(mass.sum() / out.sum()) if out.any() else 1.0
+    starts, ends = source.points[rows], target.points[columns]
+    if not _on_one_grid(source, target):
+        return Interpolation(starts, ends, mass, rows, columns, kept)
+    grid = source.grid
+    places = np.stack(np.unravel_index(np.arange(len(source.points)), grid), 1).astype(float)
+    left = np.stack([out - np.bincount(rows, mass, len(out)), into - np.bincount(columns, mass, len(into))])
+    return Interpolation(starts, ends, mass, rows, columns, kept, grid, places[rows], places[columns],
+                         np.maximum(left, 0).reshape(2, *grid))  # fmt: skip
 
 
 def _largest(coupling: Coupling, most: int, least_share: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rows, columns, mass = coupling.entries()
-    if not len(mass):
-        return rows, columns, mass
-    if len(mass) > most:
-        kept = np.argpartition(mass, len(mass) - most)[len(mass) - most :]
-        rows, columns, mass, lost = rows[kept], columns[kept], mass[kept], float(mass.sum() - mass[kept].sum())
+    """The largest entries, by rows."""
+    if coupling.plan is not None:
+        held = coupling.plan.reshape(-1)
     else:
-        lost = 0.0
+        given_rows, given_columns, held = coupling.entries()
+    total = float(held.sum())
+    kept = np.flatnonzero(held > least_share * total / max(1, len(held)))  # the others hold less than that together
+    if len(kept) > most:
+        kept = np.sort(kept[np.argpartition(held[kept], len(kept) - most)[len(kept) - most :]])
+    mass = held[kept]
     order = np.argsort(mass, kind="stable")
-    allowed = least_share * (float(mass.sum()) + lost) - lost
-    kept = np.sort(order[np.searchsorted(np.cumsum(mass[order]), allowed, side="right") :])
-    return rows[kept], columns[kept], mass[kept]
+    spare = least_share * total - (total - float(mass.sum()))
+    kept = np.sort(kept[order[np.searchsorted(np.cumsum(mass[order]), spare, side="right") :]])
+    if coupling.plan is not None:
+        return kept // coupling.shape[1], kept % coupling.shape[1], held[kept]
+    return given_rows[kept], given_columns[kept], held[kept]
 
 
 def _on_one_grid(source: Measure, target: Measure) -> bool:

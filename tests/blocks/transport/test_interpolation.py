@@ -34,8 +34,13 @@ def shifted(shape: tuple[int, ...], by: tuple[int, ...], seed: int = 0) -> Coupl
 def test_a_histogram_moves_from_one_to_the_other(shape, by):
     coupling = shifted(shape, by)
     way = interpolation(coupling)
-    np.testing.assert_allclose(way.histogram(0), coupling.source_weights.reshape(shape), atol=2e-4)
-    np.testing.assert_allclose(way.histogram(1), coupling.target_weights.reshape(shape), atol=2e-4)
+    np.testing.assert_allclose(way.histogram(0), coupling.source_weights.reshape(shape), atol=1e-14)
+    np.testing.assert_allclose(way.histogram(1), coupling.target_weights.reshape(shape), atol=1e-14)
+    few = interpolation(coupling, most=2)
+    assert few.kept < 1
+    for t in (0, 0.3, 1):  # what was left out fades in and out
+        assert few.histogram(t).sum() == pytest.approx(coupling.mass.sum())
+    np.testing.assert_allclose(few.histogram(1), coupling.target_weights.reshape(shape), atol=1e-14)
     whole = interpolation(coupling, least_share=0)
     assert whole.kept == pytest.approx(1)
     expected = np.zeros(shape)
