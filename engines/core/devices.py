@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import re
@@ -91,11 +92,18 @@ def give_back_memory(device: str) -> None:
 
 
 def limit_threads(threads: int | None = None) -> int:
-    """Let torch use ``threads`` (default: all cores but one, which the window keeps). Returns the number."""
+    """Let torch and numpy's BLAS use ``threads`` (default: all cores but one, which the window keeps).
+
+    Returns the number.
+    """
     import torch
 
     count = threads or max(1, (os.cpu_count() or 2) - 1)
     torch.set_num_threads(count)
+    if importlib.util.find_spec("threadpoolctl"):  # comes with scikit-learn, which a bare machine may lack
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(count, user_api="blas")
     return count
 
 

@@ -26,9 +26,11 @@ def test_a_device_that_is_not_here_is_refused_in_words(name):
 
 def test_threads_can_be_limited():
     import torch
+    from threadpoolctl import threadpool_info
 
     assert limit_threads(1) == 1
     assert torch.get_num_threads() == 1
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
     assert limit_threads() >= 1
 
 
