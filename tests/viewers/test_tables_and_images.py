@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 
 from app.viewers.registry import Shown
-from engines.data import Model
+from engines.data import Displacements, Measure, Model
 from tests.viewers.conftest import ball_field, picture, scores
 
 
@@ -60,6 +60,24 @@ def test_a_histogram_counts_every_value(show):
     assert [int(c.sum()) for c in view.counts] == [3, 1]  # over the same bins
     view.restore({"values": "nothing like it", "bins": 20, "y_log": True})
     assert len(view.counts[0]) == 20
+
+
+def test_a_histogram_of_what_moved_weighs_its_points_before_after_and_at_the_target(show):
+    moved = Displacements(
+        starts=[[0.0, 0], [1, 0]], ends=[[2.0, 0], [3, 5]], weights=[0.25, 0.75],
+        target=Measure(points=[[3.0, 5]], weights=[1.0]), dimensions=("gene", "other"), unit="counts",
+    )  # fmt: skip
+    view = show("histogram", 480, 300)
+    view.show_artifacts([Shown("d", "Drug", moved)])
+    assert [round(float(c.sum()), 6) for c in view.counts] == [1, 1, 1]
+    assert view.counts[0][0] == pytest.approx(0.25)
+    assert "before mean 0.75 counts" in view.facts.text().replace("Drug: ", "")
+    assert view.plot.getAxis("left").labelText == "mass"
+    view.choose("other")
+    assert view.counts[1][-1] == pytest.approx(0.75)
+    view.log.setChecked(True)
+    view.show_artifacts([Shown("m", "Cloud", moved.target)])
+    assert view.counts[0].sum() == pytest.approx(1)
 
 
 def test_an_image_shows_its_pixels_channels_and_values(show):

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 from app.viewers.registry import Shown
 from tests.viewers.conftest import ball, ball_field, curve, picture, rings, scores, two_labels
 from tests.viewers.fields import taylor_green
+from tests.viewers.transports import clouds, independent, moved_pixel, shift
 
 CONTENT = {
     "slice": lambda: [Shown("f", "Field", ball_field(9)), Shown("g", "Other", ball_field(9)), Shown("s", "S", rings())],
@@ -14,6 +15,12 @@ CONTENT = {
     "image": lambda: [Shown("i", "Image", picture()), Shown("j", "Other image", picture())],
     "table": lambda: [Shown("t", "Scores", scores()), Shown("u", "More scores", scores())],
     "scene": lambda: [Shown("m", "Ball", ball())],
+    "transport": lambda: [
+        Shown("a", "Plan", independent(*clouds(dimensions=5))),
+        Shown("b", "Other plan", independent(*clouds(dimensions=5))),
+    ],
+    "coupling": lambda: [Shown("a", "Plan", shift()), Shown("b", "Other plan", shift())],
+    "potentials": lambda: [Shown("a", "Plan", moved_pixel()), Shown("b", "Other plan", moved_pixel())],
     "field": lambda: [Shown("f", "Flow", taylor_green(9)), Shown("g", "Other flow", taylor_green(9))],
 }
 

@@ -6,7 +6,10 @@ import pytest
 from app.window.run_sides import sides
 from engines.core import catalog
 from engines.data import MeshField, SampledField
+from tests.transports import affine_map, costs
+from tests.viewers.conftest import picture
 from tests.viewers.fields import pulse, taylor_green
+from tests.viewers.transports import arrows, clouds, shift
 
 
 def names(side):
@@ -45,3 +48,25 @@ def test_each_method_of_fields_has_something_to_show(method):
         pytest.skip("gives no field")
     outputs = {s.name: taylor_green() for s in method.outputs if s.type is SampledField}
     assert sides({}, outputs)[0].items or MeshField in kinds
+
+
+def test_a_coupling_stands_beside_its_plan_and_what_it_is_computed_from_before_there_is_one():
+    pair = dict(zip(("source", "target"), clouds(), strict=True))
+    assert [names(side) for side in sides(pair, {})] == [("transport", ["in/source", "in/target"]), ("coupling", [])]
+    left, right = sides(pair, {"coupling": shift()})
+    assert names(left) == ("transport", ["out/coupling"])
+    assert names(right) == ("coupling", ["out/coupling"])
+    assert names(sides({"source": costs()}, {})[0]) == ("coupling", ["in/source"])
+
+
+def test_displacements_stand_beside_how_their_coordinates_spread():
+    left, right = sides({}, {"map": affine_map(), "moved": arrows()})
+    assert names(left) == ("transport", ["out/moved"])
+    assert names(right) == ("histogram", ["out/moved"])
+    assert names(sides({}, {"map": affine_map()})[0]) == ("transport", ["out/map"])
+
+
+def test_pictures_that_colours_were_carried_to_stand_beside_the_coupling():
+    left, right = sides({}, {"coupling": shift(), "picture": picture()})
+    assert names(left) == ("transport", ["out/coupling"])
+    assert names(right) == ("image", ["out/picture"])
