@@ -11,7 +11,7 @@ import numpy as np
 from engines.blocks.pde.comparison import shared_parts
 from engines.blocks.pde.field_metrics import largest_error, relative_l2
 from engines.core import UserError
-from engines.data import Mesh, SampledField, Table
+from engines.data import Coupling, Displacements, Mesh, SampledField, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Compared:
     stored: int = 0
     """How many numbers its solution is kept in; for a field over time, each of its times."""
     seconds: float = 0.0
+    transport: Coupling | Displacements | None = None
 
 
 def differing(runs: Sequence[Compared]) -> Table:

@@ -161,7 +161,7 @@ class CouplingPane(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_facts(self, facts: Facts, looks: Looks, title: str) -> None:
         before, self.facts, self.looks = self.facts, facts, looks
-        self.head.say(title, facts.words)
+        self.head.say(title, facts.words, ", ".join(facts.words))
         for axis, names, order in zip(self.axes, facts.names, facts.order, strict=True):
             axis.set_names(names, order, facts.is_sorted)
         rows, columns = facts.matrix.shape

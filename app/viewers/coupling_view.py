@@ -230,7 +230,7 @@ class CouplingView(QWidget):
             pane.show_facts(facts, looks, item.name)
         colour_row.show_range(self, looks.low, looks.high)
         if len(pairs) == 1 and isinstance(pairs[0][1].artifact, Coupling):
-            self.foot.say(pairs[0][1].artifact.kind)
+            self.foot.say("   ".join(w for w in (pairs[0][1].artifact.kind, pairs[0][1].words[-1]) if w))
         else:
             self.foot.say("")
 

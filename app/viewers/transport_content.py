@@ -17,6 +17,10 @@ from engines.data import Coupling, Displacements, Measure, TransportMap
 
 MOST_MAPPED = 20_000
 """Points of a map's source that are sent through it; of more, some that are evenly spaced in their order."""
+MOST_LINKS = 5_000
+"""That are drawn, and so many entries that are seen under way."""
+MOST_LISTED = 6_000_000
+"""Entries of a dense plan; of more, the heavier ones."""
 ENOUGH = 0.99
 """Of the mass, from which the heaviest entries stand for all."""
 
@@ -42,27 +46,39 @@ class Cloud:
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """What goes from which point of the first cloud to which of the second, the heaviest first."""
+    """What goes from which point of the first cloud to which of the second, by the points of the first."""
 
     rows: np.ndarray
     columns: np.ndarray
     mass: np.ndarray
+    total: float
+    """The mass of all of them, and of those that are not listed here."""
+    count: int
+    """How many there are in all."""
 
     @classmethod
     def of(cls, rows: np.ndarray, columns: np.ndarray, mass: np.ndarray) -> Entries:
-        order = np.argsort(-mass, kind="stable")
-        return cls(rows[order], columns[order], mass[order])
-
-    @cached_property
-    def total(self) -> float:
-        return float(self.mass.sum())
+        return cls(rows, columns, mass, float(mass.sum()), len(mass))
 
     def __len__(self) -> int:
         return len(self.mass)
 
+    @cached_property
+    def heaviest(self) -> np.ndarray:
+        """Indices of at most :data:`MOST_LINKS`, the heaviest first."""
+        if len(self) <= MOST_LINKS:
+            return np.argsort(-self.mass, kind="stable")
+        some = np.argpartition(self.mass, len(self) - MOST_LINKS)[-MOST_LINKS:]
+        return some[np.argsort(-self.mass[some], kind="stable")]
+
     def share(self, count: int) -> float:
         """Of the mass, that the ``count`` heaviest carry."""
-        return float(self.mass[:count].sum()) / self.total if self.total > 0 else 0.0
+        return float(self.mass[self.heaviest[:count]].sum()) / self.total if self.total > 0 else 0.0
+
+    def top(self, count: int) -> Entries:
+        """The ``count`` heaviest, the heaviest first."""
+        which = self.heaviest[:count]
+        return Entries.of(self.rows[which], self.columns[which], self.mass[which])
 
     def some(self, most: int) -> Entries:
         """At most so many that stand for all: the heaviest where they carry nearly all mass; else a sample by mass.
@@ -71,35 +87,38 @@ class Entries:
         measure. A sample takes an entry for each equal part of the mass, row by row, and each carries as much.
         """
         if len(self) <= most or self.share(most) >= ENOUGH:
-            return Entries(self.rows[:most], self.columns[:most], self.mass[:most])
-        order = self._by_row[0]
-        reached = np.cumsum(self.mass[order])
+            return self.top(most)
+        reached = np.cumsum(self.mass)
         at = np.searchsorted(reached, (np.arange(most) + 0.5) / most * reached[-1])
-        which = order[np.minimum(at, len(order) - 1)]
-        return Entries(self.rows[which], self.columns[which], np.full(most, self.total / most))
+        which = np.minimum(at, len(self) - 1)
+        return Entries.of(self.rows[which], self.columns[which], np.full(most, self.total / most))
 
     @cached_property
-    def _by_row(self) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.rows, kind="stable")
-        return order, self.rows[order]
-
-    @cached_property
-    def _by_column(self) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.columns, kind="stable")
-        return order, self.columns[order]
-
-    def sort_both(self) -> None:
-        """Ready what is asked for later; worth doing off the GUI thread."""
-        _ = self._by_row, self._by_column
+    def sample(self) -> Entries:
+        """Those that are seen under way."""
+        return self.some(MOST_LINKS)
 
     def of_point(self, point: int, *, second: bool) -> np.ndarray:
         """Indices of the entries of a point of the first or second cloud, the heaviest first."""
-        order, keys = self._by_column if second else self._by_row
-        low, high = np.searchsorted(keys, (point, point + 1))
-        return order[low:high]
+        if second:
+            found = np.flatnonzero(self.columns == point)
+        else:
+            low, high = np.searchsorted(self.rows, (point, point + 1))
+            found = np.arange(low, high)
+        return found[np.argsort(-self.mass[found], kind="stable")]
 
 
-NOTHING = Entries(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+def _listed(coupling: Coupling) -> Entries:
+    """Of a large dense plan only the heavier entries: a list takes thrice the room of the plan."""
+    plan = coupling.plan
+    if plan is None or plan.size <= MOST_LISTED:
+        return Entries.of(*coupling.entries())
+    some = plan.ravel()[:: max(1, plan.size // 1_000_000)]
+    least = float(np.quantile(some, 1 - 0.9 * MOST_LISTED / plan.size))
+    return Entries(*coupling.entries(least), float(plan.sum()), int(np.count_nonzero(plan)))
+
+
+NOTHING = Entries.of(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +170,11 @@ def journeys(items: Sequence[Shown], mapped: dict[str, Displacements]) -> list[J
     if not found:
         return [_of_measures(measures)] if measures else []
     for journey in found:
-        journey.entries.sort_both()
-        _ = journey.is_pictures
+        _ = (
+            journey.entries.heaviest,
+            journey.entries.sample,
+            journey.is_pictures,
+        )  # found here, and not when they are drawn
     return [_with_others(journey, measures) for journey in found]
 
 
@@ -185,7 +207,7 @@ def _of_measures(items: Sequence[Shown]) -> Journey:
 
 
 def _of_coupling(item: Shown, coupling: Coupling) -> Journey:
-    entries = Entries.of(*coupling.entries())
+    entries = _listed(coupling)
     source, target = coupling.source, coupling.target
     weights = coupling.source_weights, coupling.target_weights
     names = coupling.source_names, coupling.target_names

@@ -14,7 +14,7 @@ from app.viewers import colour_maps, transport_ink
 from app.viewers.overlay import number
 from app.viewers.transport_content import Journey
 
-NARROW = 150
+NARROW = 110
 """Pixels for each image below which only the one under way is shown."""
 
 

@@ -12,8 +12,6 @@ from app.viewers import link_raster
 from app.viewers.discs import Discs, diameters, few_colours
 from app.viewers.transport_content import Cloud, Entries
 
-MOST_MOVING = 5_000
-"""The heaviest entries that are seen under way."""
 HEAD = 9.0
 """Pixels, of the head of an arrow."""
 _ROLES = {"source": 0, "target": 1, "moved": 2, "travel": 3}
@@ -45,11 +43,11 @@ class Links:
 
 def links(places: tuple[np.ndarray, ...], entries: Entries, most: int, arrows: bool, *, faint: bool = False) -> Links:
     """Of the ``most`` heaviest entries: thickness and opacity go by mass, and all are the finer the more there are."""
-    count = min(most, len(entries))
+    some = entries.top(most)
+    rows, columns, mass, count = some.rows, some.columns, some.mass, len(some)
     if not count:
         none = np.zeros((0, places[0].shape[1]))
         return Links(none, none, np.zeros(0), np.zeros(0), arrows)
-    rows, columns, mass = entries.rows[:count], entries.columns[:count], entries.mass[:count]
     relative, crowd = mass / mass[0], np.sqrt(count)
     widest, strongest = np.clip(32 / crowd, 0.9, 2.8), np.clip((8 if arrows else 11) / crowd, 0.22, 0.6)
     strongest *= 0.35 if faint else 1.0
@@ -131,7 +129,7 @@ class TravelInk:
         self, clouds: tuple[Cloud, ...], places: tuple[np.ndarray, ...], entries: Entries, scale: float, *,
         in_picture: bool,
     ) -> None:  # fmt: skip
-        some = entries.some(MOST_MOVING)
+        some = entries.sample
         rows, columns = some.rows, some.columns
         self.starts, self.ends = places[0][rows], places[1][columns]
         first, last = clouds[0].colors, clouds[1].colors

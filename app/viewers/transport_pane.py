@@ -19,7 +19,7 @@ from app.viewers.transport_axes import Seen
 from app.viewers.transport_content import Journey
 from app.viewers.transport_frames import Moment
 from app.viewers.transport_images import TransportImages
-from app.viewers.transport_ink import MOST_MOVING, Links
+from app.viewers.transport_ink import Links
 from app.viewers.transport_plot import TransportPlot
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class TransportPane(QWidget):
         if len(self.links):
             items.append(Shown("links", "Arrows" if journey.arrows else "Links", Lines(self.links, unit)))  # type: ignore[arg-type]
         if journey.moves:
-            some = journey.entries.some(MOST_MOVING)
+            some = journey.entries.sample
             rows, columns = some.rows, some.columns
             colours = None
             if own[0] is not None and own[1] is not None:

@@ -100,6 +100,7 @@ class TransportView(QWidget):
         self._found = _Found([], [], {})
         self._mapped: dict[str, tuple[TransportMap, Displacements]] = {}
         self._time_wanted: float | None = None
+        self._is_new = True
         self._evaluator = LiveEvaluator(_prepare, self, name="transport")
         self._evaluator.answered.connect(self._prepared)
         self._evaluator.failed.connect(self._failed)
@@ -193,6 +194,10 @@ class TransportView(QWidget):
         self.strip.set_times(np.linspace(0, 1, STEPS) if moves else None)
         self.strip.setVisible(moves)
         self._set_count(len(pairs))
+        if moves and self._is_new:
+            self._is_new = False
+            if self._time_wanted is None and any(j.is_pictures or j.dimensions == 1 for j, _ in pairs):
+                self._time_wanted = 0.5  # what lies between says more than where it begins once more
         if moves and self._time_wanted is not None:
             self.strip.set_time(self._time_wanted)
             self._time_wanted = None

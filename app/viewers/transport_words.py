@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.viewers.overlay import number
-from app.viewers.transport_content import ENOUGH, Journey
-from app.viewers.transport_ink import MOST_MOVING
+from app.viewers.transport_content import ENOUGH, MOST_LINKS, Journey
 from engines.data import Coupling
 
 
@@ -43,7 +42,7 @@ def describe(journey: Journey, cloud: int, point: int) -> str:
 def status(journey: Journey, most: int, time: float, notes: Sequence[str]) -> str:
     """How much of it is on show with at most so many links at a time from 0 to 1, and what else is to be known."""
     parts = []
-    entries, total = journey.entries, len(journey.entries)
+    entries, total = journey.entries, journey.entries.count
     if isinstance(journey.artifact, Coupling):
         parts.append(journey.artifact.kind)
     if journey.moves and most:
@@ -53,9 +52,10 @@ def status(journey: Journey, most: int, time: float, notes: Sequence[str]) -> st
     if journey.moves and not most and journey.is_pictures and journey.way is not None and journey.way.kept < 0.999:
         few = f"{len(journey.way.mass):,} of {total:,} entries, {percent(journey.way.kept)} of the mass"
         parts.append(f"between: the heaviest {few}")
-    many = total > MOST_MOVING and journey.dimensions > 1
-    if many and most and 0 < time < 1 and entries.share(MOST_MOVING) < ENOUGH:
-        parts.append(f"on the way: a sample of {MOST_MOVING:,} by mass")
+    many = total > MOST_LINKS and journey.dimensions > 1
+    if many and most and 0 < time < 1 and entries.share(MOST_LINKS) < ENOUGH:
+        of = "" if len(entries) == total else f" of the heaviest {len(entries):,}"
+        parts.append(f"on the way: a sample of {MOST_LINKS:,} by mass{of}")
     return "   ".join(part for part in [*parts, *notes] if part)
 
 

@@ -19,14 +19,17 @@ from app.window.workbench import Workbench
 from engines.blocks.pde.comparison import exact_field
 from engines.blocks.pde.field_metrics import STORED
 from engines.core import Artifact, UserError
-from engines.data import Mesh, SampledField, Solution, Table, Trajectory
+from engines.data import Coupling, Displacements, Mesh, SampledField, Solution, Table, Trajectory
 
 if TYPE_CHECKING:
     from app.viewers.compare_view import CompareView
     from app.viewers.compared import Compared
     from app.viewers.field_compare import FieldCompareView
+    from app.viewers.transport_compare import TransportCompareView
 
 log = logging.getLogger("fieldwright.window")
+HELD = ("Mesh", "Table", "SampledField", "Solution", "Trajectory", "Coupling", "Displacements")
+"""Types of what is compared."""
 
 
 def gather(project: Project, runs: Sequence[str]) -> tuple[list[Compared], Mesh | None]:
@@ -36,11 +39,7 @@ def gather(project: Project, runs: Sequence[str]) -> tuple[list[Compared], Mesh 
     found = []
     for run_id in runs:
         record = project.runs[run_id]
-        held = {
-            k: project.artifact(i)
-            for k, i in record.outputs.items()
-            if _is(project, i, "Mesh", "Table", "SampledField", "Solution", "Trajectory")
-        }
+        held = {k: project.artifact(i) for k, i in record.outputs.items() if _is(project, i, *HELD)}
         scores = held.get("scores")
         field = _field(held)
         found.append(
@@ -54,6 +53,7 @@ def gather(project: Project, runs: Sequence[str]) -> tuple[list[Compared], Mesh 
                 truth=_truth(project, record, field),
                 stored=_stored(held, field),
                 seconds=record.seconds,
+                transport=next((a for a in held.values() if isinstance(a, (Displacements, Coupling))), None),
             )
         )
     return found, _reference(project, [project.runs[i] for i in runs])
@@ -150,14 +150,22 @@ class CompareFrame(Frame):
             view.restore(self._pending)
         self.layers_changed.emit()
 
-    def _view_for(self, runs: Sequence[Compared], reference: Mesh | None) -> FieldCompareView | CompareView:
-        """Fields of all runs where there are fields, else the surfaces of the first two."""
+    def _view_for(
+        self, runs: Sequence[Compared], reference: Mesh | None
+    ) -> FieldCompareView | TransportCompareView | CompareView:
+        """Fields of all runs where there are fields, how mass moves where it does, else surfaces of the first two."""
         if sum(run.field is not None for run in runs) > 1:
             from app.viewers.field_compare import FieldCompareView
 
             fields = FieldCompareView(self)
             fields.set_runs(runs)
             return fields
+        if any(run.transport is not None for run in runs) and all(run.mesh is None for run in runs):
+            from app.viewers.transport_compare import TransportCompareView
+
+            transports = TransportCompareView(self)
+            transports.set_runs(runs)
+            return transports
         from app.viewers.compare_view import CompareView
 
         surfaces = CompareView(self)

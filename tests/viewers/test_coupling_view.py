@@ -42,7 +42,7 @@ def test_each_entry_is_a_pixel_and_zeros_are_blank(look):
         "source 0 → target 2   mass 0.5   100 % of what it gives, 100 % of what that gets"
     )
     assert "marginal errors: rows 0.25, columns 0.25" in ", ".join(view.panes[0].head.words)
-    assert view.foot.text == "exact"
+    assert view.foot.text == "exact   marginal errors: rows 0.25, columns 0.25"
 
 
 def test_what_lies_under_the_cursor_is_told(look):
@@ -51,7 +51,7 @@ def test_what_lies_under_the_cursor_is_told(look):
     pane._hover(pane.plot.vb.mapViewToScene(QPointF(0.5, 1.5)))
     assert view.foot.text.startswith("source 1 → target 0   mass 0.25")
     pane._hover(pane.plot.vb.mapViewToScene(QPointF(-3, 1)))
-    assert view.foot.text == "exact"
+    assert view.foot.text == "exact   marginal errors: rows 0.25, columns 0.25"
 
 
 @pytest.mark.parametrize("dense", [True, False])

@@ -73,8 +73,8 @@ def test_a_sample_stands_for_all_of_a_dense_plan(look):
     # Marginals of the sample are those of the plan, to the mass of one of it for each source.
     given = np.bincount(some.rows, some.mass, 100)
     assert np.abs(given - coupling.source_weights).max() <= 1.01 / 5000
-    heavy = entries.some(len(entries))
-    assert len(heavy) == len(entries)
+    few = look(transports.independent(*transports.clouds(5, 6))).journeys[0].entries
+    assert np.sort(few.sample.mass) == pytest.approx(np.sort(few.mass))  # all of them, each with its own mass
 
 
 def test_a_point_under_the_cursor_tells_where_its_mass_goes(look):
@@ -283,3 +283,25 @@ def test_opacity_of_a_line_is_its_own_and_lines_that_cross_let_through_what_both
     assert line((-500, 15.5, 500, 15.5))[15] == pytest.approx(0.5)
     assert line((3, 3, 3, 3)).max() <= 0.5  # of no length
     assert line((50, 50, 90, 80)).max() == 0
+
+
+def test_runs_that_gave_couplings_are_compared(show, qtbot):
+    from app.viewers.compared import Compared
+    from app.viewers.transport_compare import TransportCompareView
+    from engines.data import Table
+
+    view = show("", 700, 600, cls=TransportCompareView)
+    cost = [Table(columns={"cost": [c]}) for c in (1.0, 1.5)]
+    runs = [
+        Compared("Exact", scores=cost[0], transport=transports.shift(), curves={"error": (np.arange(3), np.ones(3))}),
+        Compared("Sinkhorn", scores=cost[1], transport=transports.independent(*transports.clouds()), params={"η": 9}),
+    ]
+    view.set_runs(runs)
+    qtbot.waitUntil(lambda: len(view.transports.panes) == 2 and view.transports.is_settled, timeout=8000)
+    qtbot.waitUntil(lambda: len(view.plans.panes) == 2, timeout=8000)
+    assert [pane.heading.text() for pane in view.transports.panes] == ["Exact", "Sinkhorn"]
+    assert view.scores.table.columns["difference"].tolist() == [0.5]
+    state = json.loads(json.dumps(view.state()))
+    view.restore(state | {"tab": "x", "sizes": [1]})
+    assert view.state()["transports"] == state["transports"]
+    assert transports.inked(view.screenshot(400, 400)) > 0.005
