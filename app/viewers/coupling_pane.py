@@ -173,6 +173,7 @@ class CouplingPane(QWidget):
             self.plot.getAxis(side).setLabel(words, color=theme.colors().muted)
         self.frame.setData([0, columns, columns, 0, 0], [0, 0, rows, rows, 0])
         self._draw_marginals(facts)
+        self._place_sides()
         self.scale.log = looks.log
         self.scale.show_bar(ColourBar(facts.quantity, looks.cmap, looks.low, looks.high, facts.unit))
         self.scale.update()
@@ -184,7 +185,6 @@ class CouplingPane(QWidget):
         for k, plot in enumerate((self.right, self.top)):
             wanted = facts.wanted[k]
             given = facts.given[k]
-            plot.setVisible(wanted is not None)
             if wanted is None:
                 continue
             order = facts.order[k]
@@ -299,9 +299,15 @@ class CouplingPane(QWidget):
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
+        self._place_sides()
+
+    def _place_sides(self) -> None:
+        """The marginals, where they are known and there is room for them."""
         wide, high = self.width() >= NARROW, self.height() >= NARROW
-        self.right.setMaximumWidth(SIDE if wide else 0)
-        self.top.setMaximumHeight(SIDE if high else 0)
+        known = [False, False] if self.facts is None else [w is not None for w in self.facts.wanted]
+        for plot, on in ((self.right, wide and known[0]), (self.top, high and known[1])):
+            plot.setVisible(on)
+            (plot.setMaximumWidth if plot is self.right else plot.setMaximumHeight)(SIDE if on else 0)
         self.scale.setVisible(wide)
 
     # ---- looks --------------------------------------------------------------------------------------------

@@ -275,8 +275,9 @@ class HistogramView(QWidget):
         self.plot.getAxis("left").setLogMode(self.log.isChecked())
         name = _worded(self._name)
         name = name if shares is None else shares.title
-        self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name)
-        self.plot.setLabel("left", self._counts(weighed) if shares is None else shares.of)
+        # Without the last argument pyqtgraph scales small numbers by a thousand.
+        self.plot.setLabel("bottom", f"{name} ({unit})" if unit else name, siPrefixEnableRanges=())
+        self.plot.setLabel("left", self._counts(weighed) if shares is None else shares.of, siPrefixEnableRanges=())
         self.shares_axis.suffix = "" if shares is None else " %"
         self._legend.setVisible(shares is not None)
         plotting.dress(self.plot)

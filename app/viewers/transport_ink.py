@@ -49,7 +49,7 @@ def links(places: tuple[np.ndarray, ...], entries: Entries, most: int, arrows: b
         none = np.zeros((0, places[0].shape[1]))
         return Links(none, none, np.zeros(0), np.zeros(0), arrows)
     relative, crowd = mass / mass[0], np.sqrt(count)
-    widest, strongest = np.clip(32 / crowd, 0.9, 2.8), np.clip((8 if arrows else 11) / crowd, 0.22, 0.6)
+    widest, strongest = np.clip(32 / crowd, 0.9, 2.8), np.clip((7 if arrows else 11) / crowd, 0.12, 0.6)
     strongest *= 0.35 if faint else 1.0
     return Links(
         places[0][rows], places[1][columns], np.maximum(widest * np.sqrt(relative), 0.7),

@@ -164,7 +164,7 @@ class TransportPlot(pg.PlotWidget):
             rect = QRectF(left, low, (right - left) or 1.0, (high - low) or 1.0)
             if self.journey.is_listed:
                 aside = BESIDE * rect.width()
-                rect = rect.adjusted(-aside, 0, aside, 0)
+                rect = rect.adjusted(-aside, 0, aside, 0.1 * rect.height())  # the legend stands above
         self.plot.setRange(rect, padding=0.05)
 
     def _resized(self) -> None:

@@ -124,7 +124,8 @@ def _transport_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]
         return left, Side("image", pictures)
     if moved:
         return left, Side("histogram", [s for s in moved if isinstance(s.artifact, Displacements)])
-    return left, Side("coupling", couplings[:1])
+    # Before there is a coupling, its costs may be at the left in a viewer of the same kind.
+    return left, Side("coupling", couplings[:1], is_second=True)
 
 
 def _field_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]:

@@ -73,6 +73,7 @@ def test_a_histogram_of_what_moved_weighs_its_points_before_after_and_at_the_tar
     assert view.counts[0][0] == pytest.approx(0.25)
     assert "before mean 0.75 counts" in view.facts.text().replace("Drug: ", "")
     assert view.plot.getAxis("left").labelText == "mass"
+    assert view.plot.getAxis("left").autoSIPrefixScale == 1.0
     view.choose("other")
     assert view.counts[1][-1] == pytest.approx(0.75)
     view.log.setChecked(True)
