@@ -101,6 +101,8 @@ def main() -> None:
     from PySide6.QtWidgets import QApplication
 
     app = QApplication([sys.argv[0]])
+    from transport_thumbnails import of_transport  # it lies beside this script
+
     from app import theme
     from engines.core import Run, UserError, catalog
     from engines.data import Problem
@@ -111,10 +113,11 @@ def main() -> None:
         if method.role != "source" or (wanted and method.key not in wanted):
             continue
         try:
-            params = method.params.parse(method.smoke.params) if method.family != "pde" else method.params()
-            outputs = method.run({}, params, Run())
+            whole = method.family in ("pde", "transport")
+            outputs = method.run({}, method.params() if whole else method.params.parse(method.smoke.params), Run())
             artifact = next(iter(outputs.values()))
-            picture = of_problem(artifact) if isinstance(artifact, Problem) else of_view(outputs)
+            picture = of_problem(artifact) if isinstance(artifact, Problem) else of_transport(outputs, WIDTH, HEIGHT)
+            picture = of_view(outputs) if picture is None and not isinstance(artifact, Problem) else picture
         except (UserError, KeyError) as error:
             print(f"{method.key}: {error}")
             continue
