@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleFile:
-    """``input`` is the name under which a method takes it (``slices``, ``reference``, ``volume``)."""
+    """``inputs`` are the names under which a method takes what is in it (``slices``, ``reference``, ``volume``).
 
-    input: str
+    With none it comes along, for what may be done with the result. ``format`` is the key of its reader, where the
+    first one that fits its name is not meant.
+    """
+
+    inputs: tuple[str, ...]
     path: Path
     name: str
     options: dict[str, Any]
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,23 @@ class Sample:
         return sum(path.stat().st_size for path in inside if path.is_file())
 
     def load(self) -> dict[str, Artifact]:
-        """The artifacts by input name. Raises UserError when a file is missing or damaged."""
+        """The artifacts by input name, and by their own the others. Raises UserError for what is missing or damaged."""
         from engines.files import READERS, read, readers_for
 
         found: dict[str, Artifact] = {}
         for file in self.files:
-            readers = readers_for(file.path)
+            readers = [READERS[file.format]] if file.format else readers_for(file.path)
             options = (readers[0] if readers else READERS["csl"]).options.parse(file.options)
-            found[file.input] = read(file.path, options).artifacts[0].replace(name=file.name)
+            loaded = read(file.path, options, file.format).artifacts
+            several = len(file.inputs) > 1
+            for name, artifact in zip(file.inputs or (file.name,), loaded, strict=False):
+                found[name] = artifact.replace(name=f"{file.name}, {artifact.name}" if several else file.name)
         return found
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Those of the method that are among the files."""
+        return tuple(name for file in self.files for name in file.inputs)
 
     def settings(self) -> Params:
         """What to run the method with. Raises KeyError or UserError when it does not know the settings."""
@@ -84,7 +97,8 @@ def _sample(entry: dict[str, Any], folder: Path) -> Sample:
         title=entry["title"],
         description=entry["description"],
         files=tuple(
-            SampleFile(f["input"], folder / f["path"], f["name"], f.get("options", {})) for f in entry["files"]
+            SampleFile(tuple(f["input"].split()), folder / f["path"], f["name"], f.get("options", {}), f.get("format"))
+            for f in entry["files"]
         ),
         method=entry["method"],
         preset=entry.get("preset"),

@@ -80,8 +80,9 @@ class Photographer:
 
         chosen = sample(key)
         ids = {}
-        for file, artifact in zip(chosen.files, chosen.load().values(), strict=True):
-            ids[file.input] = self.bench.project.add(artifact, origin={"file": file.path.name}).id
+        for name, artifact in chosen.load().items():
+            file = next(f for f in chosen.files if name in (*f.inputs, f.name))
+            ids[name] = self.bench.project.add(artifact, origin={"file": file.path.name}).id
         return ids
 
     def run(self, key: str, inputs: dict[str, str], preset: str = "standard") -> None:
@@ -117,7 +118,7 @@ def shoot_home(at: Photographer) -> None:
 def shoot_import(at: Photographer) -> None:
     from app.samples import sample
 
-    mesh = next(f.path for f in sample("cortex").files if f.input == "reference")
+    mesh = next(f.path for f in sample("cortex").files if "reference" in f.inputs)
     at.window.file_acts.new_project()
     live(1.5)
     at.window.file_acts.dropped([str(mesh)])

@@ -205,6 +205,25 @@ SAMPLES = [
         "licence": "MIT",
         "source": "packaging/make_samples.py, a formula",
     },
+    {
+        "key": "cells",
+        "title": "Treated cells",
+        "description": "Made single-cell data: untreated cells, and others after a drug",
+        "files": [
+            {
+                "input": "source target",
+                "path": "cells/cells.h5ad",
+                "name": "Cells",
+                "options": {"condition": "drug", "control": "control", "treated": "treated", "components": 10},
+            }
+        ],
+        "method": "monge-gap",
+        "preset": "quick",
+        "params": {"cost": "Euclidean"},
+        "picture": "cells/picture.png",
+        "licence": "MIT",
+        "source": "packaging/make_samples.py, drawn at random",
+    },
 ]
 
 
@@ -224,6 +243,7 @@ def make_data(wheel: Path) -> None:
     _hand(FOLDER / "hand")
     for path, measure in measures().items():
         write(measure, FOLDER / path)
+    _cells(FOLDER / "cells" / "cells.h5ad")
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -267,6 +287,59 @@ def measures() -> dict[str, Measure]:
         "digits/three.npz": digits["first"], "digits/five.npz": digits["second"],
         "moons/moons.npz": clouds["source"], "moons/curve.npz": clouds["target"],
     }  # fmt: skip
+
+
+def cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts (600, 80) of genes, which cells were treated (600,) and of which of two types they are (600,).
+
+    Negative binomial about a mean for each type and gene, as counts of RNA are (dispersion 0.5; cells differ in depth).
+    The drug switches a programme of 12 genes on in both types, and another of 8 off in the second one alone.
+    """
+    draw = np.random.default_rng(11)
+    treated, kind = np.arange(600) >= 300, draw.uniform(size=600) < 0.4
+    base = draw.gamma(1.2, 1.5, 80)
+    logs = np.log(base) + np.where(kind[:, None], draw.normal(0, 0.8, 80), 0.0)
+    logs[:, :12] += np.where(treated[:, None], draw.normal(1.6, 0.3, (600, 12)), 0.0)
+    logs[:, 12:20] -= np.where((treated & kind)[:, None], draw.normal(1.8, 0.3, (600, 8)), 0.0)
+    means = np.exp(logs) * draw.lognormal(0, 0.25, 600)[:, None]
+    return draw.poisson(draw.gamma(2.0, means / 2.0)).astype(np.float32), treated, kind
+
+
+def _cells(path: Path) -> None:
+    """As anndata writes it today: logarithms of counts for 10,000 a cell, sparse; columns for drug and type."""
+    import h5py
+    import scipy.sparse
+
+    counts, treated, kind = cells()
+    values = scipy.sparse.csr_matrix(np.log1p(counts / counts.sum(1, keepdims=True) * 1e4).astype(np.float32))
+    text = h5py.string_dtype()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        file.attrs["encoding-type"], file.attrs["encoding-version"] = "anndata", "0.1.0"
+        whole = file.create_group("X")
+        whole.attrs["encoding-type"], whole.attrs["encoding-version"] = "csr_matrix", "0.1.0"
+        whole.attrs["shape"] = counts.shape
+        for name in ("data", "indices", "indptr"):
+            whole.create_dataset(name, data=getattr(values, name), compression="gzip", shuffle=True)
+        columns = {"drug": (("control", "treated"), treated), "type": (("first", "second"), kind)}
+        names = {"obs": [f"cell {i + 1}" for i in range(600)], "var": [f"gene {i + 1}" for i in range(80)]}
+        for place, index in names.items():
+            table = file.create_group(place)
+            table.attrs["encoding-type"], table.attrs["encoding-version"] = "dataframe", "0.2.0"
+            table.attrs["_index"] = "_index"
+            table.attrs.create("column-order", list(columns) if place == "obs" else [], dtype=text)
+            table.create_dataset("_index", data=index, dtype=text).attrs.update(
+                {"encoding-type": "string-array", "encoding-version": "0.2.0"}
+            )
+        for name, (labels, codes) in columns.items():
+            column = file["obs"].create_group(name)
+            column.attrs.update({"encoding-type": "categorical", "encoding-version": "0.2.0", "ordered": False})
+            column.create_dataset("categories", data=labels, dtype=text).attrs.update(
+                {"encoding-type": "string-array", "encoding-version": "0.2.0"}
+            )
+            column.create_dataset("codes", data=codes.astype(np.int8)).attrs.update(
+                {"encoding-type": "array", "encoding-version": "0.2.0"}
+            )
 
 
 def ring_photos() -> dict:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transport_pictures import digits_scene, moons_scene  # it lies beside this script
+from transport_pictures import cells_scene, digits_scene, moons_scene  # it lies beside this script
 
 from app.samples import sample
 from engines.blocks.analytic_shapes import Torus, torus_mesh
@@ -18,6 +18,8 @@ from engines.blocks.views import camera_of
 from engines.data import HandCapture, Photos, Problem, Volume
 from engines.shape.made_hand import bending, normals_of, surfaces
 
+FLAT = ("digits", "moons", "cells", "experts")
+"""Samples whose pictures have few colours: 256 of them are enough, in half the bytes."""
 VIEWS = {
     "cortex": {
         "direction": (-1.0, 0.34, 0.22),
@@ -44,9 +46,10 @@ def make_pictures(folder: Path, keys: list[str]) -> None:
             "oscillations": _oscillations_scene, "hand": _hand_scene,
             "digits": lambda *found: digits_scene(_plotter(), *found),
             "moons": lambda *found: moons_scene(_plotter(), *found),
+            "cells": lambda *found: cells_scene(_plotter(), *found),
         }  # fmt: skip
         scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
-        _save(scene, folder / key)
+        _save(scene, folder / key, few_colours=key in FLAT)
 
 
 def _plotter():
@@ -224,7 +227,7 @@ def _oscillations_scene(problem: Problem):
     return plotter
 
 
-def _save(plotter, folder: Path) -> None:
+def _save(plotter, folder: Path, few_colours: bool = False) -> None:
     from PIL import Image
 
     pixels = plotter.screenshot(transparent_background=True, return_img=True).astype(np.float32) / 255
@@ -234,4 +237,6 @@ def _save(plotter, folder: Path) -> None:
     for name, step in (("picture.png", 4), ("picture@2x.png", 2)):
         small = pixels.reshape(1280 // step, step, 1920 // step, step, 4).mean((1, 3))
         small[..., :3] /= np.maximum(small[..., 3:], 1e-6)
-        Image.fromarray((small * 255 + 0.5).astype(np.uint8)).save(folder / name, optimize=True)
+        image = Image.fromarray((small * 255 + 0.5).astype(np.uint8))
+        image = image.quantize(256, method=Image.Quantize.FASTOCTREE) if few_colours else image
+        image.save(folder / name, optimize=True)

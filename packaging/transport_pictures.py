@@ -76,3 +76,31 @@ def moons_scene(plotter, source: Measure, target: Measure):
     plotter.view_vector((0.0, -0.55, 1.0), (0, 1, 0))
     plotter.camera.zoom(1.45)
     return plotter
+
+
+def cells_scene(plotter, source: Measure, target: Measure):
+    """The cells over their first two principal components, a ball each, and where some of the untreated would go."""
+    import pyvista
+
+    places = [np.pad(m.points[:, [1, 0]] * [-1.0, 0.75], ((0, 0), (0, 1))) for m in (source, target)]
+    draw = np.random.default_rng(4)
+    ball = pyvista.Sphere(radius=0.16, theta_resolution=16, phi_resolution=16)
+    for points, colour in zip(places, (BLUE, ORANGE), strict=True):
+        lifted = points + np.array([0, 0, 0.3]) * draw.uniform(size=(len(points), 1))
+        plotter.add_mesh(
+            pyvista.PolyData(lifted).glyph(geom=ball, scale=False, orient=False), color=tuple(colour),
+            **LOOK | {"smooth_shading": True},
+        )  # fmt: skip
+    rows, columns, _ = coupled(source, target).entries()
+    for i in draw.choice(len(rows), 22, replace=False):
+        start, end = places[0][rows[i]] + [0, 0, 0.7], places[1][columns[i]] + [0, 0, 0.7]
+        way = end - start
+        length = float(np.linalg.norm(way))
+        arrow = pyvista.Arrow(
+            start=start, direction=way, scale=length, tip_length=0.6 / length, tip_radius=0.2 / length,
+            shaft_radius=0.05 / length,
+        )  # fmt: skip
+        plotter.add_mesh(arrow, color="#444444", ambient=0.4, diffuse=0.6)
+    plotter.view_vector((0.0, -0.5, 1.0), (0, 1, 0))
+    plotter.camera.zoom(1.3)
+    return plotter

@@ -78,7 +78,7 @@ def read_h5ad(path: Path, options: H5adOptions) -> Loaded:
     if options.drop_constant:
         taken, features = _varying(path, taken, features, problems)
     if options.components:
-        taken, features = _reduced(path, taken, options.components, problems)
+        taken, features = _reduced(path, taken, options.components)
     points = _dense(path, taken)
     ends = np.cumsum([len(r) for r in groups.values()])[:-1]
     measures = tuple(
@@ -236,7 +236,8 @@ def _varying(path: Path, values: Any, names: tuple[str, ...], problems: list[str
     return values[:, kept], tuple(names[i] for i in kept) if names else ()
 
 
-def _reduced(path: Path, values: Any, count: int, problems: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _reduced(path: Path, values: Any, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Scores of principal components, which are called by their number and their share of the variance."""
     most = min(values.shape)
     if count > most:
         raise guard.refuse(
@@ -245,8 +246,7 @@ def _reduced(path: Path, values: Any, count: int, problems: list[str]) -> tuple[
         )  # fmt: skip
     guard.room(path, values.shape[0] * count * 8)
     scores, shares = principal_components(values, count)
-    problems.append(f"{count} principal components hold {100 * shares.sum():.3g} % of the variance.")
-    return scores, tuple(f"PC{i + 1}" for i in range(count))
+    return scores, tuple(f"PC{i + 1} ({100 * share:.2g} %)" for i, share in enumerate(shares))
 
 
 def _dense(path: Path, values: Any) -> np.ndarray:
