@@ -13,13 +13,14 @@ from engines.blocks import compiled_library
 from engines.blocks.activations import frozen_network, softplus
 from engines.blocks.meshes import compiled as meshes
 from engines.blocks.splatting import compiled as splatting
+from engines.blocks.transport import largest as transport
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(source.parent.name for source in ROOT.glob("engines/blocks/*/kernels.cpp"))
 
 
 def test_each_source_is_compiled_and_packed():
-    assert {"activations", "meshes", "splatting"} <= set(PACKAGES)
+    assert {"activations", "meshes", "splatting", "transport"} <= set(PACKAGES)
     setup, spec = ((ROOT / name).read_text() for name in ("setup.py", "packaging/fieldwright.spec"))
     project, script = ((ROOT / name).read_text() for name in ("pyproject.toml", "packaging/setup.sh"))
     for package in PACKAGES:
@@ -33,7 +34,7 @@ def test_each_source_is_compiled_and_packed():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no compiler here")
-@pytest.mark.parametrize("module", [meshes, softplus, frozen_network, splatting])
+@pytest.mark.parametrize("module", [meshes, softplus, frozen_network, splatting, transport])
 def test_where_there_is_a_compiler_there_is_the_library(module):
     assert module.library() is not None, "run packaging/setup.sh"
 

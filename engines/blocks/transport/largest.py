@@ -24,13 +24,13 @@ def largest(per_column: Tensor, alpha: Tensor, count: int, known: Tensor | None 
     if not serves(per_column, alpha):
         found = torch.topk(alpha - per_column, count, dim=1)
         return found.values, found.indices
-    library = _library()
-    assert library is not None
+    kernel = library()
+    assert kernel is not None
     columns, rows = per_column.shape
     values, places = per_column.new_empty(columns, count), torch.empty(columns, count, dtype=torch.int64)
     width = ctypes.c_int64(0 if known is None or known.shape[1] < count else known.shape[1])
     compiled_library.call(
-        library, "transport_largest", columns, per_column, ctypes.c_int64(rows), alpha.contiguous(),
+        kernel, "transport_largest", columns, per_column, ctypes.c_int64(rows), alpha.contiguous(),
         ctypes.c_int64(count), None if known is None else known.contiguous(), width, values, places,
         torch.get_num_threads(),
     )  # fmt: skip
@@ -39,12 +39,12 @@ def largest(per_column: Tensor, alpha: Tensor, count: int, known: Tensor | None 
 
 def serves(*tensors: Tensor) -> bool:
     """Whether these can go to the kernel."""
-    return all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors) and _library() is not None
+    return all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors) and library() is not None
 
 
-def _library() -> ctypes.CDLL | None:
+def library() -> ctypes.CDLL | None:
     """The library beside this file; None where it was not built or does not load."""
     return compiled_library.load(Path(__file__).parent, "transport_largest")
 
 
-__all__ = ["largest", "serves"]
+__all__ = ["largest", "library", "serves"]
