@@ -2,7 +2,7 @@
 
     min over T >= 0, T 1 = a, T' 1 = b, ||t_j||_0 <= k for each column j of  <C, T> + gamma/2 sum_j ||t_j||^2
 
-(Liu et al. 2023, eq. 6). The constraint is not convex; the dual and the semi-dual (eq. 8, 9) are concave all the same:
+(Liu et al. 2023). The constraint is not convex; the dual and the semi-dual are concave all the same:
 
     max over alpha of          alpha.a - sum_j Omega*_{b_j}(alpha - c_j)                  (semi-dual: columns exact)
     max over alpha, beta of    alpha.a + beta.b - sum_j Omega*(alpha + beta_j - c_j)      (dual),
@@ -41,16 +41,16 @@ NOTABLE = 1e-6
 
 
 class KSparseParams(CouplingParams):
-    k: int = Param(3, ge=1, le=1_000_000, log=True, label="Sources of a target (k)", source="paper: 1 to 16",
+    k: int = Param(3, ge=1, le=1_000_000, log=True, label="Sources of a target (k)", source="own choice",
                    help="Every target gets its mass from at most so many sources")  # fmt: skip
     gamma: float = Param(
-        1.0, ge=1e-3, le=1e3, log=True, label="Quadratic weight γ", source="paper, sec. 6",
+        1.0, ge=1e-3, le=1e3, log=True, label="Quadratic weight γ", source="sheet 07",
         help="Of the squared masses against the costs, which are divided as set; larger spreads mass more evenly",
     )  # fmt: skip
     formulation: Form = Param(
-        "semi-dual", source="paper, sec. 4", help="The semi-dual keeps the masses of targets to the last digit",
+        "semi-dual", source="paper: either", help="The semi-dual keeps the masses of targets to the last digit",
     )  # fmt: skip
-    optimiser: Optimiser = Param("L-BFGS", source="paper, sec. 6", help="How the dual is maximised")
+    optimiser: Optimiser = Param("L-BFGS", source="paper: gradient methods", help="How the dual is maximised")
     memory: int = Param(10, ge=1, le=1000, advanced=True, source="usual choice", help="Pairs that L-BFGS keeps")
     tolerance: float = Param(
         1e-6, gt=0, le=1, log=True, source="sheet 07", help="Stop where the marginals are off by less, in all"
@@ -142,7 +142,7 @@ def k_sparse(
         solver.restore(saved)
     for _ in solver.solve(run, "Maximising the dual", share=0.9):
         run.log(**{"dual value": problem.scale * solver.record.value[-1], "marginal error": solver.record.error[-1]})
-        run.preview(lambda: coupled(problem, solver, solver.best, params))
+        run.preview(lambda: coupled(problem, solver))
         run.checkpoint(solver.state)
     return result(problem, solver, params, run)
 
@@ -161,11 +161,12 @@ def check(problem: TransportProblem, k: int) -> None:
         )  # fmt: skip
 
 
-def coupled(problem: TransportProblem, solver: Solver, potentials: Tensor, params: KSparseParams) -> Coupling:
-    """The plan of the dual at some potentials."""
+def coupled(problem: TransportProblem, solver: Solver) -> Coupling:
+    """The plan of the dual at the best potentials so far."""
+    potentials = solver.best
     m = problem.costs.shape[0]
     beta = potentials[m:] if len(potentials) > m else solver.dual.column_potentials(potentials)
-    return by_entries(problem, solver.dual(potentials).plan, f"at most {params.k:,} sources a target",
+    return by_entries(problem, solver.dual(potentials).plan, f"at most {solver.settings.k:,} sources a target",
                       "Coupling", (potentials[:m], beta))  # fmt: skip
 
 
@@ -177,9 +178,9 @@ def by_entries(
     return problem.coupling(entries=entries, potentials=potentials, kind=kind, name=name)
 
 
-def repaired(problem: TransportProblem, solver: Solver, params: KSparseParams, run: Run) -> Coupling | None:
+def repaired(problem: TransportProblem, solver: Solver, run: Run, say: bool = True) -> Coupling | None:
     """A plan with both marginals on k entries of each column: those of the relaxed plan, or the likeliest."""
-    a, b, k = problem.a, problem.b, params.k
+    a, b, k, gamma = problem.a, problem.b, solver.settings.k, solver.settings.gamma
     alpha = solver.best[: len(a)]
     proposed = [largest(solver.per_column, alpha, k)[1]]
     if solver.relaxed is not None:
@@ -187,10 +188,12 @@ def repaired(problem: TransportProblem, solver: Solver, params: KSparseParams, r
     for where in proposed:
         if is_feasible(where, a, b):
             start = torch.cat([alpha, solver.dual.column_potentials(alpha)])
-            mass = restricted(solver.per_column.gather(1, where), where, a, b, params.gamma, start)
+            mass = restricted(solver.per_column.gather(1, where), where, a, b, gamma, start)
             return by_entries(
                 problem, Entries(where, mass), f"at most {k:,} sources a target, both marginals", "Feasible coupling"
             )
+    if not say:
+        return None
     least = least_feasible(solver.per_column, alpha, a, b, k)
     run.warn(
         f"No plan with both marginals was found on the {k:,} likeliest sources of each target; "
@@ -200,7 +203,7 @@ def repaired(problem: TransportProblem, solver: Solver, params: KSparseParams, r
 
 
 def result(problem: TransportProblem, solver: Solver, params: KSparseParams, run: Run) -> KSparseTransport:
-    coupling = coupled(problem, solver, solver.best, params)
+    coupling = coupled(problem, solver)
     rows, columns = coupling.marginal_errors
     off = rows + columns > NOTABLE * float(problem.a.sum())
     if off:
@@ -212,7 +215,7 @@ def result(problem: TransportProblem, solver: Solver, params: KSparseParams, run
     feasible = relaxed = None
     for _ in run.steps(1, "Making a plan with both marginals"):
         if params.feasible:
-            feasible = repaired(problem, solver, params, run)
+            feasible = repaired(problem, solver, run)
         if off and solver.relaxed is not None:
             relaxed = problem.coupling(plan=solver.relaxed, kind="convexified, both marginals", name="Relaxed coupling")
     plans = {"of the dual": coupling, "feasible": feasible, "relaxed": relaxed}

@@ -3,7 +3,7 @@
     semi-dual   D(alpha)       = alpha.a - sum_j Omega*_{b_j}(alpha - c_j)
     dual        D(alpha, beta) = alpha.a + beta.b - sum_j Omega*(alpha + beta_j - c_j)
 
-(Liu et al. 2023, eq. 8 and 9; conjugates: :mod:`engines.blocks.transport.k_simplex`). Both are concave; their gradients
+(Liu et al. 2023; conjugates: :mod:`engines.blocks.transport.k_simplex`). Both are concave; their gradients
 are what the marginals of the maximising plan T lack, a - T1 and b - T'1, and by the envelope theorem dD/dC = T.
 
 One pass over the costs finds the largest s_i = alpha_i - c_ij of each column, as many as can have mass: at most k, and
