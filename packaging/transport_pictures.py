@@ -84,7 +84,7 @@ def cells_scene(plotter, source: Measure, target: Measure):
 
     places = [np.pad(m.points[:, [1, 0]] * [-1.0, 0.75], ((0, 0), (0, 1))) for m in (source, target)]
     draw = np.random.default_rng(4)
-    ball = pyvista.Sphere(radius=0.16, theta_resolution=16, phi_resolution=16)
+    ball = pyvista.Sphere(radius=0.3, theta_resolution=16, phi_resolution=16)
     for points, colour in zip(places, (BLUE, ORANGE), strict=True):
         lifted = points + np.array([0, 0, 0.3]) * draw.uniform(size=(len(points), 1))
         plotter.add_mesh(
@@ -97,10 +97,10 @@ def cells_scene(plotter, source: Measure, target: Measure):
         way = end - start
         length = float(np.linalg.norm(way))
         arrow = pyvista.Arrow(
-            start=start, direction=way, scale=length, tip_length=0.6 / length, tip_radius=0.2 / length,
-            shaft_radius=0.05 / length,
+            start=start, direction=way, scale=length, tip_length=0.8 / length, tip_radius=0.28 / length,
+            shaft_radius=0.075 / length,
         )  # fmt: skip
         plotter.add_mesh(arrow, color="#444444", ambient=0.4, diffuse=0.6)
     plotter.view_vector((0.0, -0.5, 1.0), (0, 1, 0))
-    plotter.camera.zoom(1.3)
+    plotter.camera.zoom(1.38)
     return plotter
