@@ -21,6 +21,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,26 +130,37 @@ def iterated(
 def conjugate_gradients(
     apply: Callable[[Tensor], Tensor], right: Tensor, tolerance: float, limit: int, check: Check = lambda: None
 ) -> Found:
-    """A positive semidefinite system. Scalars stay on the device, which is looked at now and then only."""
-    found, residual = torch.zeros_like(right), right.clone()
-    along, square = residual.clone(), torch.dot(residual, residual)
+    """A positive semidefinite system. On a GPU scalars stay there, and the residual is looked at now and then only."""
+    found, residual, along = torch.zeros_like(right), right.clone(), right.clone()
+    dot, add, every = _on_gpu() if right.is_cuda else _on_cpu()
+    square = dot(residual, residual)
     goal = tolerance**2 * float(square)
-    every, tiny = CHECK_ON_GPU if right.is_cuda else 1, torch.finfo(right.dtype).tiny
-    if goal == 0:
+    if goal <= torch.finfo(right.dtype).tiny:
         return found, 0, True
     for iteration in range(1, limit + 1):
         image = apply(along)
-        length = square / torch.dot(along, image).clamp_(min=tiny)
-        found.addcmul_(along, length)
-        residual.addcmul_(image, length, value=-1)
-        before, square = square, torch.dot(residual, residual)
+        length = square / dot(along, image)
+        add(found, along, length)
+        add(residual, image, -length)
+        before, square = square, dot(residual, residual)
         if iteration % every == 0 or iteration == limit:
             if float(square) <= goal:
                 return found, iteration, True
             if iteration % 64 == 0:
                 check()
-        along.mul_(square / before.clamp(min=tiny)).add_(residual)
+        along.mul_(square / before).add_(residual)
     return found, limit, False
+
+
+def _on_cpu() -> tuple[Any, Any, int]:
+    """Products and sums of vectors with plain numbers; nothing is divided by zero."""
+    tiny = torch.finfo(torch.float64).tiny
+    return lambda p, q: max(float(p.dot(q)), tiny), lambda to, of, factor: to.add_(of, alpha=factor), 1
+
+
+def _on_gpu() -> tuple[Any, Any, int]:
+    tiny = torch.finfo(torch.float64).tiny
+    return lambda p, q: p.dot(q).clamp_(min=tiny), lambda to, of, factor: to.addcmul_(of, factor), CHECK_ON_GPU
 
 
 def factorised(A: Normalised, right: Tensor, root: Tensor) -> Found:

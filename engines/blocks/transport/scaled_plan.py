@@ -160,10 +160,7 @@ class ScaledPlan:
             if len(masses) > 2 * count:
                 places, masses = _top(places, masses, count)
                 least = max(least, float(masses.min()))
-        if len(masses) > count:
-            places, masses = _top(places, masses, count)
-        order = torch.argsort(places)
-        return places[order], masses[order]
+        return _top(places, masses, count) if len(masses) > count else (places, masses)
 
     def _found(self, rows: slice, least: float) -> tuple[Tensor, Tensor]:
         part = self.part(rows).reshape(-1)
@@ -200,8 +197,13 @@ def _blocks(matrix: Tensor) -> Iterator[slice]:
 
 
 def _top(places: Tensor, masses: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    masses, kept = torch.topk(masses, count, sorted=False)
-    return places[kept], masses
+    """The largest, in the order in which they are; of those that are equal to the smallest, the first."""
+    least = torch.topk(masses, count, sorted=False).values.min()
+    kept = masses >= least
+    surplus = int(kept.sum()) - count
+    if surplus:
+        kept[torch.nonzero(masses == least)[-surplus:, 0]] = False
+    return places[kept], masses[kept]
 
 
 __all__ = ["ABSORB", "ScaledPlan", "product"]
