@@ -138,7 +138,7 @@ def compare_solvers(
     def whole(state: dict[str, Any]) -> dict[str, Any]:
         return {"done": {name: trace.state() for name, trace in traces.items()}, "now": state}
 
-    for name in (SPARSE, FULL, PLAIN) if params.full else (SPARSE, PLAIN):
+    for name in (FULL, SPARSE, PLAIN) if params.full else (SPARSE, PLAIN):  # SNS is drawn over what it equals
         if name in traces:
             continue
         now, saved = saved["now"], {"done": {}, "now": {}}

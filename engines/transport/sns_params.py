@@ -36,7 +36,10 @@ class SnsParams(CouplingParams):
         help="Of the plan, in the Hessian, on average. A share λ of all entries of the Hessian, as the paper counts, "
         "is λ·2n − 1 per row",
     )  # fmt: skip
-    widening: bool = Param(True, help="Keep twice as many entries where steps become tiny or systems are not solved")
+    widening: bool = Param(
+        True, label="Keep more if needed", source="sheet 53; where a step misses the full system: own choice",
+        help="Twice as many entries wherever steps become tiny, systems are not solved, or entries are missed",
+    )  # fmt: skip
     hessian: Literal["sparse", "full"] = Param(
         "sparse", label="Hessian", source="paper", help="Full: Newton's method with all entries, to compare with"
     )

@@ -98,7 +98,8 @@ class History:
                   "Step length": self.column("length")}  # fmt: skip
         count = np.arange(1.0, len(error) + 1)
         return (
-            Curve(name="Convergence", x=count, series=series, x_label="iteration", y_log=True, y_label="error, length"),
+            Curve(name="Convergence", x=count, series=series, x_label="iteration", y_log=True,
+                  y_label="error, step length"),
             Curve(name="Convergence by time", x=self.column("seconds"), series={"Marginal error": error},
                   x_label="seconds", y_log=True, y_label="marginal error", clocked=("x",)),
         )  # fmt: skip

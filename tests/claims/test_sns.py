@@ -105,8 +105,8 @@ def test_machine_precision_in_some_tens_of_iterations(claim):
     row.conclude(
         holds,
         f"{ours['iterations']:.0f} iterations and {ours['core seconds']:.3f} core-s to {ours['error']:.1g}; Sinkhorn "
-        f"{theirs['iterations']:,.0f} and {theirs['core seconds']:.1f} to {theirs['error']:.1g}; Newton with all entries "
-        f"{whole['iterations']:.0f} and {whole['core seconds']:.2f}. Exact transport, another problem, takes "
+        f"{theirs['iterations']:,.0f} and {theirs['core seconds']:.1f} to {theirs['error']:.1g}; Newton with all "
+        f"entries {whole['iterations']:.0f} and {whole['core seconds']:.2f}. Exact transport, another problem, takes "
         f"{unregularised['core seconds']:.3f}",
     )
 
@@ -204,8 +204,8 @@ def test_the_plan_is_that_of_other_solvers(claim):
     found = row.measure(largest)
     row.conclude(
         max(found["from Newton"], found["from Sinkhorn"]) <= 1e-9,
-        f"largest difference {found['from Newton']:.1g} from Newton with all entries, {found['from Sinkhorn']:.1g} from "
-        "Sinkhorn",
+        f"largest difference {found['from Newton']:.1g} from Newton with all entries, {found['from Sinkhorn']:.1g} "
+        "from Sinkhorn",
     )
 
 
@@ -230,9 +230,9 @@ def test_8192_points_in_bounded_memory(claim):
     found = row.measure(large)
     row.conclude(
         found["error"] <= 1e-12 and found["bytes held"] <= 1.1e9,
-        f"{found['sweeps']:.0f} sweeps and {found['Newton steps']:.0f} Newton steps in {found['core seconds']:.0f} core-s, "
-        f"{found['bytes held'] / 1e9:.2f} GB for costs and kernel; a sweep takes {found['seconds a sweep']:.2f} s, a "
-        f"Newton step {found['seconds a Newton step']:.2f} s",
+        f"{found['sweeps']:.0f} sweeps and {found['Newton steps']:.0f} Newton steps in {found['core seconds']:.0f} "
+        f"core-s, {found['bytes held'] / 1e9:.2f} GB held; a sweep takes {found['seconds a sweep']:.2f} s, "
+        f"a Newton step {found['seconds a Newton step']:.2f} s",
     )
 
 

@@ -18,12 +18,12 @@ def compare(inputs, **params):
 
 def test_the_solvers_agree_and_newton_takes_the_fewest_iterations():
     columns = compare(assignment_of(80), inverse_regularisation=200.0)["table"].columns
-    assert columns["Solver"].tolist() == ["SNS", "Newton, all entries", "Sinkhorn"]
+    assert columns["Solver"].tolist() == ["Newton, all entries", "SNS", "Sinkhorn"]
     assert (columns["Marginal error"] <= 1e-12).all()
     assert np.ptp(columns["Transport cost"]) < 1e-12
     assert np.ptp(columns["Dual value"]) < 1e-12
     iterations = columns["Sweeps"] + columns["Newton steps"]
-    assert iterations[0] < iterations[2] / 5
+    assert iterations[1] < iterations[2] / 5
 
 
 def test_each_series_has_the_values_of_its_solver_and_nothing_else():
