@@ -27,7 +27,7 @@ ABSORB = 50.0
 """Scalings whose logarithm is larger than this go into the kernel."""
 LARGEST_EXPONENT = 700.0
 """exp of it is finite in double precision: a trial far away gives a huge mass, not infinity."""
-BLOCK_ON_CPU = 1 << 16
+BLOCK_ON_CPU = 1 << 17
 """Entries in a block of rows, which stays in the cache of a core while several operations pass over it."""
 BLOCK_ON_GPU = 1 << 26
 
@@ -141,9 +141,7 @@ class ScaledPlan:
 
     def above(self, least: float) -> tuple[Tensor, Tensor]:
         """Flat indices and mass of the entries that are not below ``least``."""
-        found = [self._found(rows, least) for rows in _blocks(self.kernel)]
-        places, masses = zip(*found, strict=True)
-        return torch.cat(places), torch.cat(masses)
+        return _joined([self._found(rows, least) for rows in _blocks(self.kernel)])
 
     def largest(self, count: int, least: float = 0.0) -> tuple[Tensor, Tensor]:
         """Flat indices (ascending) and mass of the ``count`` largest entries of P.
@@ -151,25 +149,45 @@ class ScaledPlan:
         ``least`` is a lower bound of them, if one is known, which spares most of the work. Each block of rows adds the
         entries that are not below the smallest that may still count, so that memory stays bounded.
         """
-        count = min(count, self.kernel.numel())
-        places = torch.empty(0, dtype=torch.int64, device=self.a.device)
-        masses = torch.empty(0, dtype=self.a.dtype, device=self.a.device)
+        count, total = min(count, self.kernel.numel()), 0
+        found: list[tuple[Tensor, Tensor]] = []
         for rows in _blocks(self.kernel):
-            more = self._found(rows, least)
-            places, masses = torch.cat([places, more[0]]), torch.cat([masses, more[1]])
-            if len(masses) > 2 * count:
-                places, masses = _top(places, masses, count)
-                least = max(least, float(masses.min()))
-        return _top(places, masses, count) if len(masses) > count else (places, masses)
+            found.append(self._found(rows, least))
+            total += len(found[-1][0])
+            if total > 2 * count:
+                found = [_top(*_joined(found), count)]
+                least, total = max(least, float(found[0][1].min())), count
+        return _top(*_joined(found), count) if total > count else _joined(found)
 
     def _found(self, rows: slice, least: float) -> tuple[Tensor, Tensor]:
-        part = self.part(rows).reshape(-1)
+        """Entries that are not below ``least``, by one comparison of the kernel with what they must be there at least;
+        where that lets too much through, from the entries themselves.
+        """
+        kernel, start = self.kernel[rows], rows.start * len(self.b)
         if least <= 0:
-            return torch.arange(len(part), device=part.device) + rows.start * len(self.b), part
-        mask = part >= least
-        # numpy looks for what is not zero five times as fast as torch does on a CPU.
-        found = torch.nonzero(mask)[:, 0] if mask.is_cuda else torch.from_numpy(np.flatnonzero(mask.numpy()))
-        return found + rows.start * len(self.b), part[found]
+            part = self.part(rows).reshape(-1)
+            return torch.arange(start, start + len(part), device=part.device), part
+        bound = least / float(self.u[rows].max() * self.v.max()) * (1 - 1e-12)
+        places = _nonzero(kernel, bound)
+        if 8 * len(places) > kernel.numel():
+            part = self.part(rows).reshape(-1)
+            places = _nonzero(part, least)
+            return places + start, part[places]
+        masses = self.at(places + start)
+        kept = masses >= least
+        return places[kept] + start, masses[kept]
+
+
+def _joined(found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    places, masses = zip(*found, strict=True)
+    return torch.cat(places), torch.cat(masses)
+
+
+def _nonzero(values: Tensor, least: float) -> Tensor:
+    """Flat indices of what is not below ``least``; numpy looks for them five times as fast as torch does on a CPU."""
+    if values.device.type != "cpu":
+        return torch.nonzero((values >= least).reshape(-1))[:, 0]
+    return torch.from_numpy(np.flatnonzero(values.numpy() >= least))
 
 
 def product(matrix: Tensor, vector: Tensor) -> Tensor:
