@@ -242,7 +242,7 @@ class ImportDialog(Dialog):
         if item.source is None:
             self.preview.show_progress(None)
             what = "There is nothing to show. The reason is on the right." if item.error else "Reading was cancelled."
-            self.preview.show_nothing(what)
+            self.preview.show_nothing("There is a question to answer on the right." if item.asks else what)
             return
         if item.state == "preparing":
             self.preview.show_progress(-1.0, "Preparing…")
@@ -259,7 +259,10 @@ class ImportDialog(Dialog):
         source = item.source
         if not any(type(source) is type(s.artifact) for s in shown):
             shown.append(Shown(f"{key}:source", item.name, source))
-        status = shown[0].artifact.summary() if prepared or item.plan == KEEP else source.summary()
+        if item.plan == KEEP and (several := item.together):
+            shown = [Shown(f"{key}:{i}", a.name or f"Part {i + 1}", a) for i, a in enumerate(several)]
+        parts = shown if not prepared and item.plan == KEEP else shown[:1] if prepared else []
+        status = "; ".join(s.artifact.summary() for s in parts) or source.summary()
         if item.state == "preparing":
             status = "Preparing…"
         self.preview.show_items(shown, status, ghosts)
@@ -269,6 +272,8 @@ class ImportDialog(Dialog):
             icon, role, text = STATUS[item.state]
             if item.state == "ready" and item.problems:
                 icon, role, text = "warning", "warn", "Ready, with problems"
+            elif item.asks:
+                icon, role, text = "warning", "warn", "Has a question"
             entry = self.files.item(row)
             if entry is not None:
                 name = f"{len(item.parts)} photos of {item.path.name}" if item.parts else item.path.name

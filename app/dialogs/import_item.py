@@ -19,7 +19,7 @@ from app.dialogs.adding import Addition
 from app.dialogs.facts import Facts, describe, has_unit
 from app.dialogs.live import Answer, LivePreparation, Request
 from engines.core import Artifact, Cancelled, Method, Params, UserError, catalog
-from engines.data import Slices, Volume
+from engines.data import Measure, Slices, Volume
 
 if TYPE_CHECKING:
     from engines.files import Loaded, Reader
@@ -149,6 +149,20 @@ class ImportItem(QObject):
         if self._source is None or self._source[0] is not first or self._source[1] != self.unit:
             self._source = first, self.unit, self._in_unit(first)
         return self._source[2]
+
+    @property
+    def together(self) -> tuple[Artifact, ...]:
+        """The measures in the file, where all that it holds are some in one space: they are looked at together."""
+        found = self.found.loaded.artifacts if self.found is not None else ()
+        spaces = {a.points.shape[1] if isinstance(a, Measure) else 0 for a in found}
+        return found if len(found) > 1 and len(spaces) == 1 and 0 not in spaces else ()
+
+    @property
+    def asks(self) -> bool:
+        """Whether the file can be read in more than one way, and waits for which."""
+        from engines.files import Question
+
+        return self.state == "refused" and isinstance(self.error, Question)
 
     @property
     def readers(self) -> tuple[Reader, ...]:

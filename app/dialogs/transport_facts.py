@@ -7,8 +7,8 @@ import numpy as np
 from engines.core import Artifact
 from engines.data import CostMatrix, Coupling, Displacements, Measure, TransportMap
 
-SHOWN = 6
-"""Coordinates whose range is said; of more, how many there are."""
+SHOWN = 3
+"""Coordinates whose range is said; of more, the first names, and one range for all."""
 
 
 def transport_rows(artifact: Artifact) -> list[tuple[str, str]]:
@@ -31,14 +31,18 @@ def transport_rows(artifact: Artifact) -> list[tuple[str, str]]:
 
 def _measure_rows(measure: Measure) -> list[tuple[str, str]]:
     count, dimensions = measure.points.shape
-    rows = [("Points", f"{count:,}"), ("Dimensions", f"{dimensions:,}")]
+    rows = [("Points", f"{count:,}")]
     if measure.grid:
         rows.append(("Grid", " × ".join(f"{n:,}" for n in measure.grid)))
     low, high = measure.bounds
-    for name, a, b in zip(measure.coordinates[:SHOWN], low, high, strict=False):
-        rows.append((name, f"{a:.4g} to {b:.4g} {measure.unit}".rstrip()))
     if dimensions > SHOWN:
-        rows.append(("More", f"{dimensions - SHOWN:,} other coordinates"))
+        first = f": {', '.join(measure.dimensions[:SHOWN])}, …" if measure.dimensions else ""
+        rows.append(("Dimensions", f"{dimensions:,}{first}"))
+        rows.append(("Range", f"{low.min():.4g} to {high.max():.4g} {measure.unit}".rstrip()))
+    else:
+        rows.append(("Dimensions", f"{dimensions:,}"))
+        along = zip(measure.coordinates, low, high, strict=True)
+        rows += [(name, f"{a:.4g} to {b:.4g} {measure.unit}".rstrip()) for name, a, b in along]
     return [*rows, ("Weights", _weights(measure.weights))]
 
 

@@ -33,6 +33,8 @@ from engines.files.registry import Loaded, Question, reader
 MOST_LABELS = 200
 """A column with more different labels than this does not tell conditions apart."""
 MOST_ANSWERS = 12
+LONGEST_ANSWER, LONGEST_NAME = 34, 22
+"""Letters: answers stand on buttons."""
 CONDITIONS = re.compile(r"condition|drug|treat|perturb|stim|compound|group|sample|batch|time|dose|type", re.IGNORECASE)
 CONTROLS = re.compile(
     r"control|contr|ctrl|ctl|dmso|vehicle|untreated|unstim\w*|non.?targeting|mock|baseline|before|wild.?type|wt|normal",
@@ -141,10 +143,10 @@ def _which_column(path: Path, file: Any, columns: list[str]) -> Exception:
         controlled = few and any(CONTROLS.fullmatch(label) for label in labels.counts)
         able.append(((not controlled, not CONDITIONS.search(name), not few, len(labels.counts)), name, labels))
     able.sort(key=lambda entry: entry[0])
-    answers: dict[str, dict[str, str]] = {
-        f"{name} ({len(labels.counts)}: {_list(list(labels.counts), 3)})": {"condition": name}
-        for _, name, labels in able[:MOST_ANSWERS]
-    }
+    answers: dict[str, dict[str, str]] = {}
+    for _, name, labels in able[:MOST_ANSWERS]:
+        first = sorted(labels.counts, key=lambda label: not CONTROLS.search(label))
+        answers[_words(f"{_cut(name)}: {', '.join(map(_cut, first))}", answers)] = {"condition": name}
     answers["All cells as one measure"] = {"take": "all cells"}
     more = f" {len(able) - MOST_ANSWERS} more can be typed below." if len(able) > MOST_ANSWERS else ""
     return Question(
@@ -165,12 +167,28 @@ def _which_label(path: Path, options: H5adOptions, labels: Labels, side: str) ->
     like_control = {name: bool(CONTROLS.search(name)) for name in left}
     ordered = sorted(left, key=lambda name: (not like_control[name] if side == "control" else False, -left[name]))
     more = f" {len(ordered) - MOST_ANSWERS} more can be typed below." if len(ordered) > MOST_ANSWERS else ""
+    answers: dict[str, dict[str, str]] = {}
+    for name in ordered[:MOST_ANSWERS]:
+        answers[_words(f"{_cut(name)} ({left[name]:,} cells)", answers)] = {side: name}
     raise Question(
-        f"Which label of '{options.condition}' is {'control' if side == 'control' else 'treated'}?",
+        f"Which label of '{options.condition[:40]}' is {'control' if side == 'control' else 'treated'}?",
         f"{'Transport begins at' if side == 'control' else 'Transport ends at'} these cells.{more}",
         "Choose the label.",
-        {f"{name} ({left[name]:,} cells)": {side: name} for name in ordered[:MOST_ANSWERS]},
+        answers,
     )
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _words(text: str, taken: Mapping[str, object]) -> str:
+    """Short enough for a button, and not one that is taken."""
+    short = text if len(text) <= LONGEST_ANSWER else f"{text[: LONGEST_ANSWER - 1]}…"
+    number, found = 2, short
+    while found in taken:
+        found, number = f"{short[: LONGEST_ANSWER - 4]} ({number})", number + 1
+    return found
 
 
 def _list(names: list[str], most: int = 12) -> str:

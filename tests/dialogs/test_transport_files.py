@@ -60,19 +60,20 @@ def fact(dialog, name):
 def test_cells_are_asked_about_and_become_two_measures(open_dialog, project, tmp_path, qtbot):
     dialog = open_dialog(cells.before(tmp_path / "cells.h5ad"))
     for asked, words in (
-        ("Which column tells treated cells from control?", "drug (3: DMSO, imatinib, ünïtinib)"),
+        ("Which column tells treated cells from control?", "drug: DMSO, imatinib, ünïtinib"),
         ("Which label of 'drug' is control?", "DMSO (12 cells)"),
         ("Which label of 'drug' is treated?", "ünïtinib (8 cells)"),
     ):
         qtbot.waitUntil(lambda asked=asked: asked in dialog.page().error.message, timeout=60_000)
         assert not dialog.findChild(QPushButton, "import_dialog_add").isEnabled()
+        assert dialog.files.item(0).text().endswith("Has a question")
         click(qtbot, answers(dialog)[words])
     ready(qtbot, dialog)
     assert not dialog.page().error.isVisible()
     assert "1 constant feature was left out" in dialog.page().problems.message
     assert fact(dialog, "Format") == "Single-cell data (AnnData)"
-    taken = cells.values()[cells.DRUG == 0, 0]
-    assert fact(dialog, "gene 0") == f"{taken.min():g} to {taken.max():g}"
+    assert fact(dialog, "Dimensions") == "5: gene 0, gene 1, gene 2, …"
+    assert [s.name for s in dialog.preview.shown] == ["DMSO", "ünïtinib"]
     form = dialog.page().reader_form
     assert (form.params().condition, form.params().control, form.params().treated) == ("drug", "DMSO", "ünïtinib")
     keys = add(qtbot, dialog)
@@ -125,7 +126,7 @@ def test_facts():
     assert (grid["Points"], grid["Grid"], grid["x"]) == ("6", "2 × 3", "0 to 2 mm")
     assert grid["Weights"] == "0 to 2, 4 in all, 3 of them zero"
     many = rows(Measure(points=np.zeros((4, 50))))
-    assert (many["Dimensions"], many["More"], many["Weights"]) == ("50", "44 other coordinates", "all alike")
+    assert (many["Dimensions"], many["Range"], many["Weights"]) == ("50", "0 to 0", "all alike")
     costs = rows(transports.costs())
     assert (costs["Sources"], costs["Targets"], costs["First targets"]) == ("2", "3", "a, b, ü")
     assert costs["Mass of targets"] == "all alike"

@@ -98,13 +98,26 @@ def test_it_asks_for_the_column_and_the_labels(generation, tmp_path):
     assert first.what == "Which column tells treated cells from control?"
     words, choice = next(iter(first.answers.items()))
     assert choice == {"condition": "drug"}
-    assert words == "drug (3: DMSO, imatinib, ünïtinib)"
+    assert words == "drug: DMSO, imatinib, ünïtinib"
     assert list(first.answers.values())[-1] == {"take": "all cells"}
     second = asked(path, **choice)
     assert second.what == "Which label of 'drug' is control?"
     assert list(second.answers) == ["DMSO (12 cells)", "imatinib (10 cells)", "ünïtinib (8 cells)"]
     third = asked(path, condition="drug", control="imatinib")
     assert third.answers == {"DMSO (12 cells)": {"treated": "DMSO"}, "ünïtinib (8 cells)": {"treated": "ünïtinib"}}
+
+
+def test_answers_are_short_enough_for_buttons_and_differ(tmp_path):
+    def rename(file):
+        del file["obs/drug/categories"]
+        names = [f"a very long name of a compound at {i} µM" for i in range(3)]
+        file["obs/drug"].create_dataset("categories", data=names, dtype=cells.TEXT)
+
+    path = edited(tmp_path, rename)
+    for answers in (asked(path).answers, asked(path, condition="drug").answers):
+        assert max(map(len, answers)) <= 34
+    assert len(answers) == 3
+    assert [a["control"][-4] for a in answers.values()] == ["0", "1", "2"]
 
 
 def test_columns_of_every_kind_are_offered_and_can_be_chosen(tmp_path):
