@@ -10,89 +10,17 @@ import argparse
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+import transport_scenes  # noqa: E402 - they lie beside this script
+from photographer import Photographer, live, wait  # noqa: E402
+
 FOLDER = ROOT / "assets" / "pictures"
-SIZE = (1440, 900)
 RING = (-0.9, -0.9, -0.22, 0.9, 0.9, 0.32)
 """Around the ring of the photos' sample, above its table: lowest x, y and z, then the highest."""
-
-
-def live(seconds: float) -> None:
-    """Let the window live."""
-    from PySide6.QtCore import QEventLoop, QTimer
-
-    loop = QEventLoop()
-    QTimer.singleShot(int(1000 * seconds), loop.quit)
-    loop.exec()  # QTest.qWait would keep Python's lock: no thread could work
-
-
-def wait(ready: Callable[[], object], seconds: float = 120) -> None:
-    """Let the window live until ``ready()``; RuntimeError when that takes too long."""
-    end = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > end:
-            raise RuntimeError("the window did not get there")
-        live(0.05)
-
-
-class Photographer:
-    def __init__(self, theme_name: str, folder: Path) -> None:
-        from PySide6.QtCore import QCoreApplication
-        from PySide6.QtWidgets import QApplication
-
-        self.suffix, self.folder = theme_name, folder
-        self.app = QApplication([sys.argv[0]])
-        QCoreApplication.setApplicationName("Fieldwright")
-        from app import theme
-        from app.window.main_window import MainWindow
-
-        theme.apply(self.app, theme_name)
-        self.window = MainWindow()
-        self.window.resize(*SIZE)
-        self.window.move(0, 0)
-        self.window.show()
-        self.bench = self.window.bench
-        self.bench.load_catalog()
-        wait(lambda: self.bench.catalog is not None)
-
-    def take(self, name: str) -> None:
-        """The window with the dialogs above it, as the screen shows them."""
-        from PySide6.QtWidgets import QApplication
-
-        picture = self.window.screen().grabWindow(0, 0, 0, *SIZE)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        picture.save(str(self.folder / f"{name}-{self.suffix}.png"))
-        QApplication.processEvents()
-        print(name, flush=True)
-
-    def ended(self, count: int) -> bool:
-        runs = list(self.bench.project.runs.values())
-        return len(runs) >= count and all(r.status in ("finished", "failed", "cancelled") for r in runs)
-
-    def add_sample(self, key: str) -> dict[str, str]:
-        """Ids of what the sample holds, by input name."""
-        from app.samples import sample
-
-        chosen = sample(key)
-        ids = {}
-        for name, artifact in chosen.load().items():
-            file = next(f for f in chosen.files if name in (*f.inputs, f.name))
-            ids[name] = self.bench.project.add(artifact, origin={"file": file.path.name}).id
-        return ids
-
-    def run(self, key: str, inputs: dict[str, str], preset: str = "standard") -> None:
-        from app.window.workbench import Request
-
-        method = self.bench.method(key)
-        assert method is not None
-        self.window.method_panel.open_request(Request(method, inputs, method.preset(preset), preset=preset))
-        live(0.5)
-        self.window.method_panel.run_current()
 
 
 def main() -> None:
@@ -382,6 +310,7 @@ SHOTS = {
     "home": shoot_home, "import": shoot_import, "slices": shoot_slices, "splats": shoot_splats, "path": shoot_path,
     "box": shoot_box, "sugar": shoot_sugar, "edit": shoot_edit, "problem": shoot_problem, "waves": shoot_waves,
     "flow": shoot_flow, "spectrum": shoot_spectrum, "body": shoot_body, "hand": shoot_hand,
+    **transport_scenes.SHOTS,
 }  # fmt: skip
 
 

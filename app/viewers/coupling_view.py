@@ -126,6 +126,9 @@ class CouplingView(QWidget):
             self._show()
             return
         self._stack.setCurrentWidget(self._stage)
+        if not self.panes:
+            self.foot.show()
+            self.foot.say("Preparing…")
         self._due = _Request(tuple(self.items), self.sort_action.isChecked())
         self._evaluator.ask(self._due, give_up=False)
 

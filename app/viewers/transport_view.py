@@ -154,6 +154,9 @@ class TransportView(QWidget):
             self._show()
             return
         self._stack.setCurrentWidget(self._stage)
+        if not self.panes:
+            self.foot.show()
+            self.foot.say("Preparing…")
         mapped = {key: moved for key, (_, moved) in self._mapped.items()}
         self._due = _Request(tuple(self.items), self.choice, mapped)
         self._evaluator.ask(self._due, give_up=False)

@@ -12,6 +12,7 @@ from engines.data import (
     CameraPath,
     CostMatrix,
     Coupling,
+    Curve,
     DepthVideo,
     Displacements,
     GaussianCloud,
@@ -47,7 +48,7 @@ FIELDS = (SampledField, MeshField)
 OF_FIELDS = (*FIELDS, GaussianFeatures, SpectrumTable, Problem)
 MOVING = (Coupling, Displacements, TransportMap)
 OF_TRANSPORT = (*MOVING, Measure, CostMatrix)
-DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS + IN_HANDS + OF_TRANSPORT
+DRAWN = IN_SPACE + IN_SLICES + IN_SPLATS + IN_PICTURES + OF_FIELDS + IN_HANDS + OF_TRANSPORT + (Curve,)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,9 @@ def _transport_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]
         return left, Side("image", pictures)
     if moved:
         return left, Side("histogram", [s for s in moved if isinstance(s.artifact, Displacements)])
+    curves = [s for s in made if isinstance(s.artifact, Curve)]
+    if curves and not couplings:
+        return left, Side("curves", curves[:1])
     # Before there is a coupling, its costs may be at the left in a viewer of the same kind.
     return left, Side("coupling", couplings[:1], is_second=True)
 

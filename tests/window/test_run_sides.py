@@ -7,7 +7,7 @@ from app.window.run_sides import sides
 from engines.core import catalog
 from engines.data import MeshField, SampledField
 from tests.transports import affine_map, costs
-from tests.viewers.conftest import picture
+from tests.viewers.conftest import curve, picture
 from tests.viewers.fields import pulse, taylor_green
 from tests.viewers.transports import arrows, clouds, shift
 
@@ -72,3 +72,10 @@ def test_pictures_that_colours_were_carried_to_stand_beside_the_coupling():
     left, right = sides({}, {"coupling": shift(), "picture": picture()})
     assert names(left) == ("transport", ["out/coupling"])
     assert names(right) == ("image", ["out/picture"])
+
+
+def test_curves_stand_beside_what_solvers_were_compared_on():
+    pair = dict(zip(("source", "target"), clouds(), strict=True))
+    left, right = sides(pair, {"by_iteration": curve(), "by_seconds": curve()})
+    assert names(left) == ("transport", ["in/source", "in/target"])
+    assert names(right) == ("curves", ["out/by_iteration"])
