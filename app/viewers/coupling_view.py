@@ -63,6 +63,8 @@ class CouplingView(QWidget):
         self._evaluator = LiveEvaluator(_prepare, self, name="coupling")
         self._evaluator.answered.connect(self._prepared)
         self._evaluator.failed.connect(self._failed)
+        self._is_new = True
+        """Whether nobody has said yet if colours are logarithmic."""
         self._due: _Request | None = None
         """What is asked for and not there yet."""
         column = QVBoxLayout(self)
@@ -140,6 +142,9 @@ class CouplingView(QWidget):
         self._due = None if request is self._due else self._due
         if not self.items:
             return
+        if self._is_new:  # masses span many powers of ten, costs do not
+            self._is_new = False
+            self.log_action.setChecked(any(isinstance(one.artifact, Coupling) for one in facts))
         self.facts, self._facts_of = facts, request.items
         self.colours.forget()
         self._show()
@@ -306,6 +311,7 @@ class CouplingView(QWidget):
             self.pools.setCurrentIndex(self.pools.findData(pool))
         saved_state.restore_colours(self.colours, self.cmaps, state)
         saved_state.restore_switches(self._switches(), state)
+        self._is_new = self._is_new and not isinstance(state.get("log"), bool)
         self._ask()
 
     def closeEvent(self, event: Any) -> None:

@@ -108,7 +108,7 @@ def test_cost_matrices_have_names_and_signs(look):
     view = look(costs)
     assert view.looks.cmap == "diverging"
     assert view.looks.low == -view.looks.high
-    assert not view.looks.log
+    assert not view.log_action.isChecked()
     assert view.panes[0].facts.describe(1, 2).startswith("two → ü   cost")
     axis = view.panes[0].axes[1]
     assert axis.tickStrings([0.5, 2.5], 1, 1) == ["a", "ü"]
