@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -34,9 +36,16 @@ def exact(
     costs: np.ndarray, a: np.ndarray, b: np.ndarray, check: Callable[[], object] | None = None
 ) -> Exact:  # fmt: skip
     """Costs (m, n), weights a (m,) and b (n,) of one total, float64. ``check`` may raise, to stop a large problem."""
-    if check is not None and costs.size > INTERRUPTIBLE:
-        return apart(_solved, costs, a, b, check=check)
-    return _solved(costs, a, b)
+    if check is None or costs.size <= INTERRUPTIBLE:
+        return _solved(costs, a, b)
+    with tempfile.TemporaryDirectory() as folder:  # through a pipe the costs would go only once the process listens
+        path = str(Path(folder) / "costs.npy")
+        np.save(path, costs)
+        return apart(_solved_from, path, a, b, check=check)
+
+
+def _solved_from(path: str, a: np.ndarray, b: np.ndarray) -> Exact:
+    return _solved(np.load(path), a, b)
 
 
 def _solved(costs: np.ndarray, a: np.ndarray, b: np.ndarray) -> Exact:

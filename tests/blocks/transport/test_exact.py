@@ -42,3 +42,13 @@ def test_a_large_problem_can_be_stopped(monkeypatch):
     with pytest.raises(Cancelled):
         exact(np.random.default_rng(0).random((400, 400)), np.full(400, 1 / 400), np.full(400, 1 / 400), check=stop)
     assert stop.asked == 1
+
+
+def test_a_large_problem_is_solved_elsewhere_to_the_same_end(monkeypatch):
+    draw = np.random.default_rng(3)
+    C, a, b = draw.random((30, 40)), np.full(30, 1 / 30), np.full(40, 1 / 40)
+    here = exact(C, a, b)
+    monkeypatch.setattr(module, "INTERRUPTIBLE", 0)
+    there = exact(C, a, b, check=lambda: None)
+    assert there.cost == here.cost
+    np.testing.assert_array_equal(there.mass, here.mass)
