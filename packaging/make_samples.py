@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from engines.blocks.analytic_shapes import TwoHoles, solid_mesh  # noqa: E402
 from engines.core import Run  # noqa: E402
-from engines.data import HandCapture, Measure, Mesh, Photos, Problem, Slices, Volume  # noqa: E402
+from engines.data import HandCapture, Image, Measure, Mesh, Photos, Problem, Slices, Volume  # noqa: E402
 from engines.files import WRITERS, write  # noqa: E402
 from engines.pde.evolving_problems import advection  # noqa: E402
 from engines.pde.steady_problems import helmholtz, rapid_line  # noqa: E402
@@ -34,11 +34,24 @@ from engines.shape.made_hand import photograph_hand  # noqa: E402
 from engines.shape.photographed import photograph  # noqa: E402
 from engines.shape.slicing import slice_mesh  # noqa: E402
 from engines.transport.digit_pair import digit_pair  # noqa: E402
+from engines.transport.experts import experts  # noqa: E402
 from engines.transport.moving_clouds import moons_to_curve  # noqa: E402
+from engines.transport.palette import palette  # noqa: E402
 
 FOLDER = ROOT / "assets" / "samples"
 SURFACE = "nilearn/datasets/data/fsaverage5/pial_left.gii.gz"
 CORTEX_PLANES = 32
+COLOURS = """# Sources
+
+Two photos of scikit-image's sample data, every second pixel of each:
+
+- `cat.png`: `skimage.data.chelsea()`, the cat Chelsea, by Stéfan van der Walt. CC0 by the photographer.
+- `coffee.png`: `skimage.data.coffee()`, a cup of coffee, by Rachel Michetti. CC0 by the photographer, courtesy of
+  Pikolo Espresso Bar.
+
+`cat.npz` and `coffee.npz` are their palettes: 300 colours each, in Lab, as the preparation *Palette of an image* gives
+them.
+"""
 
 SAMPLES = [
     {
@@ -224,6 +237,43 @@ SAMPLES = [
         "licence": "MIT",
         "source": "packaging/make_samples.py, drawn at random",
     },
+    {
+        "key": "colours",
+        "title": "Colours of two photos",
+        "description": "Palettes of a cat and of a cup of coffee, for colour transfer",
+        "files": [
+            {"input": "source", "path": "colours/cat.npz", "name": "Colours of the cat"},
+            {"input": "target", "path": "colours/coffee.npz", "name": "Colours of the coffee"},
+            {"input": "", "path": "colours/cat.png", "name": "Cat"},
+            {"input": "", "path": "colours/coffee.png", "name": "Coffee"},
+        ],
+        "method": "k-sparse",
+        "preset": None,
+        "params": {"k": 8},
+        "picture": "colours/picture.png",
+        "licence": "CC0 (Stéfan van der Walt; Rachel Michetti); from scikit-image",
+        "source": "colours/SOURCE.md",
+    },
+    {
+        "key": "experts",
+        "title": "Tokens and experts",
+        "description": "Scores of 300 tokens for 10 experts, of which each takes 30",
+        "files": [
+            {
+                "input": "source",
+                "path": "experts/scores.csv",
+                "name": "Scores of experts",
+                "format": "csv-costs",
+                "options": {"holds": "scores"},
+            }
+        ],
+        "method": "k-sparse",
+        "preset": None,
+        "params": {"k": 30},
+        "picture": "experts/picture.png",
+        "licence": "CC BY 4.0 (Alpaydin and Kaynak, UCI); from scikit-learn (BSD-3-Clause)",
+        "source": "packaging/make_samples.py, from scikit-learn's digits",
+    },
 ]
 
 
@@ -244,6 +294,10 @@ def make_data(wheel: Path) -> None:
     for path, measure in measures().items():
         write(measure, FOLDER / path)
     _cells(FOLDER / "cells" / "cells.h5ad")
+    for name, photo in photos_of_colours().items():
+        write(photo, FOLDER / "colours" / f"{name}.png")
+    (FOLDER / "colours" / "SOURCE.md").write_text(COLOURS, encoding="utf-8")
+    _scores(FOLDER / "experts" / "scores.csv")
     (FOLDER / "samples.json").write_text(json.dumps(SAMPLES, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -286,7 +340,26 @@ def measures() -> dict[str, Measure]:
     return {
         "digits/three.npz": digits["first"], "digits/five.npz": digits["second"],
         "moons/moons.npz": clouds["source"], "moons/curve.npz": clouds["target"],
+        **{f"colours/{name}.npz": _palette(photo) for name, photo in photos_of_colours().items()},
     }  # fmt: skip
+
+
+def photos_of_colours() -> dict[str, Image]:
+    """Every second pixel of two photos."""
+    from skimage import data
+
+    photos = {"cat": data.chelsea(), "coffee": data.coffee()}
+    return {name: Image(name=name, pixels=np.ascontiguousarray(p[::2, ::2])) for name, p in photos.items()}
+
+
+def _palette(photo: Image) -> Measure:
+    return palette.run({"image": photo}, palette.params(), Run(seed=0))["measure"]
+
+
+def _scores(path: Path) -> None:
+    """As a router gives them: a row for each token, a column for each expert; four decimals."""
+    costs = experts.run({}, experts.params(), Run(seed=0))["costmatrix"]
+    write(costs.replace(costs=-costs.costs.round(4)), path)
 
 
 def cells() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

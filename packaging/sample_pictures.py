@@ -6,7 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transport_pictures import cells_scene, digits_scene, moons_scene  # it lies beside this script
+from transport_pictures import (  # it lies beside this script
+    cells_scene,
+    colours_scene,
+    digits_scene,
+    experts_scene,
+    moons_scene,
+)
 
 from app.samples import sample
 from engines.blocks.analytic_shapes import Torus, torus_mesh
@@ -47,6 +53,8 @@ def make_pictures(folder: Path, keys: list[str]) -> None:
             "digits": lambda *found: digits_scene(_plotter(), *found),
             "moons": lambda *found: moons_scene(_plotter(), *found),
             "cells": lambda *found: cells_scene(_plotter(), *found),
+            "colours": lambda *found: colours_scene(_plotter(), *found),
+            "experts": lambda *found: experts_scene(_plotter(), *found),
         }  # fmt: skip
         scene = others[key](*found.values()) if key in others else _scene(found, **VIEWS[key])
         _save(scene, folder / key, few_colours=key in FLAT)

@@ -27,7 +27,7 @@ from engines.shape.slicing import slice_volume
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
     "cortex", "torus", "two-holes", "photos", "avocado", "waves", "pulse", "oscillations", "hand", "digits", "moons",
-    "cells",
+    "cells", "colours", "experts",
 ]  # fmt: skip
 
 
