@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QGraphicsSimpleTextItem, QVBoxLayout, QWidget
 from app import theme
 from app.viewers import plotting
 from app.viewers.overlay import number
-from app.viewers.plot_axis import FewTicks, short
+from app.viewers.plot_axis import ROOM, FewTicks, short
 
 HEAD = 18
 AXIS_ROOM = 18
@@ -123,7 +123,7 @@ class CurvePanel(QWidget):
         self.plot: pg.PlotItem = self.graphics.getPlotItem()
         self.plot.hideButtons()
         self.plot.showGrid(x=True, y=True, alpha=0.14)
-        self.plot.layout.setContentsMargins(0, 2, 6, 0)
+        self.plot.layout.setContentsMargins(0, 2, ROOM, 0)  # half of a number may stand beyond the last tick
         self.plot.getAxis("left").setWidth(Y_WIDTH)
         self.plot.disableAutoRange()
         self.cross = pg.InfiniteLine(angle=90, movable=False, label="", labelOpts={"position": 0.1, "movable": False})
