@@ -13,7 +13,7 @@ import numpy as np
 
 from engines.core.errors import UserError
 
-SMALLER = "Choose a smaller grid or batch, or close other programs."
+SMALLER = "Choose fewer points, a smaller grid or batch, or close other programs."
 
 
 @dataclass(frozen=True)

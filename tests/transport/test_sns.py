@@ -282,3 +282,15 @@ def test_the_problem_stays_as_it_is():
     before = posed(inputs["source"], None, params, Run()).costs.clone()
     solve(inputs)
     assert torch.equal(posed(inputs["source"], None, params, Run()).costs, before)
+
+
+def test_tensors_do_what_numpy_does(monkeypatch):
+    """As it is on a GPU: no views for numpy, scalars that stay on the device, a residual that is seldom looked at."""
+    ours = solve(assignment(), **FIXED)
+    for module in ("scaled_plan", "newton"):
+        monkeypatch.setattr(f"engines.blocks.transport.{module}.on_cpu", lambda x: False)
+    theirs = solve(assignment(), **FIXED)
+    assert figures(theirs)["Newton steps"] == figures(ours)["Newton steps"]
+    assert figures(theirs)["Inner iterations"] >= figures(ours)["Inner iterations"]
+    assert figures(theirs)["Row error"] + figures(theirs)["Column error"] <= 1e-12
+    np.testing.assert_allclose(theirs["coupling"].plan, ours["coupling"].plan, atol=1e-14)

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.blocks.transport.scaled_plan import ScaledPlan, product
+from engines.blocks.transport.scaled_plan import ScaledPlan, on_cpu, product, products
 
 MOST_FACTORISED = 2500
 """Up to so many rows or columns, whichever are fewer, a system is factorised where that is asked for."""
@@ -132,7 +132,7 @@ def conjugate_gradients(
 ) -> Found:
     """A positive semidefinite system. On a GPU scalars stay there, and the residual is looked at now and then only."""
     found, residual, along = torch.zeros_like(right), right.clone(), right.clone()
-    dot, add, every = _on_gpu() if right.is_cuda else _on_cpu()
+    dot, add, every = _on_cpu() if on_cpu(right) else _on_gpu()
     square = dot(residual, residual)
     goal = tolerance**2 * float(square)
     if goal <= torch.finfo(right.dtype).tiny:
@@ -180,8 +180,9 @@ def factorised(A: Normalised, right: Tensor, root: Tensor) -> Found:
 def defect(plan: ScaledPlan, sums: Pair, gradient: Pair, found: Direction) -> float:
     """|H d - g| / |g| in L1, with all of P in H: how far d is from the direction of the full Hessian."""
     u, v, K = plan.u, plan.v, plan.kernel
-    rows = sums[0] * found.dx + u * product(K, v * found.dy) - gradient[0]
-    columns = sums[1] * found.dy + v * product(K.T, u * found.dx) - gradient[1]
+    along_y, along_x = products(K, v * found.dy, u * found.dx)
+    rows = sums[0] * found.dx + u * along_y - gradient[0]
+    columns = sums[1] * found.dy + v * along_x - gradient[1]
     return float((rows.abs().sum() + columns.abs().sum()) / (gradient[0].abs().sum() + gradient[1].abs().sum()))
 
 

@@ -30,6 +30,8 @@ LARGEST_EXPONENT = 700.0
 BLOCK_ON_CPU = 1 << 17
 """Entries in a block of rows, which stays in the cache of a core while several operations pass over it."""
 BLOCK_ON_GPU = 1 << 26
+IN_CACHE = 16 << 20
+"""Bytes of a matrix that need not be read from memory each time."""
 
 
 @dataclass
@@ -49,9 +51,11 @@ class ScaledPlan:
     v: Tensor
     kernel: Tensor
     Kv: Tensor = field(init=False)
+    Ku: Tensor = field(init=False)
+    """K v (m,) and K' u (n,)."""
 
     def __post_init__(self) -> None:
-        self.Kv = product(self.kernel, self.v)
+        self.Kv, self.Ku = products(self.kernel, self.v, self.u)
 
     @classmethod
     def of(cls, scaling: Scaling) -> ScaledPlan:
@@ -89,7 +93,7 @@ class ScaledPlan:
 
     def sums(self) -> tuple[Tensor, Tensor]:
         """P 1 (m,) and P' 1 (n,)."""
-        return self.u * self.Kv, self.v * product(self.kernel.T, self.u)
+        return self.u * self.Kv, self.v * self.Ku
 
     @property
     def mass(self) -> float:
@@ -185,16 +189,33 @@ def _joined(found: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 def _nonzero(values: Tensor, least: float) -> Tensor:
     """Flat indices of what is not below ``least``; numpy looks for them five times as fast as torch does on a CPU."""
-    if values.device.type != "cpu":
+    if not on_cpu(values):
         return torch.nonzero((values >= least).reshape(-1))[:, 0]
     return torch.from_numpy(np.flatnonzero(values.numpy() >= least))
 
 
+def on_cpu(x: Tensor) -> bool:
+    """Whether numpy can look at it, and a number of it be had without waiting."""
+    return x.device.type == "cpu"
+
+
 def product(matrix: Tensor, vector: Tensor) -> Tensor:
     """A matrix with a vector; on a CPU by numpy, whose products are up to twice as fast."""
-    if matrix.device.type != "cpu":
+    if not on_cpu(matrix):
         return torch.mv(matrix, vector)
     return torch.from_numpy(matrix.numpy() @ vector.numpy())
+
+
+def products(matrix: Tensor, right: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix with ``right``, and its transpose with ``left``, in one pass over it."""
+    if not on_cpu(matrix) or matrix.nbytes <= IN_CACHE:
+        return product(matrix, right), product(matrix.T, left)
+    K, r, u = matrix.numpy(), right.numpy(), left.numpy()
+    found, columns = np.empty_like(u), np.zeros_like(r)
+    for rows in _blocks(matrix):
+        found[rows] = K[rows] @ r
+        columns += u[rows] @ K[rows]
+    return torch.from_numpy(found), torch.from_numpy(columns)
 
 
 def _build(kernel: Tensor, costs: Tensor, eta: float, x0: Tensor, y0: Tensor) -> None:
@@ -210,7 +231,7 @@ def _build(kernel: Tensor, costs: Tensor, eta: float, x0: Tensor, y0: Tensor) ->
 def _blocks(matrix: Tensor) -> Iterator[slice]:
     """Blocks of rows that are worked on one after the other."""
     m, n = matrix.shape
-    step = max(1, (BLOCK_ON_GPU if matrix.is_cuda else BLOCK_ON_CPU) // n)
+    step = max(1, (BLOCK_ON_CPU if on_cpu(matrix) else BLOCK_ON_GPU) // n)
     return (slice(i, min(i + step, m)) for i in range(0, m, step))
 
 
@@ -224,4 +245,4 @@ def _top(places: Tensor, masses: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return places[kept], masses[kept]
 
 
-__all__ = ["ABSORB", "ScaledPlan", "product"]
+__all__ = ["ABSORB", "ScaledPlan", "on_cpu", "product", "products"]

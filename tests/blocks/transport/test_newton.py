@@ -16,7 +16,7 @@ from engines.blocks.transport.newton import (
     solved,
     sparse_pair,
 )
-from engines.blocks.transport.scaled_plan import ABSORB, ScaledPlan
+from engines.blocks.transport.scaled_plan import ABSORB, ScaledPlan, products
 from engines.blocks.transport.sinkhorn import Scaling, sinkhorn
 
 ETA = 30.0
@@ -180,6 +180,17 @@ def test_the_largest_entries_are_found_whatever_the_blocks_and_the_bound(count, 
             torch.testing.assert_close(masses, P[places], rtol=1e-14, atol=0)
     places, _ = plan.above(least)
     assert torch.equal(places, expected)
+
+
+def test_both_products_are_had_in_one_pass(monkeypatch):
+    rng = np.random.default_rng(6)
+    matrix, right, left = (torch.from_numpy(rng.normal(size=shape)) for shape in ((50, 30), 30, 50))
+    for cache, block in ((1, 90), (1, 100_000), (1 << 30, 90)):
+        monkeypatch.setattr("engines.blocks.transport.scaled_plan.IN_CACHE", cache)
+        monkeypatch.setattr("engines.blocks.transport.scaled_plan.BLOCK_ON_CPU", block)
+        forth, back = products(matrix, right, left)
+        torch.testing.assert_close(forth, matrix @ right)
+        torch.testing.assert_close(back, matrix.T @ left)
 
 
 def test_ties_keep_as_many_entries_as_are_asked_for():
