@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from engines.blocks.transport.barycentric import barycentres
 from engines.core import Example, Param, Params, Run, UserError, method
 from engines.data import Coupling, Image, Measure
 from engines.transport.palette import NAMES, Space, colours_of, rgb_of, sunset, two_pictures
@@ -37,13 +38,10 @@ def moves(coupling: Coupling) -> tuple[np.ndarray, np.ndarray, Space]:
             "Colours are moved along a coupling of the colours of two images.",
             "Make a palette of each image, in the same colour space, and couple these.",
         )
-    rows, columns, mass = coupling.entries()
-    out = np.bincount(rows, mass, len(source.points))
-    sums = np.stack([np.bincount(rows, mass * axis, len(out)) for axis in target.points[columns].T], 1)
-    held = out > 0
-    if not held.any():
+    held, ends = barycentres(coupling)
+    if not len(held):
         raise UserError("The coupling holds no mass.", mend="Compute it again.")
-    return source.points[held], sums[held] / out[held, None] - source.points[held], space
+    return source.points[held], ends - source.points[held], space
 
 
 def stripes() -> Image:

@@ -23,18 +23,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from engines.blocks.transport.barycentric import displacements
 from engines.blocks.transport.k_simplex import Entries
 from engines.blocks.transport.k_sparse_dual import Form
-from engines.blocks.transport.largest import largest
 from engines.blocks.transport.posing import CouplingParams, TransportProblem, memory_for, posed
-from engines.blocks.transport.scores import transport_cost
 from engines.core import Example, Paper, Param, Run, UserError, method
-from engines.data import CostMatrix, Coupling, Curve, Measure, MeasureOrCost, Table
-from engines.transport.k_sparse_repair import is_feasible, least_feasible, restricted
-from engines.transport.k_sparse_solve import Continuation, Optimiser, Record, Settings, Solver
+from engines.data import CostMatrix, Coupling, Curve, Displacements, Measure, MeasureOrCost, Table
+from engines.transport.k_sparse_proposals import least_feasible, proposals, with_marginals
+from engines.transport.k_sparse_report import certificate, curves, plan_table, sources_of_targets
+from engines.transport.k_sparse_solve import Continuation, Optimiser, Settings, Solver
 
 NOTABLE = 1e-6
 """Marginals that are off by more than this share of the mass are worth a warning."""
@@ -78,6 +77,7 @@ class KSparseTransport:
     coupling: Annotated[
         Coupling, "the plan of the dual: at most k sources a target; sources may give too much or little"
     ]
+    displacements: Annotated[Displacements | None, "where the mass of each source goes on average, between measures"]
     feasible: Annotated[Coupling | None, "at most k sources a target, both marginals exact"]
     relaxed: Annotated[Coupling | None, "both marginals exact; some targets have more than k sources"]
     value: Annotated[Curve, "value of the dual at each iteration"]
@@ -179,39 +179,31 @@ def by_entries(
 
 
 def repaired(problem: TransportProblem, solver: Solver, run: Run, say: bool = True) -> Coupling | None:
-    """A plan with both marginals on k entries of each column: those of the relaxed plan, or the likeliest."""
-    a, b, k, gamma = problem.a, problem.b, solver.settings.k, solver.settings.gamma
-    alpha = solver.best[: len(a)]
-    proposed = [largest(solver.per_column, alpha, k)[1]]
-    if solver.relaxed is not None:
-        proposed.insert(0, torch.topk(solver.relaxed.T, k, dim=1).indices)
-    for where in proposed:
-        if is_feasible(where, a, b):
-            start = torch.cat([alpha, solver.dual.column_potentials(alpha)])
-            mass = restricted(solver.per_column.gather(1, where), where, a, b, gamma, start)
-            return by_entries(
-                problem, Entries(where, mass), f"at most {k:,} sources a target, both marginals", "Feasible coupling"
-            )
-    if not say:
-        return None
-    least = least_feasible(solver.per_column, alpha, a, b, k)
-    run.warn(
-        f"No plan with both marginals was found on the {k:,} likeliest sources of each target; "
-        f"on the {least:,} likeliest there is one: set k to {least:,}."
-    )
+    """A plan with both marginals and at most k entries in each column, if the supports that are tried allow one."""
+    k = solver.settings.k
+    for where in proposals(solver, run):
+        if (plan := with_marginals(solver, where)) is not None:
+            return by_entries(problem, plan, f"at most {k:,} sources a target, both marginals", "Feasible coupling")
+    if say:
+        least = least_feasible(solver, run)
+        run.warn(
+            f"No plan with both marginals was found with {k:,} source{'s' if k > 1 else ''} for each target; "
+            f"with {least:,} there is one: set k to {least:,}."
+        )
     return None
 
 
 def result(problem: TransportProblem, solver: Solver, params: KSparseParams, run: Run) -> KSparseTransport:
     coupling = coupled(problem, solver)
     rows, columns = coupling.marginal_errors
+    iterations = len(solver.record.value)
     off = rows + columns > NOTABLE * float(problem.a.sum())
     if off:
         run.warn(
             f"The plan of the dual keeps its marginals but for {rows:.3g} of the sources and {columns:.3g} of the "
             "targets. Its transport cost may be less than that of any true plan."
         )
-    run.note(f"{len(solver.record.value):,} iterations in {run.seconds:.3g} s.")
+    run.note(f"{iterations:,} iteration{'s' if iterations > 1 else ''} in {run.seconds:.3g} s.")
     feasible = relaxed = None
     for _ in run.steps(1, "Making a plan with both marginals"):
         if params.feasible:
@@ -221,81 +213,11 @@ def result(problem: TransportProblem, solver: Solver, params: KSparseParams, run
     plans = {"of the dual": coupling, "feasible": feasible, "relaxed": relaxed}
     found = {name: plan for name, plan in plans.items() if plan is not None}
     value, error = curves(solver.record, problem.scale)
+    moved = displacements(next(plan for plan in (feasible, relaxed, coupling) if plan is not None))
     return KSparseTransport(
-        coupling, feasible, relaxed, value, error, sources_of_targets(found),
-        plan_table(problem, found, params.gamma), certificate(problem, solver, params, found),
+        coupling, moved, feasible, relaxed, value, error, sources_of_targets(found),
+        plan_table(problem, found, params.gamma), certificate(problem, solver, found),
     )  # fmt: skip
 
 
-def curves(record: Record, scale: float) -> tuple[Curve, Curve]:
-    """Value and marginal error at each iteration, those of later stages as series of their own."""
-    x = np.arange(1.0, len(record.value) + 1)
-    later = x > (record.begins[0] if record.begins else len(x))
-    made = []
-    for values, name in ((scale * np.array(record.value), "dual value"), (np.array(record.error), "marginal error")):
-        series = {name: np.where(later, np.nan, values)}
-        if later.any():
-            series |= {f"{name}, continued": np.where(later, values, np.nan)}
-        made.append(Curve(name=name.capitalize(), x=x, series=series, x_label="iteration", y_label=name,
-                          y_log=name == "marginal error"))  # fmt: skip
-    return made[0], made[1]
-
-
-def sources_of_targets(found: dict[str, Coupling]) -> Curve:
-    """Histogram: targets by the number of their sources."""
-    counts = {
-        name: np.bincount(np.bincount(plan.entries()[1], minlength=plan.shape[1])) for name, plan in found.items()
-    }
-    length = max(map(len, counts.values()))
-    series = {name: np.pad(count, (0, length - len(count))).astype(float) for name, count in counts.items()}
-    return Curve(name="Sources of targets", x=np.arange(float(length)), series=series,
-                 x_label="sources of a target", y_label="targets")  # fmt: skip
-
-
-def plan_table(problem: TransportProblem, found: dict[str, Coupling], gamma: float) -> Table:
-    """A row for each plan."""
-    columns: dict[str, list[Any]] = {}
-    for name, plan in found.items():
-        each = np.bincount(plan.entries()[1], minlength=plan.shape[1])[problem.columns]
-        rows, targets = plan.marginal_errors
-        figures = {
-            "Plan": name,
-            "Transport cost": transport_cost(problem, plan),
-            "Objective": objective(problem, plan, gamma),
-            "Row error": rows,
-            "Column error": targets,
-            "Entries": plan.count,
-            "Fewest sources": int(each.min()),
-            "Mean sources": float(each.mean()),
-            "Most sources": int(each.max()),
-        }
-        for key, value in figures.items():
-            columns.setdefault(key, []).append(value)
-    return Table(name="Plans", columns={key: np.array(values) for key, values in columns.items()})
-
-
-def objective(problem: TransportProblem, plan: Coupling, gamma: float) -> float:
-    """<C, T> + gamma/2 ||T||^2, in the units of the costs as they were."""
-    return transport_cost(problem, plan) + 0.5 * problem.scale * gamma * float(np.square(plan.entries()[2]).sum())
-
-
-def certificate(problem: TransportProblem, solver: Solver, params: KSparseParams, found: dict[str, Coupling]) -> Table:
-    """Bounds of the dual's maximum and of the k-sparse optimum, in the units of the costs."""
-    scale, record = problem.scale, solver.record
-    rows: dict[str, float] = {"Dual value (lower bound)": scale * solver.lower}
-    if math.isfinite(solver.upper):
-        rows |= {"Dual optimum is at most": scale * solver.upper, "Gap of the dual": scale * solver.gap}
-    if "feasible" in found:
-        best = objective(problem, found["feasible"], params.gamma)
-        rows |= {"k-sparse optimum is at most": best, "Gap of the k-sparse optimum": best - scale * solver.lower}
-    size = float(problem.costs.abs().max()) or 1.0
-    rows |= {
-        "Quadratic against linear: γ · largest weight / largest cost": params.gamma * float(problem.b.max()) / size,
-        "Iterations": len(record.value),
-        "Stages": len(solver.stages),
-    }
-    figures = {"Figure": np.array(list(rows)), "Value": np.array(list(map(float, rows.values())))}
-    return Table(name="Certificate", columns=figures)
-
-
-__all__ = ["KSparseParams", "KSparseTransport", "certificate", "check", "curves", "k_sparse"]
+__all__ = ["KSparseParams", "KSparseTransport", "check", "clouds", "coupled", "k_sparse", "repaired", "table"]

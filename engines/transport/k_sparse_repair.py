@@ -19,10 +19,7 @@ from torch import Tensor
 
 from engines.blocks.lbfgs import Lbfgs
 from engines.blocks.transport.k_simplex import Entries
-from engines.blocks.transport.largest import largest
 
-LOST = 1e-9
-"""Supports that let pass all but this share of the mass are feasible, but for rounding."""
 EXACT = 1e-13
 """Marginals that are off by less than this share of the mass are so by rounding."""
 DESCENTS, MEMORY, NEWTON_STEPS = 300, 50, 40
@@ -41,26 +38,6 @@ def routable(where: Tensor, a: Tensor, b: Tensor) -> float:
     most = torch.cat([a, b]).cpu().numpy() / float(a.sum())
     found = linprog(-one, A_ub=vstack([out, into]).tocsr(), b_ub=most, method="highs")
     return -float(found.fun) if found.success else 0.0
-
-
-def is_feasible(where: Tensor, a: Tensor, b: Tensor) -> bool:
-    return routable(where, a, b) > 1 - LOST
-
-
-def least_feasible(per_column: Tensor, alpha: Tensor, a: Tensor, b: Tensor, k: int) -> int:
-    """The smallest number above k of entries of each column, the largest of alpha - C, that all mass can pass."""
-    few, many = k, k  # all entries together always do
-    while many < len(a):
-        few, many = many, min(2 * many, len(a))
-        if many == len(a) or is_feasible(largest(per_column, alpha, many)[1], a, b):
-            break
-    while many - few > 1:
-        middle = (few + many) // 2
-        if is_feasible(largest(per_column, alpha, middle)[1], a, b):
-            many = middle
-        else:
-            few = middle
-    return many
 
 
 def restricted(costs: Tensor, where: Tensor, a: Tensor, b: Tensor, gamma: float, start: Tensor) -> Tensor:
@@ -116,4 +93,4 @@ def _newton(where: Tensor, t: Tensor, lacks: Tensor, m: int, gamma: float) -> Te
     return torch.from_numpy(step).to(lacks)
 
 
-__all__ = ["is_feasible", "least_feasible", "nearest", "restricted", "routable"]
+__all__ = ["EXACT", "nearest", "restricted", "routable"]

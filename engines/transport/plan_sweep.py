@@ -17,7 +17,8 @@ from engines.blocks.transport.scores import transport_cost
 from engines.blocks.transport.sinkhorn import Scaling
 from engines.core import Example, Param, Run, UserError, method
 from engines.data import Coupling, Curve, Measure, MeasureOrCost, Table
-from engines.transport.k_sparse import clouds, coupled, objective, repaired, table
+from engines.transport.k_sparse import clouds, coupled, repaired, table
+from engines.transport.k_sparse_report import objective
 from engines.transport.k_sparse_solve import Settings, Solver
 
 EXACT, ENTROPIC, QUADRATIC = "Exact", "Entropic", "Quadratic"

@@ -113,7 +113,7 @@ def test_quadratic_transport_against_regot():
     ratio = taken["qrot_lbfgs_semi_dual"] / ours.seconds
     print(
         f"\nk = m: ours {ours.seconds:.2f} core-s, {ours.iterations} iterations, rows off by {ours.error:.1e}, at "
-        f"most {ours.dual.width} entries a column; {'; '.join(lines)}. Against its L-BFGS {ratio:.1f}, against its Newton "
+        f"most {ours.dual.width} entries a column; {'; '.join(lines)}. Against its L-BFGS {ratio:.1f}, its Newton "
         f"{taken['qrot_grssn'] / ours.seconds:.2f}"
     )
     assert ours.error <= 1e-6
@@ -137,7 +137,8 @@ def test_how_far_an_evaluation_is_from_one_pass_over_the_costs():
     evaluation, read = least(lambda: ours.dual(ours.alpha.add_(step))), least(costs.sum)
     whole = least(lambda: torch.topk(ours.alpha - costs, 8, dim=1))
     print(
-        f"\nan evaluation {1e3 * evaluation:.2f} ms; reading the costs {1e3 * read:.2f} ms ({8e-9 * SIZE**2 / read:.1f} "
-        f"GB/s); a partial sort of all columns {1e3 * whole:.2f} ms. {evaluation / read:.1f} passes"
+        f"\nan evaluation {1e3 * evaluation:.2f} ms; reading the costs {1e3 * read:.2f} ms "
+        f"({8e-9 * SIZE**2 / read:.1f} GB/s); a partial sort of all columns {1e3 * whole:.2f} ms. "
+        f"{evaluation / read:.1f} passes"
     )
     assert evaluation < whole

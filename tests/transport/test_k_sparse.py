@@ -12,7 +12,8 @@ from engines.blocks.transport.largest import largest
 from engines.core import Noted, Run, UserError, catalog
 from engines.data import CostMatrix, Measure
 from engines.transport.k_sparse import KSparseParams, clouds
-from engines.transport.k_sparse_repair import is_feasible, least_feasible, nearest, restricted, routable
+from engines.transport.k_sparse_proposals import least_feasible, likeliest, proposals, with_marginals
+from engines.transport.k_sparse_repair import nearest, restricted, routable
 from engines.transport.k_sparse_solve import Settings, Solver, convexified, rounded
 from tests.contract.examples import Ear
 
@@ -89,8 +90,8 @@ def test_one_source_a_target_is_exact_transport_and_a_constant():
             solver = solved(1, (costs, a, b), form=form)
             assert solver.lower == pytest.approx(value, abs=1e-12)
             assert solver.upper == pytest.approx(value, abs=1e-12)
-        continued = solved(1, (costs, a, b), continuation="smoothed ties")
-        assert value - 1e-6 < continued.lower <= value + 1e-12
+        if seed == 0:
+            assert value - 1e-6 < solved(1, continuation="smoothed ties").lower <= value + 1e-12
 
 
 @pytest.mark.parametrize("k", [2, 3, 5, 10, 20])
@@ -122,11 +123,10 @@ def test_rows_are_off_as_much_as_the_sheet_says(optimiser):
 
 
 def test_smoothed_ties_get_higher_than_larger_gamma_and_back():
-    for k in (2, 3):
-        smoothed, larger, none = (solved(k, continuation=c).lower for c in ("smoothed ties", "larger γ", "none"))
-        assert smoothed > larger
-        assert larger >= none
-        assert smoothed - larger < 1e-4
+    smoothed, larger, none = (solved(3, continuation=c).lower for c in ("smoothed ties", "larger γ", "none"))
+    assert smoothed > larger
+    assert larger >= none
+    assert smoothed - larger < 1e-4
 
 
 def test_a_plan_is_rounded_to_its_marginals_with_little_moved():
@@ -147,8 +147,7 @@ def test_flows_on_supports():
     a, b = torch.tensor([0.5, 0.5], dtype=torch.float64), torch.tensor([0.3, 0.7], dtype=torch.float64)
     assert routable(torch.tensor([[0], [0]]), a, b) == pytest.approx(0.5)
     assert routable(torch.tensor([[0], [1]]), a, b) == pytest.approx(0.8)
-    assert is_feasible(torch.tensor([[0, 1], [0, 1]]), a, b)
-    assert not is_feasible(torch.tensor([[0], [1]]), a, b)
+    assert routable(torch.tensor([[0, 1], [0, 1]]), a, b) == pytest.approx(1)
 
 
 def test_quadratic_transport_on_supports_is_that_of_a_convex_solver():
@@ -169,11 +168,11 @@ def test_quadratic_transport_on_supports_is_that_of_a_convex_solver():
 
 
 def test_the_least_feasible_number_of_sources_is_the_least():
-    costs, a, b = problem_p()
-    alpha, per_column = solved(2).best, costs.T.contiguous()
-    least = least_feasible(per_column, alpha, a, b, 1)
-    assert is_feasible(largest(per_column, alpha, least)[1], a, b)
-    assert not is_feasible(largest(per_column, alpha, least - 1)[1], a, b)
+    solver = solved(2)
+    least = least_feasible(solver, Run())
+    assert with_marginals(solver, likeliest(solver, least)) is not None
+    assert with_marginals(solver, likeliest(solver, least - 1)) is None
+    assert all(with_marginals(solver, where) is None for where in proposals(solver, Run()))
 
 
 def test_the_nearest_plan_keeps_its_entries():
@@ -229,6 +228,26 @@ def test_where_the_sources_found_do_not_do_the_smallest_k_that_does_is_told():
     found, notes = carry_out(clouds(20, 30), k=2)
     assert "feasible" not in found
     assert any("set k to 3" in note.text for note in notes)
+    assert "feasible" in carry_out(clouds(20, 30), k=3)[0]
+
+
+@pytest.mark.parametrize("costs", [np.zeros((6, 4)), np.ones((6, 4)), np.add.outer(np.arange(6.0), np.arange(4.0))])
+def test_where_everything_ties_an_exact_plan_has_few_enough_entries(costs):
+    found, _ = carry_out({"source": CostMatrix(costs=costs)}, k=2)
+    assert max(found["feasible"].marginal_errors) < 1e-12
+    assert np.bincount(found["feasible"].entries()[1]).max() <= 2
+
+
+def test_sources_move_to_the_mean_of_where_their_mass_goes():
+    found, _ = carry_out(clouds(12, 15), k=3)
+    plan, moved = found["feasible"].dense(), found["displacements"]
+    ends = plan @ clouds(12, 15)["target"].points / plan.sum(1, keepdims=True)
+    np.testing.assert_allclose(moved.ends, ends, atol=1e-13)
+    np.testing.assert_allclose(
+        moved.weights @ moved.ends, clouds(12, 15)["target"].weights @ clouds(12, 15)["target"].points
+    )
+    alone, _ = carry_out({"source": CostMatrix(costs=np.random.default_rng(0).random((4, 4)))}, k=2)
+    assert "displacements" not in alone
 
 
 def test_the_limit_is_for_targets_and_exchanged_for_sources():
