@@ -177,7 +177,7 @@ class Newton:
     def _whole_direction(self, run: Run) -> Direction:
         """Newton's own direction."""
         solve = factorised if can_factorise(self.plan) else iterated(self._tolerance(), MOST_ITERATIONS, run.check)
-        return solved(full_pair(self.plan, self.sums), self.sums, self.gradient, solve)
+        return solved(full_pair(self.plan, self.sums, run.check), self.sums, self.gradient, solve)
 
     def _tolerance(self) -> float:
         return min(self.params.cg_tolerance, self.error / self.mass)
@@ -293,7 +293,7 @@ def _tell(stage: Newton, run: Run) -> None:
         "paper, city block": {"cost": "city block", "sweeps": 700, "kept": 29, "switch": "after all sweeps"},
     },
     sample=Example(inputs=lambda: assignment_of(500), title="Random assignment of 500 to 500"),
-    smoke=Example(inputs=lambda: pair_of_densities(30), params={"sweeps": 8, "switch": "after all sweeps"}),
+    smoke=Example(lambda: pair_of_densities(30), {"sweeps": 8, "switch": "after all sweeps", "barycentric": True}),
     degenerate=(
         Example(inputs=lambda: {"source": pair_of_densities(30)["source"]}, title="No second measure"),
         Example(inputs=lambda: {**pair_of_densities(30), **assignment_of(5)}, title="Costs and a measure"),

@@ -51,6 +51,9 @@ class SnsParams(CouplingParams):
         1e-4, gt=0, lt=1, log=True, advanced=True, label="Tolerance of inner systems", source="sheet 53",
         help="Relative residual of conjugate gradients; the marginal error instead, where that is smaller",
     )  # fmt: skip
+    barycentric: bool = Param(
+        False, label="Barycentric map", help="Give where the mass of each source goes on average, too (two measures)"
+    )
     form: Literal["automatic", "dense", "entries"] = Param(
         "automatic", advanced=True, label="Plan as", source="own choice",
         help="All of the plan, or its entries that are not negligible; automatic: all, up to four million entries",

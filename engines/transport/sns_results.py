@@ -14,7 +14,7 @@ from engines.blocks.transport.posing import TransportProblem
 from engines.blocks.transport.scaled_plan import ScaledPlan
 from engines.blocks.transport.scores import score_table
 from engines.core import Run
-from engines.data import Coupling, Curve, Table
+from engines.data import Coupling, Curve, Displacements, Table
 from engines.transport.sns_params import SnsParams
 
 MOST_DENSE = 4_000_000
@@ -30,6 +30,7 @@ class SnsResult:
     by_seconds: Annotated[Curve, "marginal error by seconds"]
     history: Annotated[Table, "stage, error, gap, step length, inner iterations, entries and seconds of each iteration"]
     scores: Annotated[Table, "cost, objective, dual value, marginal errors and counts"]
+    barycentric: Annotated[Displacements | None, "where the mass of each source goes on average"]
 
 
 @dataclass
@@ -122,10 +123,24 @@ def result(problem: TransportProblem, plan: ScaledPlan, history: History, params
         "Inner iterations": int(np.nansum(history.column("iterations"))),
     }
     table = history.table(optimum, scale)
+    means = _means(problem, plan) if params.barycentric else None
     coupling = problem.coupling(
         **_held(plan, params), potentials=potentials, kind=f"entropic, η = {eta:g}", name="Entropic coupling"
     )
-    return SnsResult(coupling, by_iteration, by_seconds, table, score_table(problem, coupling, more))
+    return SnsResult(coupling, by_iteration, by_seconds, table, score_table(problem, coupling, more), means)
+
+
+def _means(problem: TransportProblem, plan: ScaledPlan) -> Displacements | None:
+    """x_i goes to sum_j P_ij y_j / sum_j P_ij, for the sources that have mass; None without points."""
+    source, target = problem.source, problem.target
+    if source is None or target is None:
+        return None
+    points = torch.from_numpy(target.points[problem.columns]).to(plan.v)
+    ends = (torch.mm(plan.kernel, plan.v[:, None] * points) / plan.Kv[:, None]).cpu().numpy()
+    return Displacements(
+        name="Barycentric map", starts=source.points[problem.rows], ends=ends, weights=problem.a.cpu().numpy(),
+        target=target, dimensions=source.dimensions, unit=source.unit,
+    )  # fmt: skip
 
 
 def _held(plan: ScaledPlan, params: SnsParams) -> dict[str, Any]:

@@ -190,6 +190,17 @@ def test_the_plan_by_its_entries():
     np.testing.assert_allclose(listed.dense()[listed.rows, listed.columns], whole.plan[listed.rows, listed.columns])
 
 
+def test_the_barycentric_map_has_the_mean_of_each_row():
+    made = solve(digits(10, 0.0), barycentric=True)
+    coupling, means = made["coupling"], made["barycentric"]
+    held = coupling.source_weights > 0
+    assert len(means.starts) == held.sum() < 100
+    plan = coupling.plan[held]
+    np.testing.assert_allclose(means.ends, plan @ coupling.target.points / plan.sum(1, keepdims=True), atol=1e-12)
+    np.testing.assert_allclose(means.weights, coupling.source_weights[held])
+    assert "barycentric" not in solve(assignment(60), barycentric=True)
+
+
 def test_a_large_plan_is_given_by_its_entries(monkeypatch):
     monkeypatch.setattr("engines.transport.sns_results.MOST_DENSE", 1000)
     assert solve(assignment(100), inverse_regularisation=3000.0)["coupling"].plan is None

@@ -30,6 +30,8 @@ from engines.blocks.transport.scaled_plan import ScaledPlan, on_cpu, product, pr
 
 MOST_FACTORISED = 2500
 """Up to so many rows or columns, whichever are fewer, a system is factorised where that is asked for."""
+GRAM_ROWS = 256
+"""Rows of A A' that are made at a time, so that it can be cancelled."""
 CHECK_ON_GPU = 16
 """Iterations between looks at the residual: each look waits for the device."""
 
@@ -90,14 +92,19 @@ def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) 
         return torch.sparse_csr_tensor(begins, columns.int(), values, shape, check_invariants=False)
 
 
-def full_pair(plan: ScaledPlan, sums: Pair) -> tuple[Normalised, Normalised]:
-    """A and A' from all of P, as products with the kernel."""
+def full_pair(plan: ScaledPlan, sums: Pair, check: Check = lambda: None) -> tuple[Normalised, Normalised]:
+    """A and A' from all of P, as products with the kernel. ``check`` may raise, to cancel."""
     left, right = plan.u / sums[0].sqrt(), plan.v / sums[1].sqrt()
     K, Kt = plan.kernel, plan.kernel.T
 
     def gram(by_rows: bool) -> Tensor:
         A = (K * right).mul_(left[:, None])
-        return torch.mm(A, A.T) if by_rows else torch.mm(A.T, A)
+        A = A if by_rows else A.T
+        found = torch.empty(len(A), len(A), dtype=A.dtype, device=A.device)
+        for part, rows in zip(found.split(GRAM_ROWS), A.split(GRAM_ROWS), strict=True):
+            check()
+            torch.mm(rows, A.T, out=part)
+        return found
 
     forward = Normalised(
         lambda q: left * product(K, right * q), lambda p: right * product(Kt, left * p), lambda: gram(True), True
