@@ -2,7 +2,7 @@
 
 * :mod:`.costs`: ground costs between points, all pairs or in pairs, differentiable
 * :mod:`.posing`: two measures, or a cost matrix, made into a problem: costs, weights, scale; and its plan given back
-* :mod:`.sinkhorn`: entropic transport by scaling, on a stabilised kernel or by log-sum-exp; both conventions of ε
+* :mod:`.sinkhorn`: entropic transport by scaling, on a kernel that is kept or made anew; both conventions of ε
 * :mod:`.divergence`: entropic costs and Sinkhorn divergence between clouds, with gradients by the envelope theorem
 * :mod:`.exact`: the linear programme, by network simplex
 * :mod:`.interpolation`: where the mass of a coupling is between its start and its end
