@@ -36,7 +36,10 @@ cli = typer.Typer(
 
 Machine = Annotated[bool, typer.Option("--json", help="JSON for machines, one document a line.")]
 ProjectFile = Annotated[Path | None, typer.Option("--project", "-p", help="Project file; made when missing.")]
-Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", help="NAME=FILE, or NAME=@artifact of the project.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", "-i", help="NAME=FILE, NAME=FORMAT:FILE, or NAME=@artifact of the project."),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="SETTING=VALUE; may be repeated.")]
 Preset = Annotated[str | None, typer.Option(help="quick, standard, paper, …")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]

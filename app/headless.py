@@ -201,9 +201,9 @@ def _inputs(
             entry = find_entry(project, source[1:], specs[name].type)
             inputs[name], ids[name] = project.artifact(entry.id), entry.id
             continue
-        inputs[name], reader = _from_file(Path(source), specs[name], method, terminal)
+        path, inputs[name], reader = _from_file(source, specs[name], method, terminal)
         if project is not None:
-            ids[name] = _placed(project, inputs[name], Path(source), reader).id
+            ids[name] = _placed(project, inputs[name], path, reader).id
     return inputs, ids
 
 
@@ -236,14 +236,22 @@ def items_of(path: Path, loaded: Loaded, reader: str, options: Mapping[str, str]
     ]
 
 
-def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) -> tuple[Artifact, str]:
-    """What a method takes from a file, and the reader: the first one that can give such a thing."""
-    from engines.files import read, readers_for
+def _from_file(source: str, spec: InputSpec, method: Method, terminal: Terminal) -> tuple[Path, Artifact, str]:
+    """The file (``FILE`` or ``FORMAT:FILE``), what a method takes from it, and the reader.
 
-    able = readers_for(path)
-    fit = [r.key for r in able if any(issubclass(kind, spec.type) for kind in r.gives)]
-    format = (fit or [r.key for r in able] or [""])[0]
+    The reader is the first one that can give such a thing; others that can are told, where none was chosen.
+    """
+    from engines.files import READERS, read, readers_for
+
+    chosen, _, rest = source.partition(":")
+    path = Path(rest if chosen in READERS else source)
+    able = [READERS[chosen]] if chosen in READERS else readers_for(path)
+    fit = [r for r in able if any(issubclass(kind, spec.type) for kind in r.gives)]
+    format = (fit or able)[0].key if able else ""
     loaded = read(path, None, format or None)
+    for other in fit[1:]:
+        if chosen not in READERS:
+            terminal.remark(f"{path.name}: {fit[0].title}. As {other.title}: --input {spec.name}={other.key}:{source}")
     for problem in loaded.problems:
         terminal.warn(f"{path.name}: {problem}")
     fitting = [a for a in loaded.artifacts if isinstance(a, spec.type)]
@@ -254,7 +262,7 @@ def _from_file(path: Path, spec: InputSpec, method: Method, terminal: Terminal) 
             f"{method.title} takes {spec.type.title} as '{spec.name}'.",
             _bridge(catalog(), loaded.artifacts, spec),
         )
-    return fitting[0], format
+    return path, fitting[0], format
 
 
 def _bridge(methods: Catalog, artifacts: Sequence[Artifact], spec: InputSpec) -> str:
