@@ -57,8 +57,12 @@ class MethodPage(QWidget):
         self._build()
         self.inputs.changed.connect(self._edited)
         self.form.changed.connect(self._edited)
-        bench.project_changed.connect(lambda kind, _: self.inputs.refresh() if kind == "artifacts" else None)
+        bench.project_changed.connect(self._project_changed)  # a lambda would still be called when the page is gone
         self.inputs.set_ids(proposed(method, list(bench.project.entries.values()), ()))
+
+    def _project_changed(self, kind: str, _: object) -> None:
+        if kind == "artifacts":
+            self.inputs.refresh()
 
     # --- building ---
 

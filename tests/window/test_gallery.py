@@ -106,3 +106,20 @@ def test_kinds_of_data_in_a_sentence_keep_the_names_of_people():
     assert [with_article(t) for t in ("Mesh", "Gaussian cloud", "Bound Gaussians")] == [
         "a mesh", "a Gaussian cloud", "bound Gaussians",
     ]  # fmt: skip
+
+
+def test_pages_of_a_project_that_was_left_hear_no_more(window, add, qtbot):
+    from PySide6.QtWidgets import QApplication
+
+    from app.project import Project
+    from app.window.workbench import Request
+
+    method = window.bench.method("compare-meshes")
+    window.show_workspace()
+    window.method_panel.open_request(Request(method, {}, method.preset("standard"), preset="standard"))
+    assert window.method_panel.page is not None
+    window.bench.replace(Project.new())
+    QApplication.sendPostedEvents(None, 52)  # deferred deletes
+    with qtbot.captureExceptions() as errors:
+        add(samples.mesh())
+    assert errors == []
