@@ -263,14 +263,16 @@ class FileActs(QObject):
             self.window.show_busy("Opening the sample")
             project = self.bench.project
 
-            def work() -> tuple[Sample, list[str]]:
+            def work() -> tuple[Sample, dict[str, str]]:
                 found = samples.sample(key)
-                items = [(a, a.name, f"Sample: {found.title}") for a in found.load().values()]
-                return found, [e.id for e in project.add_all(items, f"Open the sample {found.title}")]
+                loaded = found.load()
+                items = [(a, a.name, f"Sample: {found.title}") for a in loaded.values()]
+                added = project.add_all(items, f"Open the sample {found.title}")
+                return found, {name: entry.id for name, entry in zip(loaded, added, strict=True)}
 
             run_in_background(work, done=loaded, failed=self._sample_failed, owner=self)
 
-        def loaded(found: tuple[Sample, list[str]]) -> None:
+        def loaded(found: tuple[Sample, dict[str, str]]) -> None:
             sample, ids = found
             self.window.show_workspace()
             self.window.after_sync(lambda: self._show_sample(sample, ids, run, ready))
@@ -281,13 +283,17 @@ class FileActs(QObject):
         self.window.show_home()
         self.bench.fail(error)
 
-    def _show_sample(self, sample: Sample, ids: list[str], run: bool, ready: Callable[[], object] | None) -> None:
-        self.window.project_panel.select(ids[:1])
-        self.window.views.show_artifacts(ids[:1])
-        self.window.run_acts.when_methods_are_there(lambda: self._suggest(sample, run, ready))
+    def _show_sample(self, sample: Sample, ids: dict[str, str], run: bool, ready: Callable[[], object] | None) -> None:
+        first = list(ids.values())[:1]
+        self.window.project_panel.select(first)
+        self.window.views.show_artifacts(first)
+        inputs = {name: ids[name] for name in sample.inputs}
+        self.window.run_acts.when_methods_are_there(lambda: self._suggest(sample, inputs, run, ready))
 
-    def _suggest(self, sample: Sample, run: bool, ready: Callable[[], object] | None) -> None:
+    def _suggest(self, sample: Sample, inputs: dict[str, str], run: bool, ready: Callable[[], object] | None) -> None:
         page = self.window.method_panel.open_method(sample.method)
+        if page is not None:
+            page.inputs.set_ids(inputs)
         if page is not None and sample.preset:
             page.form.set_preset(sample.preset)
         if page is not None and sample.params:

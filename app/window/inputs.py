@@ -36,19 +36,37 @@ def relatives(entry: Entry, entries: Sequence[Entry], kind: type[Artifact]) -> l
 
 
 def proposed(method: Method, entries: Sequence[Entry], chosen: Sequence[str]) -> dict[str, str]:
-    """Inputs by name: what is selected first, then the latest that fits; optional ones only if they belong to it."""
+    """Inputs by name: what is selected first, then the latest that fits; optional ones only if they belong to it.
+
+    Where several inputs take one type, as the two clouds of a transport do, they get theirs in the project's order.
+    """
     by_id = {e.id: e for e in entries}
     picked = [by_id[i] for i in chosen if i in by_id]
     result: dict[str, str] = {}
-    for spec in sorted(method.inputs, key=lambda s: s.optional):
+    specs = sorted(method.inputs, key=lambda s: s.optional)
+    for number, spec in enumerate(specs):
+        others = specs[number + 1 :]
         free = [e for e in suitable(picked, spec.type) if e.id not in result.values()]
+        alike = [s for s in others if free and _takes(s, free[0])]
         if not free and not spec.optional:
             free = [e for e in suitable(entries, spec.type) if e.id not in result.values()]
+            alike = [s for s in others if free and _takes(s, free[0]) and not s.optional]
+            more = [s for s in others if free and _takes(s, free[0]) and s.optional]
+            if more and not alike:  # the latest is the last of those that came together
+                free = [free[0], *relatives(free[0], entries, spec.type)]
+                alike = more if len(free) > 1 else []
         if not free and spec.optional:
             free = [r for i in result.values() for r in relatives(by_id[i], entries, spec.type)]
+            free = [e for e in free if e.id not in result.values()]
         if free:
-            result[spec.name] = free[0].id
+            first = free[: 1 + len(alike)]
+            result[spec.name] = min(first, key=lambda e: entries.index(e)).id
     return result
+
+
+def _takes(spec: InputSpec, entry: Entry) -> bool:
+    kind = Artifact.registry.get(entry.type)
+    return kind is not None and issubclass(kind, spec.type)
 
 
 class InputCombo(QComboBox):

@@ -216,11 +216,14 @@ class MethodPage(QWidget):
         datasets = [i for i in selected if (e := self.bench.entry(i)) is not None and self._is_data(e)]
         wanted, have = proposed(self.method, entries, datasets), self.inputs.ids()
         needed = [s.name for s in self.method.inputs if not s.optional]
+        if datasets and not opening and set(datasets) <= {have[k] for k in needed if k in have}:
+            return  # it is looked at, and has its place
         fresh = {k: wanted[k] for k in needed if k in wanted and (wanted[k] in datasets or k not in have)}
         more = {k: i for k, i in wanted.items() if opening and k not in needed and i in datasets}
         if any(have.get(k) != v for k, v in fresh.items()):
             # Another dataset: what belongs to the old one, such as its reference, goes with it.
-            self.inputs.set_ids({**wanted, **{k: have[k] for k in needed if k in have}, **fresh})
+            kept = {k: have[k] for k in needed if k in have and have[k] not in fresh.values()}
+            self.inputs.set_ids({**wanted, **kept, **fresh})
         elif more:
             self.inputs.set_ids({**have, **more})
 
