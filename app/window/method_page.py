@@ -247,6 +247,7 @@ class MethodPage(QWidget):
 
     def set_request(self, request: Request) -> None:
         """Show the settings of an earlier run."""
+        self.inputs.refresh()  # it may speak of what came to the project just now
         self.inputs.set_ids(request.input_ids)
         self.form.set_params(request.params)
         self.seed.setText(str(request.seed))

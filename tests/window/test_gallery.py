@@ -3,6 +3,7 @@
 import pytest
 
 from app.window.gallery import ROW_ROLE, gallery_rows, missing_input, shortened
+from app.window.requests import Request
 from app.window.wording import with_article
 from engines.core import catalog
 from engines.data import Mesh, Slices, Volume
@@ -123,3 +124,12 @@ def test_pages_of_a_project_that_was_left_hear_no_more(window, add, qtbot):
     with qtbot.captureExceptions() as errors:
         add(samples.mesh())
     assert errors == []
+
+
+def test_a_request_for_what_came_just_now_shows_it(window):
+    first = window.bench.project.add(samples.slices())
+    panel, method = window.method_panel, window.bench.method("orex")
+    panel.open_request(Request(method, {"slices": first.id}, method.params()))
+    second = window.bench.project.add(samples.slices(), name="later")
+    panel.open_request(Request(method, {"slices": second.id}, method.params()))
+    assert panel.page.request().input_ids["slices"] == second.id
