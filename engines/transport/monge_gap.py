@@ -287,7 +287,8 @@ def result(
 ) -> LearnedMap:
     first, clouds = learned[0], learned[0].clouds
     truth = None if known is None else known_images(known, source, clouds)
-    judge = Judge(clouds.held_source, clouds.held_target, first.cost, first.fit, first.fit_epsilon, truth)
+    judge = Judge(clouds.held_source, clouds.held_target, first.cost, first.fit, first.fit_epsilon, truth,
+                  check=run.check)  # fmt: skip
     images = dict(zip(("Learned map", "Without the gap"), (l.moved(judge.source) for l in learned), strict=False))
     if len(learned) > 1:
         images |= unlearned(clouds, first.cost, first.gap_epsilon, judge.source, run)

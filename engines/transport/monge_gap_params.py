@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.transport.costs import Cost, GroundCost
-from engines.blocks.transport.monge_gap import MOST_EXACT
+from engines.blocks.transport.map_scores import JUDGED
 from engines.blocks.transport.sinkhorn import Convention
 from engines.core import Param, Params, Run, UserError
 from engines.data import Measure
@@ -189,7 +189,7 @@ def _uniform(points: np.ndarray, weights: np.ndarray, run: Run) -> np.ndarray:
 def memory(inputs: Mapping[str, Any], params: MongeGapParams) -> int:
     """Bytes: matrices of a batch and of the scores, the clouds, the layers."""
     clouds = [inputs[name].points for name in ("source", "target") if name in inputs]
-    held = min(MOST_EXACT, int(params.held_out * max((len(c) for c in clouds), default=0)) + 2)
+    held = min(JUDGED, int(params.held_out * max((len(c) for c in clouds), default=0)) + 2)
     layers = params.batch * sum(params.hidden) * 8 * 6
     return int(8 * (14 * params.batch**2 + 10 * held**2 + 6 * sum(c.size for c in clouds)) + layers + 100e6)
 

@@ -10,6 +10,7 @@ import torch
 from engines.blocks.transport.costs import Cost, GroundCost
 from engines.blocks.transport.map_scores import Judge, sampled, score_table
 from engines.blocks.transport.maps import mapper
+from engines.blocks.transport.monge_gap import MOST_EXACT
 from engines.core import Example, Param, Params, Run, UserError, method
 from engines.data import Measure, Table, TransportMap
 from engines.transport.gaussian_map import gaussian_map_between
@@ -29,7 +30,7 @@ class ScoreMapParams(Params):
         "mean cost", label="Unit of ε", help="Whether ε is a multiple of the mean cost within the target",
         source="as the Monge gap",
     )  # fmt: skip
-    points: int = Param(1000, ge=2, le=2000, log=True, help="At most so many of each cloud", source="own choice")
+    points: int = Param(1000, ge=2, le=MOST_EXACT, log=True, help="At most so many of each cloud", source="own choice")
 
 
 def _inputs() -> dict[str, Any]:
@@ -72,7 +73,8 @@ def map_scores(
     fit = Cost(params.fit_cost)
     mean = float(fit.pairwise(y, y).mean()) if params.epsilon_unit == "mean cost" else 1.0
     truth = None if known is None else mapper(known, run.device)(x)
-    judge = Judge(x, y, Cost(params.cost, params.p, params.tau), fit, params.epsilon * (mean or 1.0), truth)
+    judge = Judge(x, y, Cost(params.cost, params.p, params.tau), fit, params.epsilon * (mean or 1.0), truth,
+                  most=params.points, check=run.check)  # fmt: skip
     images = {"Map": mapper(map, run.device)(x), "No map": x}
     names = list(images)
     scores = {names[k]: judge(images[names[k]]) for k in run.steps(len(names), "Scoring")}

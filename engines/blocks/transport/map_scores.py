@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +10,19 @@ from torch import Tensor
 
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import sinkhorn_divergence
-from engines.blocks.transport.monge_gap import MOST_EXACT, crossings, exact_gap
+from engines.blocks.transport.monge_gap import crossings, exact_gap
 from engines.blocks.transport.scores import mean_shift, mmd
 from engines.data import Measure, Table
 
 TOLERANCE, SWEEPS = 1e-4, 5000
-MOST_CROSSING = 1000
+JUDGED = 1000
 
 
 @dataclass(frozen=True)
 class Judge:
     """Points that a map has not seen, and what their displacements cost. ``truth`` (n, d): the true images, if known.
 
-    At most 2,000 points of each are taken; both are of uniform weights.
+    At most ``most`` points of each are taken, both of uniform weights. ``check`` may raise between scores, to stop.
     """
 
     source: Tensor
@@ -31,23 +31,25 @@ class Judge:
     fit_cost: Cost
     fit_epsilon: float
     truth: Tensor | None = None
+    most: int = JUDGED
+    check: Callable[[], object] = lambda: None
 
     def __call__(self, moved: Tensor) -> dict[str, float]:
         """Scores by name of the images (n, d) of the source points; the lower the better, all of them."""
-        x, y = self.source[:MOST_EXACT], self.target[:MOST_EXACT]
+        x, y, images = self.source[: self.most], self.target[: self.most], moved[: self.most]
         apart = sinkhorn_divergence(
-            moved[: len(x)], y, self.fit_cost, self.fit_epsilon, tolerance=TOLERANCE, sweeps=SWEEPS, anneal=True
+            images, y, self.fit_cost, self.fit_epsilon, tolerance=TOLERANCE, sweeps=SWEEPS, anneal=True
         )
-        found = {
-            "Sinkhorn divergence": float(apart.value),
-            "MMD": mmd(moved[: len(x)], y),
-            "Mean shift": mean_shift(moved, self.target),
-            "Exact Monge gap": exact_gap(x, moved[: len(x)], self.cost),
-            "Mean cost": float(self.cost.paired(self.source, moved).mean()),
-        }
+        found = {"Sinkhorn divergence": float(apart.value)}
+        self.check()
+        found["MMD"] = mmd(images, y)
+        found["Mean shift"] = mean_shift(moved, self.target)
+        self.check()
+        found["Exact Monge gap"] = exact_gap(x, images, self.cost)
+        found["Mean cost"] = float(self.cost.paired(self.source, moved).mean())
+        self.check()
         if x.shape[1] == 2:
-            ends = [points[:MOST_CROSSING].cpu().numpy() for points in (x, moved)]
-            found["Crossing pairs (%)"] = 100 * crossings(*ends)
+            found["Crossing pairs (%)"] = 100 * crossings(x[:JUDGED].cpu().numpy(), images[:JUDGED].cpu().numpy())
         if self.truth is not None:
             found["L2-UVP (%)"] = unexplained(moved, self.truth)
         return found
@@ -74,4 +76,4 @@ def sampled(measure: Measure, count: int, rng: np.random.Generator) -> np.ndarra
     return measure.points if total <= count else measure.points[np.sort(rng.choice(total, count, replace=False))]
 
 
-__all__ = ["Judge", "sampled", "score_table", "unexplained"]
+__all__ = ["JUDGED", "Judge", "sampled", "score_table", "unexplained"]

