@@ -84,7 +84,7 @@ class BatchSinkhorn:
     @np.errstate(all="ignore")  # where the kernel underflows, the error says so
     def _scaled(self, K: Tensor, most: int) -> tuple[Tensor, Tensor, float, int]:
         """Scalings u, v with u K v near to uniform marginals, the error, and the number of sweeps."""
-        kernel: Any = K.numpy() if K.device.type == "cpu" else K  # small operations of numpy take a third of the time
+        kernel = _quick(K)
         (n, m), sweeps, last, relaxed = K.shape, 0, math.inf, 1.0
         transposed, u, v = kernel.T, kernel[:, 0] * 0 + 1, kernel[0] * 0 + 1
         while True:
@@ -111,6 +111,11 @@ class BatchSinkhorn:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.points, self.potential = state["points"], state["potential"]
+
+
+def _quick(x: Tensor) -> Any:
+    """A view for numpy on a CPU, where its small operations take a third of the time of torch's."""
+    return x.numpy() if x.device.type == "cpu" else x
 
 
 def _softmin(C: Tensor, axis: int) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from engines.blocks.transport import batch_sinkhorn
 from engines.blocks.transport.batch_sinkhorn import BatchSinkhorn
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import entropic_cost
@@ -107,6 +108,15 @@ def test_a_batch_has_the_value_and_the_gradient_of_the_plain_solver(share):
     assert found.value.item() == pytest.approx(plain.value.item(), abs=1e-9)
     ours, theirs = (torch.autograd.grad(value, at)[0] for value in (found.value, plain.value))
     torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+def test_sweeps_in_torch_as_on_a_gpu_are_those_in_numpy(monkeypatch):
+    x, y = normal(60, 3, 4), 1 + normal(50, 3, 5)
+    plain = BatchSinkhorn(SQUARED, 0.1)(x, y)
+    monkeypatch.setattr(batch_sinkhorn, "_quick", lambda K: K)
+    found = BatchSinkhorn(SQUARED, 0.1)(x, y)
+    assert found.sweeps == plain.sweeps
+    assert float(found.value) == pytest.approx(float(plain.value), rel=1e-12)
 
 
 def test_a_batch_of_new_points_starts_near_its_solution():
