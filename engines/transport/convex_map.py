@@ -33,7 +33,7 @@ class ConvexMapParams(Params):
     steps: int = Param(1000, ge=1, le=10_000_000, log=True, help="Of f", source="CellOT: 100,000")
     inner_steps: int = Param(10, ge=1, le=1000, help="Of g for each of f", source="Makkuva et al. 2020; CellOT")
     batch: int = Param(256, ge=4, le=16_384, log=True, help="Points of each cloud in a step", source="CellOT")
-    learning_rate: float = Param(1e-3, gt=0, le=1, log=True, help="Of Adam", source="measured; CellOT: 1e-4")
+    learning_rate: float = Param(1e-2, gt=0, le=1, log=True, help="Of Adam", source="measured; CellOT: 1e-4")
     log_every: int = Param(10, ge=1, le=100_000, advanced=True, help="Steps between points of the curves")
 
 

@@ -76,9 +76,10 @@ def network(points: Tensor, parts: Mapping[str, Tensor], config: Mapping[str, An
 
 
 def convex(points: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
-    """psi(x) (n,) of an input-convex network with softplus between layers, plus |x|^2 / 2.
+    """psi(x) (n,) of an input-convex network with softplus between layers, plus a share of |x|^2 / 2.
 
-    ``x.k`` (h_k, d) and ``bias.k`` read the points, ``z.k`` (h_k, h_k-1) the layer before; z.k is taken through
+    The share is softplus of ``quadratic`` (1,): a whole |x|^2 / 2 would keep the map from contracting. ``x.k`` (h_k, d)
+    and ``bias.k`` read the points, ``z.k`` (h_k, h_k-1) the layer before; z.k is taken through
     softplus, so it is positive: sums and increasing convex functions of convex functions are convex.
     """
     count = sum(name.startswith("bias.") for name in parts)
@@ -87,12 +88,12 @@ def convex(points: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
         before = torch.nn.functional.softplus(parts[f"z.{k}"]) if k else None
         z = torch.addmm(parts[f"bias.{k}"], points, parts[f"x.{k}"].T) + (0 if before is None else z @ before.T)
         z = torch.nn.functional.softplus(z) if k < count - 1 else z
-    return z[:, 0] + points.square().sum(1) / 2
+    return z[:, 0] + torch.nn.functional.softplus(parts["quadratic"]) * points.square().sum(1) / 2
 
 
 def convex_shapes(dimensions: int, hidden: Sequence[int]) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the parts of :func:`convex`."""
-    sizes, found = [*hidden, 1], {}
+    sizes, found = [*hidden, 1], {"quadratic": (1,)}
     for k, size in enumerate(sizes):
         found |= {f"x.{k}": (size, dimensions), f"bias.{k}": (size,)}
         found |= {f"z.{k}": (size, sizes[k - 1])} if k else {}
@@ -135,7 +136,7 @@ def _barycentric(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Ap
 
 @form("convex potential")
 def _gradient_of_convex(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> Apply:
-    parts = {name: part for name, part in weights.items() if name.split(".")[0] in ("x", "z", "bias")}
+    parts = {name: part for name, part in weights.items() if name.split(".")[0] in ("quadratic", "x", "z", "bias")}
 
     def apply(points: Tensor) -> Tensor:
         moved = convex_gradient(_seen(points, weights), parts)
