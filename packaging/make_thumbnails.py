@@ -74,32 +74,6 @@ def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return pixels(image)
 
 
-def of_clouds(clouds: list) -> np.ndarray:
-    """Source and target of a pair, some hundred points of each; of three coordinates the first and the last."""
-    from PySide6.QtCore import QPointF, Qt
-    from PySide6.QtGui import QColor, QImage, QPainter
-
-    from app import theme
-    from app.viewers.plotting import pixels
-
-    image = QImage(WIDTH, HEIGHT, QImage.Format.Format_RGB888)
-    image.fill(QColor("#ffffff"))
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    shown = [cloud.points[:400][:, [0, -1]] for cloud in clouds]
-    both = np.concatenate(shown)
-    middle, scale = (both.min(0) + both.max(0)) / 2, min((WIDTH - 20, HEIGHT - 20) / np.ptp(both, axis=0))
-    for series, points in enumerate(shown):
-        color = QColor(theme.series_color(series))
-        color.setAlphaF(0.6)
-        painter.setBrush(color)
-        for x, y in (points - middle) * (scale, -scale) + (WIDTH / 2, HEIGHT / 2):
-            painter.drawEllipse(QPointF(x, y), 1.6, 1.6)
-    painter.end()
-    return pixels(image)
-
-
 def of_view(outputs: dict) -> np.ndarray | None:
     """What the first fitting viewer shows of the first result."""
     from PySide6.QtCore import QEventLoop, QTimer
@@ -131,7 +105,7 @@ def main() -> None:
 
     from app import theme
     from engines.core import Run, UserError, catalog
-    from engines.data import Measure, Problem
+    from engines.data import Problem
 
     theme.apply(app, "light")
     wanted = set(sys.argv[1:])
@@ -142,16 +116,8 @@ def main() -> None:
             whole = method.family in ("pde", "transport")
             outputs = method.run({}, method.params() if whole else method.params.parse(method.smoke.params), Run())
             artifact = next(iter(outputs.values()))
-<<<<<<< HEAD
             picture = of_problem(artifact) if isinstance(artifact, Problem) else of_transport(outputs, WIDTH, HEIGHT)
             picture = of_view(outputs) if picture is None and not isinstance(artifact, Problem) else picture
-=======
-            clouds = [outputs[k] for k in ("source", "target") if isinstance(outputs.get(k), Measure)]
-            if len(clouds) == 2:
-                picture = of_clouds(clouds)
-            else:
-                picture = of_problem(artifact) if isinstance(artifact, Problem) else of_view(outputs)
->>>>>>> 574b91f (Bench of the Monge gap's step against geomloss; pictures of its clouds)
         except (UserError, KeyError) as error:
             print(f"{method.key}: {error}")
             continue
