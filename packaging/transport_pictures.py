@@ -178,7 +178,7 @@ def cells_scene(plotter, source: Measure, target: Measure):
             start=start, direction=way, scale=length, tip_length=0.8 / length, tip_radius=0.28 / length,
             shaft_radius=0.075 / length,
         )  # fmt: skip
-        plotter.add_mesh(arrow, color="#444444", ambient=0.4, diffuse=0.6)
+        plotter.add_mesh(arrow, color="#8c8c8c", ambient=0.5, diffuse=0.6)
     plotter.view_vector((0.0, -0.5, 1.0), (0, 1, 0))
     plotter.camera.zoom(1.38)
     return plotter

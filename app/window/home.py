@@ -27,7 +27,7 @@ from app.window.widgets import Card, ElidedLabel, Glyph, chip, clear_layout, lab
 from app.window.wording import age_text, size_text
 
 CARD_WIDTH = 252
-PAGE_WIDTH = 4 * CARD_WIDTH + 3 * 16  # a row of cards ends where the page ends
+PAGE_WIDTH = 5 * CARD_WIDTH + 4 * 16  # a row of cards ends where the page ends
 
 
 class Picture(QWidget):
