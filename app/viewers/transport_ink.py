@@ -107,16 +107,16 @@ class CloudInk:
     def __init__(
         self, cloud: Cloud, places: np.ndarray, place: int, scale: float, *, faint: bool, in_picture: bool
     ) -> None:
-        self.places = places
+        kept = np.flatnonzero(cloud.mass > 0)  # what has no mass is not seen
+        self.places = places[kept]
         own = cloud.colors is not None
-        colours, self._which = few_colours(cloud.colors) if cloud.colors is not None else (None, 0)
-        if colours is None:
-            colours = rgb_of(colour_of(cloud.role, place))[None]
+        colours, self._which = rgb_of(colour_of(cloud.role, place))[None], np.zeros(1, np.int64)
+        if cloud.colors is not None:
+            colours, self._which = few_colours(cloud.colors[kept])
         solid = 0.92 if own else 0.85
-        sizes = diameters(cloud.mass, len(places))
+        sizes = diameters(cloud.mass[kept], len(kept))
         opacity = 0.3 if faint else solid
         self.discs = Discs(colours, sizes, theme.colors().plot, scale, opacity, in_picture=in_picture)
-        self.sizes = sizes
 
     def draw(self, painter: QPainter, mapping: Mapping) -> None:
         self.discs.draw(painter, mapping(self.places), self._which)

@@ -145,10 +145,11 @@ class MarksLayer(_Dots):
     def set_artifact(self, artifact: Marks) -> None:
         self.artifact = artifact
         cloud = artifact.cloud
-        self.colours = None if cloud.colors is None else cloud.colors[:, :3]
-        self._set_parts(diameters(cloud.mass, len(cloud.mass)))
+        kept = np.flatnonzero(cloud.mass > 0)  # what has no mass is not seen
+        self.colours = None if cloud.colors is None else cloud.colors[kept, :3]
+        self._set_parts(diameters(cloud.mass[kept], len(kept)))
         for drawn, which, _ in self.parts:
-            drawn.give(surfaces.poly_data(artifact.places[which], verts=True), {})
+            drawn.give(surfaces.poly_data(artifact.places[kept[which]], verts=True), {})
         self.apply()
 
     @property

@@ -23,15 +23,14 @@ from app.viewers.transport_ink import Links
 from app.viewers.transport_plot import TransportPlot
 
 if TYPE_CHECKING:
-    from app.viewers.scene import Scene3D
+    from app.viewers.transport_scene import TransportScene
 
 KEYS_OF_VIEW = ("F", "S", "K", "M", "X", "Space", ",", ".")
 """Of the view around it: where a view in space has the same, Qt would obey neither."""
 
 
 def _import_scene() -> None:
-    for module in ("scene", "transport_layers"):
-        importlib.import_module(f"app.viewers.{module}")
+    importlib.import_module("app.viewers.transport_scene")
 
 
 class TransportPane(QWidget):
@@ -50,7 +49,7 @@ class TransportPane(QWidget):
         body = QWidget(self)
         self._stack = QStackedLayout(body)
         self.plot, self.images = TransportPlot(body), TransportImages(body)
-        self.scene: Scene3D | None = None
+        self.scene: TransportScene | None = None
         """Made when there is first something in space."""
         for part in (self.plot, self.images):
             part.hovered.connect(self.hovered)
@@ -163,16 +162,18 @@ class TransportPane(QWidget):
             travel = Travel(places[0][rows], places[1][columns], some.mass, colours, many, unit)
             items.append(Shown("travel", "On the way", travel))  # type: ignore[arg-type]
         self._stack.setCurrentWidget(self.scene)
+        self.scene.show_points(journey, self.seen)
         self.scene.show_artifacts(items)
         self._move_in_space()
 
     def _imported(self, _: object) -> None:
-        from app.viewers.scene import Scene3D
+        from app.viewers.transport_scene import TransportScene
 
         self._importing = False
         if not self.is_in_space:
             return
-        self.scene = Scene3D(self, bar=False)
+        self.scene = TransportScene(self)
+        self.scene.hovered.connect(self.hovered)
         with QSignalBlocker(self.scene):
             self.scene.restore({"panel": False})
         for action in self.scene.actions():

@@ -11,27 +11,25 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPixmap
+from PySide6.QtCore import QPointF, QRectF, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from app import theme
-from app.viewers import plotting, transport_ink, transport_words
+from app.viewers import plotting, transport_ink, transport_lit, transport_words
 from app.viewers.live_evaluator import LiveEvaluator
-from app.viewers.overlay import draw_text, number
 from app.viewers.pixel_item import PixelItem
 from app.viewers.plot_axis import FewTicks
 from app.viewers.transport_axes import Seen
 from app.viewers.transport_content import Journey
 from app.viewers.transport_curves import Curves
 from app.viewers.transport_ink import CloudInk, Links, Mapping, TravelInk
+from app.viewers.transport_lit import Lit
 
-REACH = 9.0
-"""Pixels around a point in which the cursor means it."""
-MOST_LIT = 200
-"""Links that are drawn anew for the point under the cursor; the heaviest of more."""
 BESIDE = 0.35
 """Of the width, that the names beside listed points may take."""
+STRAYS, SHRINKS = 0.08, 0.6
+"""Of the extent that was fitted: as far new clouds may reach beyond it, and as small they may get, before they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +66,11 @@ class TransportPlot(pg.PlotWidget):
         self.seen: Seen | None = None
         self.links: Links | None = None
         self.time = 0.0
-        self.lit: tuple[int, int] | None = None
-        """Which point of which cloud is under the cursor."""
+        self.lit: Lit | None = None
+        """The point under the cursor."""
         self._scale, self._in_picture = 1.0, False
         self._follows = True
+        self._fitted: np.ndarray | None = None
         self._clouds: list[CloudInk] = []
         self._travel: TravelInk | None = None
         self._faint = False
@@ -115,7 +114,7 @@ class TransportPlot(pg.PlotWidget):
             self.plot.showAxis(side, not hidden)
         self._make_ink()
         self._write_legend()
-        if self._follows or before is None or before.titles != seen.titles:
+        if before is None or before.titles != seen.titles or (self._follows and self._has_strayed):
             self.fit()
         self._later.start()
 
@@ -152,6 +151,16 @@ class TransportPlot(pg.PlotWidget):
         high = np.max([p.max(0) for p in parts], 0)
         return np.stack([low, high])
 
+    @property
+    def _has_strayed(self) -> bool:
+        """Whether the clouds left the extent that was fitted, or fill little of it: a live preview must not jump."""
+        assert self.journey is not None
+        if self.journey.dimensions == 1 or self._fitted is None:
+            return True
+        span = np.maximum(np.ptp(self._fitted, axis=0), 1e-12)
+        beyond = np.abs(np.stack([self._fitted[0] - self._box[0], self._box[1] - self._fitted[1]]).clip(0)) / span
+        return bool(beyond.max() > STRAYS or (np.ptp(self._box, axis=0) / span).max() < SHRINKS)
+
     def fit(self) -> None:
         """Show everything, and go on doing so as the view changes its size."""
         if self.seen is None or self.journey is None:
@@ -160,7 +169,8 @@ class TransportPlot(pg.PlotWidget):
         if self.journey.dimensions == 1:
             rect = self.curves.rect
         else:
-            (left, low), (right, high) = self._box
+            self._fitted = self._box
+            (left, low), (right, high) = self._fitted
             rect = QRectF(left, low, (right - left) or 1.0, (high - low) or 1.0)
             if self.journey.is_listed:
                 aside = BESIDE * rect.width()
@@ -268,65 +278,22 @@ class TransportPlot(pg.PlotWidget):
         for cloud in self._clouds:
             cloud.draw(painter, mapping)
         if self.journey is not None and self.journey.is_listed:
-            self._paint_names(painter, mapping)
-
-    def _paint_names(self, painter: QPainter, mapping: Mapping) -> None:
-        """Beside listed points, where there is room for the lines."""
-        assert self.journey is not None
-        assert self.seen is not None
-        scale = self._scale if self._in_picture else 1.0
-        font = theme.font(0.9)
-        font.setPointSizeF(font.pointSizeF() * scale)
-        painter.setFont(font)
-        line = QFontMetricsF(font).height()
-        for k, cloud in enumerate(self.journey.clouds[:2]):
-            places = mapping(self.seen.places[k])
-            apart = abs(places[1, 1] - places[0, 1]) if len(places) > 1 else 1e9
-            if not cloud.names or apart < 0.8 * line:
-                continue
-            painter.setPen(QColor(theme.colors().text))
-            for (x, y), name in zip(places, cloud.names, strict=True):
-                wide = 140 * scale
-                words = QFontMetricsF(font).elidedText(name, Qt.TextElideMode.ElideRight, wide)
-                left = x - wide - 12 * scale if k == 0 else x + 12 * scale
-                side = Qt.AlignmentFlag.AlignRight if k == 0 else Qt.AlignmentFlag.AlignLeft
-                box = QRectF(left, y - line / 2, wide, line)
-                painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, words)
+            assert self.seen is not None
+            places = [mapping(self.seen.places[k]) for k in range(2)]
+            scale = self._scale if self._in_picture else 1.0
+            transport_lit.paint_names(painter, self.journey.clouds[:2], places, scale)
 
     def _paint_moving(self, painter: QPainter, mapping: Mapping) -> None:
         if self._travel is not None and self.time > 0:
             self._travel.draw(painter, mapping, self.time)
         if self.lit is not None and not self._in_picture:
-            self._paint_lit(painter, mapping)
+            self._paint_lit(painter, mapping, self.lit)
 
-    def _paint_lit(self, painter: QPainter, mapping: Mapping) -> None:
-        """The point under the cursor with its links, each with its mass where there are few."""
-        assert self.journey is not None
+    def _paint_lit(self, painter: QPainter, mapping: Mapping, lit: Lit) -> None:
         assert self.seen is not None
-        assert self.lit is not None
-        cloud, point = self.lit
-        accent = QColor(theme.colors().accent)
-        at = mapping(self.seen.places[cloud][point][None])[0]
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        ends = np.zeros((0, 2))
-        mass = np.zeros(0)
-        if cloud < 2 and self.journey.moves:
-            found = self.journey.entries.of_point(point, second=cloud == 1)[:MOST_LIT]
-            other = self.journey.entries.rows if cloud == 1 else self.journey.entries.columns
-            ends, mass = mapping(self.seen.places[1 - cloud][other[found]]), self.journey.entries.mass[found]
-        for end, heavy in zip(ends, mass, strict=True):
-            colour = QColor(accent)
-            share = heavy / mass[0]
-            colour.setAlphaF(float(0.25 + 0.7 * share))
-            painter.setPen(QPen(colour, 1.0 + 2.2 * float(np.sqrt(share))))
-            painter.drawLine(QPointF(*at), QPointF(*end))
-        painter.setPen(QPen(QColor(theme.colors().text), 1.6))
-        painter.drawEllipse(QPointF(*at), 6.5, 6.5)
-        painter.setFont(theme.font(0.85, numbers=True))
-        for end, heavy in zip(ends[:8], mass[:8], strict=True):
-            box = QRectF(end[0] + 8, end[1] - 9, 90, 18)
-            words = number(float(heavy), 3)
-            draw_text(painter, box, Qt.AlignmentFlag.AlignVCenter, words, theme.colors().plot)
+        at = mapping(self.seen.places[lit.cloud][lit.point][None])[0]
+        ends = mapping(self.seen.places[1 - lit.cloud][lit.others]) if len(lit.others) else np.zeros((0, 2))
+        transport_lit.paint(painter, at, ends, lit.mass, theme.colors().plot)
 
     # ---- mouse --------------------------------------------------------------------------------------------
     def _hover(self, at: QPointF) -> None:
@@ -345,22 +312,15 @@ class TransportPlot(pg.PlotWidget):
         corner = box.mapViewToScene(QPointF(0, 0))
         unit = box.mapViewToScene(QPointF(1, 1))
         mapping = Mapping(unit.x() - corner.x(), corner.x(), unit.y() - corner.y(), corner.y())
-        best, found = REACH, None
-        for k, places in enumerate(self.seen.places):
-            if not len(places):
-                continue
-            apart = np.hypot(*(mapping(places) - (at.x(), at.y())).T)
-            nearest = int(apart.argmin())
-            if apart[nearest] < best:
-                best, found = float(apart[nearest]), (k, nearest)
-        return found
+        return transport_lit.nearest([mapping(places) for places in self.seen.places], at)
 
-    def _light(self, lit: tuple[int, int] | None) -> None:
-        if lit == self.lit:
+    def _light(self, point: tuple[int, int] | None) -> None:
+        before = None if self.lit is None else (self.lit.cloud, self.lit.point)
+        if point == before or self.journey is None:
             return
-        self.lit = lit
+        self.lit = None if point is None else transport_lit.lit(self.journey, *point)
         self._moving.update()
-        self.hovered.emit("" if lit is None else self.describe(*lit))
+        self.hovered.emit("" if point is None else self.describe(*point))
 
     def describe(self, cloud: int, point: int) -> str:
         """A point in words, with what goes from it or comes to it."""

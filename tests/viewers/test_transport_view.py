@@ -160,6 +160,12 @@ def test_clouds_in_space_are_layers_of_a_3d_view(look, qtbot):
     assert travel.moment == pytest.approx(0.5)
     assert travel.fine.actor.GetVisibility()
     assert transports.inked(view.screenshot(300, 200)) > 0.005
+    at = pane.scene.canvas.project(pane.seen.places[1][4][None])[0]
+    pane.scene.move(QPointF(at[0], at[1]), False)
+    assert view.foot.text.startswith("After 4 at (")
+    assert len(pane.scene.lit.others) == 20  # it gets from all
+    pane.scene.move(QPointF(-50, -50), False)
+    assert pane.scene.lit is None
     view.choose_axes(("0", "1", ""))
     settle(qtbot, view)
     assert pane.plot.isVisible()
@@ -218,6 +224,28 @@ def test_a_map_is_asked_where_its_points_go(look, monkeypatch):
     journey = view.journeys[0]
     assert journey.arrows
     assert journey.clouds[1].points == pytest.approx(2 * made.source.points + 1)
+
+
+def test_a_live_preview_does_not_jump_and_is_framed_anew_when_it_has_left(look, qtbot):
+    moved = transports.arrows(20)
+    view = look(moved)
+    plot = view.panes[0].plot.plot
+    before = plot.vb.viewRange()
+    look(moved.replace(ends=moved.ends + 0.02), view=view)
+    assert plot.vb.viewRange() == before
+    look(moved.replace(ends=moved.ends + 3), view=view)
+    assert plot.vb.viewRange()[0][1] > 4
+    plot.vb.scaleBy((0.5, 0.5))
+    plot.vb.sigRangeChangedManually.emit(None)
+    zoomed = plot.vb.viewRange()
+    look(moved, view=view)
+    assert plot.vb.viewRange() == zoomed  # somebody chose it
+
+
+def test_pixels_without_mass_are_no_points(look):
+    view = look(transports.moved_pixel())
+    view.point_action.trigger()
+    assert [len(ink.places) for ink in view.panes[0].plot._clouds] == [1, 1]
 
 
 def test_playing_and_keys(look, qtbot):
