@@ -19,7 +19,7 @@ from engines.transport.sns_params import SnsParams
 
 MOST_DENSE = 4_000_000
 """Larger plans are given by their entries, where that takes less room."""
-FIGURES = ("error", "dual", "length", "iterations", "entries", "seconds")
+FIGURES = ("error", "dual", "eta", "length", "iterations", "entries", "seconds")
 SINKHORN, NEWTON = "Sinkhorn", "Newton"
 
 
@@ -76,9 +76,9 @@ class History:
         return {"rows": np.array(self.rows, float).reshape(-1, len(FIGURES)), "newton": np.array(self.newton, bool)}
 
     def gap(self, optimum: float) -> np.ndarray:
-        """How far the dual value is below its largest; below rounding nothing is said."""
-        gap = optimum - self.column("dual")
-        return np.where(gap > 1e-16 * abs(optimum), gap, np.nan)
+        """How far the dual value is below its largest, where it is that of the same problem; NaN within rounding."""
+        gap, eta = optimum - self.column("dual"), self.column("eta")
+        return np.where((gap > 1e-16 * abs(optimum)) & (eta == eta[-1:]), gap, np.nan)
 
     def table(self, optimum: float, scale: float) -> Table:
         columns = {
@@ -86,6 +86,7 @@ class History:
             "Stage": np.where(np.array(self.newton, bool), NEWTON, SINKHORN),
             "Marginal error": self.column("error"),
             "Below the optimum": scale * self.gap(optimum),
+            "η": self.column("eta"),
             "Step length": self.column("length"),
             "Inner iterations": self.column("iterations"),
             "Entries kept": self.column("entries"),

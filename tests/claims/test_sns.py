@@ -18,9 +18,10 @@ from engines.blocks.transport.sinkhorn import sinkhorn
 from engines.core import Run
 from engines.transport.digit_pair import digit
 from engines.transport.random_assignment import assignment_of
-from engines.transport.sns import Newton, Sweeps, solve
+from engines.transport.sns import solve
 from engines.transport.sns_params import SnsParams
 from engines.transport.sns_results import History
+from engines.transport.sns_stages import Newton, Sweeps
 
 pytestmark = [pytest.mark.claim, pytest.mark.timeout(3600)]
 

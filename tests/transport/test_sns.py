@@ -10,7 +10,7 @@ import torch
 
 from engines.blocks.transport.posing import posed
 from engines.blocks.transport.sinkhorn import sinkhorn
-from engines.core import Logged, Noted, Run, UserError, catalog
+from engines.core import Cancelled, Checkpointed, Control, Logged, Noted, Run, UserError, catalog
 from engines.data import CostMatrix, Measure
 from engines.transport.densities import DensitiesParams, two_densities
 from engines.transport.digit_pair import digit
@@ -93,11 +93,17 @@ def test_the_tail_is_faster_than_linear():
     assert (gained[1:] >= 1.9).all()
 
 
-def test_the_dual_value_never_falls():
+@pytest.mark.parametrize("sweeps", [5, 200])
+def test_the_dual_value_never_falls(sweeps):
+    """In sweeps and in steps, short ones among them, by more than rounding."""
+    short = 0
     for inputs, params in ((assignment(100), {"inverse_regularisation": 5000.0}), (digits(), {"cost": "city block"})):
-        gap = solve(inputs, **params)["history"].columns["Below the optimum"]
-        gap = np.nan_to_num(gap)
+        columns = solve(inputs, switch="after all sweeps", sweeps=sweeps, **params)["history"].columns
+        gap = np.nan_to_num(columns["Below the optimum"])
+        short += int((columns["Step length"] < 0.1).sum())
+        assert len(gap) > 20
         assert (np.diff(gap) <= 1e-15 + 1e-13 * gap[:-1]).all()
+    assert short > 10
 
 
 @pytest.mark.parametrize("eta", [100.0, 300.0])
@@ -141,11 +147,54 @@ def test_costs_with_many_optimal_plans_converge_by_widening():
     assert figures(fixed)["Row error"] > 1e-12
 
 
-def test_automatic_sweeps_go_on_where_newton_came_too_early():
-    made = solve(digits(14), cost="city block")
-    stages = made["history"].columns["Stage"].tolist()
-    assert "Sinkhorn" in stages[stages.index("Newton") :]
+def test_eta_rises_from_a_gentle_one_where_newton_came_too_early():
+    heard = Heard()
+    made = solve(digits(14), heard, cost="city block")
+    columns = made["history"].columns
+    assert any("come too early" in text for text in heard.texts)
+    eta = columns["η"]
+    begun = int(np.argmin(eta))
+    assert eta[0] == eta[-1] == 1200
+    assert eta[begun] <= 100
+    assert (np.diff(eta[begun:]) >= 0).all()
+    assert np.isnan(columns["Below the optimum"][eta != 1200]).all()
     assert figures(made)["Row error"] <= 1e-12
+    assert len(eta) < 200
+
+
+@pytest.mark.parametrize("points", [3, 40, 100])
+def test_a_run_that_climbs_goes_on_where_it_was(points):
+    """Cancelled in its first stages, amid smaller eta, and near the end."""
+    params = catalog().get("sns").params.parse({"cost": "city block"})
+    whole, control = solve(digits(14), cost="city block"), Control()
+
+    class Cancelling(Heard):
+        def emit(self, event) -> None:
+            super().emit(event)
+            if sum(isinstance(e, Logged) for e in self.events) >= points:
+                control.cancel()
+
+    heard = Cancelling()
+    with pytest.raises(Cancelled):
+        catalog().get("sns").run(digits(14), params, Run(seed=0, listener=heard, control=control))
+    (*_, last) = [event.checkpoint for event in heard.events if isinstance(event, Checkpointed)]
+    rest = catalog().get("sns").run(digits(14), params, Run(seed=0, checkpoint=last))
+    assert {name: a.content_hash() for name, a in rest.items()} == {n: a.content_hash() for n, a in whole.items()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_problems_of_all_kinds_converge(seed):
+    """Shapes, weights over many magnitudes, ties, eta up to 20,000, and any unit of cost and mass."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(2, 50, 2)
+    ties = np.abs(rng.integers(0, 5, (m, 1, 2)) - rng.integers(0, 5, (n, 2))).sum(-1).astype(float)
+    costs = (ties, rng.normal(size=(m, n)) * 1e5, rng.random((m, n)))[seed % 3]
+    a, b = (rng.dirichlet(np.full(k, 10 ** rng.uniform(-2, 2))) + 1e-14 for k in (m, n))
+    mass, eta = 10 ** rng.uniform(-6, 6), 10 ** rng.uniform(2, 4.3)
+    given = CostMatrix(costs=costs, source_weights=mass * a / a.sum(), target_weights=mass * b / b.sum())
+    found = figures(solve({"source": given}, inverse_regularisation=eta))
+    assert found["Row error"] + found["Column error"] <= 1.01e-12 * mass
+    assert abs(found["Objective minus dual value"]) <= 1e-11 * np.abs(costs).max() * mass
 
 
 def test_dense_newton_takes_over_where_all_entries_are_kept():
