@@ -51,9 +51,9 @@ def with_marginals(solver: Solver, where: Tensor) -> Entries | None:
     start = torch.cat([alpha, solver.dual.column_potentials(alpha)])
     costs = solver.per_column.gather(1, where)
     mass = restricted(costs, where, a, b, solver.settings.gamma, start)
-    rows = torch.zeros_like(a).index_add_(0, where.reshape(-1), mass.reshape(-1))
-    off = float((rows - a).abs().sum() + (mass.sum(1) - b).abs().sum())
-    return Entries(where, mass) if off <= KEPT * float(a.sum()) else None
+    plan = Entries(where, mass)
+    off = float((plan.total(len(a)) - a).abs().sum() + (mass.sum(1) - b).abs().sum())
+    return plan if off <= KEPT * float(a.sum()) else None
 
 
 def least_feasible(solver: Solver, run: Run) -> int:

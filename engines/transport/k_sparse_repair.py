@@ -48,7 +48,7 @@ def restricted(costs: Tensor, where: Tensor, a: Tensor, b: Tensor, gamma: float,
     def evaluate(at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         t = (at[where] + at[m:, None] - costs).clamp_(min=0) / gamma
         value = at[:m] @ a + at[m:] @ b - 0.5 * gamma * t.square().sum()
-        lacks = torch.cat([a - torch.zeros_like(a).index_add_(0, where.reshape(-1), t.reshape(-1)), b - t.sum(1)])
+        lacks = torch.cat([a - Entries(where, t).total(m), b - t.sum(1)])
         return value, lacks, t
 
     descent = Lbfgs(potentials, MEMORY)

@@ -39,6 +39,9 @@ STAGE_MEMORY = 100
 PATIENCE = 30
 """A stage ends where for so many iterations neither value nor marginal error got better."""
 
+LEAST_GAIN = 1e-9
+"""Of the value, relatively: less is none."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -117,7 +120,10 @@ class Solver:
         error = math.inf if self.optimiser.gradient is None else float(self.optimiser.gradient.abs().sum())
         self.record.value.append(value)
         self.record.error.append(error)
-        better = (value > self.lowest[0] + 1e-9 * abs(value), error < 0.7 * self.lowest[1])
+        # At a kink the first stage gains less and less, and smoothed ties more; others shall end at their maximum.
+        smoothed_next = self.settings.continuation in ("automatic", "smoothed ties") and not self.stage.mu
+        least = max(LEAST_GAIN, self.settings.gap) if smoothed_next else LEAST_GAIN
+        better = (value > self.lowest[0] + least * abs(value), error < 0.7 * self.lowest[1])
         self.lowest = (max(value, self.lowest[0]), min(error, self.lowest[1]))
         self.waited = 0 if any(better) else self.waited + 1
         used_up = bool(self.stage.mu) and len(self.record.value) - self.begun >= self.settings.stage_iterations

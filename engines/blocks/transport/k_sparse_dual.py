@@ -78,11 +78,11 @@ class KSparseDual:
             if self.width == self._widest or not bool((s[:, -1] > floor).any()):
                 break
             self.width = min(2 * self.width, self._widest)
-        rows = torch.zeros_like(self.a).index_add_(0, where.reshape(-1), values.reshape(-1))
-        value, gradient = alpha @ self.a - gains.sum(), self.a - rows
+        plan = Entries(where, values)
+        value, gradient = alpha @ self.a - gains.sum(), self.a - plan.total(len(self.a))
         if len(beta):
             value, gradient = value + beta @ self.b, torch.cat([gradient, self.b - values.sum(1)])
-        return Evaluation(value, gradient, Entries(where, values))
+        return Evaluation(value, gradient, plan)
 
     @property
     def _widest(self) -> int:

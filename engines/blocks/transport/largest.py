@@ -7,6 +7,7 @@ it is told which entries were the largest a moment ago; elsewhere by :func:`torc
 from __future__ import annotations
 
 import ctypes
+import functools
 from pathlib import Path
 
 import torch
@@ -42,6 +43,7 @@ def serves(*tensors: Tensor) -> bool:
     return all(t.device.type == "cpu" and t.dtype == torch.float64 for t in tensors) and library() is not None
 
 
+@functools.cache
 def library() -> ctypes.CDLL | None:
     """The library beside this file; None where it was not built or does not load."""
     return compiled_library.load(Path(__file__).parent, "transport_largest")

@@ -67,6 +67,8 @@ def test_any_batch_is_projected_row_by_row():
     whole = project(s, 3, size).dense(7)
     for i, j in np.ndindex(2, 3):
         torch.testing.assert_close(whole[i, j], project(s[i, j], 3, size[i, j]).dense(7), atol=0, rtol=0)
+    flat = project(s[0], 3, size[0])
+    torch.testing.assert_close(flat.total(7), flat.dense(7).sum(0))
 
 
 @pytest.mark.parametrize("k", [1, 2, 4, 6])
