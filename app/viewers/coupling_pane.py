@@ -16,7 +16,7 @@ from app.viewers import colour_maps, plotting
 from app.viewers.coupling_facts import Facts
 from app.viewers.field_colours import ScaleBar
 from app.viewers.field_head import Head
-from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.live_evaluator import PATIENCE, LiveEvaluator
 from app.viewers.overlay import BESIDE, ColourBar, draw_strip
 from app.viewers.plan_axis import EntryAxis
 from app.viewers.plan_pixels import Matrix, Window, pooled
@@ -349,9 +349,9 @@ class CouplingPane(QWidget):
         finally:
             self.end_picture()
 
-    def stop(self) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         self._later.stop()
-        self.evaluator.stop()
+        self.evaluator.stop(patience)
 
 
 __all__ = ["CouplingPane", "Looks"]

@@ -174,7 +174,7 @@ class CouplingView(QWidget):
         while len(self.panes) > count:
             pane = self.panes.pop()
             self._grid.removeWidget(pane)
-            pane.stop()
+            pane.stop(0.0)
             pane.hide()
             pane.deleteLater()
         while len(self.panes) < count:

@@ -64,8 +64,12 @@ def paint(painter: QPainter, at: np.ndarray, ends: np.ndarray, mass: np.ndarray,
     painter.setPen(QPen(QColor(theme.colors().text), 1.6))
     painter.drawEllipse(QPointF(*at), 6.5, 6.5)
     painter.setFont(theme.font(0.85, numbers=True))
+    written: list[QRectF] = []
     for end, heavy in zip(ends[:TOLD], mass[:TOLD], strict=True):
         box = QRectF(end[0] + 8, end[1] - 9, 90, 18)
+        if any(box.intersects(other) for other in written):
+            continue  # the heavier one has the room
+        written.append(box)
         draw_text(painter, box, Qt.AlignmentFlag.AlignVCenter, number(float(heavy), 3), halo)
 
 

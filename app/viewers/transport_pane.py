@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, 
 from app import theme
 from app.background import run_in_background
 from app.viewers import plotting, transport_crossings, transport_frames
-from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.live_evaluator import PATIENCE, LiveEvaluator
 from app.viewers.registry import Shown
 from app.viewers.transport_axes import Seen
 from app.viewers.transport_content import Journey
@@ -219,9 +219,10 @@ class TransportPane(QWidget):
         finally:
             self.end_picture()
 
-    def stop(self) -> None:
-        self.evaluator.stop()
-        self.plot.stop()
+    def stop(self, patience: float = PATIENCE) -> None:
+        """``patience``: seconds to wait for what is drawn beside this thread."""
+        self.evaluator.stop(patience)
+        self.plot.stop(patience)
         if self.scene is not None:
             self.scene.shutdown()
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.viewers import plotting, transport_ink, transport_lit, transport_words
-from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.live_evaluator import PATIENCE, LiveEvaluator
 from app.viewers.pixel_item import PixelItem
 from app.viewers.plot_axis import FewTicks
 from app.viewers.transport_axes import Seen
@@ -372,9 +372,9 @@ class TransportPlot(pg.PlotWidget):
         super().showEvent(event)
         self._later.start()
 
-    def stop(self) -> None:
+    def stop(self, patience: float = PATIENCE) -> None:
         self._later.stop()
-        self.evaluator.stop()
+        self.evaluator.stop(patience)
 
 
 __all__ = ["TransportPlot"]

@@ -226,7 +226,7 @@ class TransportView(QWidget):
         while len(self.panes) > count:
             pane = self.panes.pop()
             self._grid.removeWidget(pane)
-            pane.stop()
+            pane.stop(0.0)
             pane.hide()
             pane.deleteLater()
         while len(self.panes) < count:

@@ -248,6 +248,12 @@ def test_pixels_without_mass_are_no_points(look):
     assert [len(ink.places) for ink in view.panes[0].plot._clouds] == [1, 1]
 
 
+def test_a_map_that_cannot_be_asked_shows_its_clouds_and_says_so(look):
+    view = look(small.affine_map(form="nonsense"))
+    assert "cannot be asked" in view.foot.text
+    assert len(view.journeys[0].clouds) == 2
+
+
 def test_playing_and_keys(look, qtbot):
     view = look(transports.shift())
     view.activateWindow()
