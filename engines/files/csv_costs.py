@@ -89,7 +89,7 @@ def write_csv_costs(matrix: CostMatrix, path: Path, options: CsvWriteOptions) ->
     at_sides = (matrix.source_names, matrix.target_names)
     weights = (matrix.source_weights, matrix.target_weights)
     if not any(at_sides) and all(w is None for w in weights):
-        save(path, options.separator, {}, matrix.costs.tolist())
+        save(path, options.separator, (), (row.tolist() for row in matrix.costs))
         return
     sources = list(matrix.source_names) or [f"source {i + 1}" for i in range(height)]
     targets = list(matrix.target_names) or [f"target {j + 1}" for j in range(width)]

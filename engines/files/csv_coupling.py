@@ -6,6 +6,7 @@ back is taken to give and to get what its entries say, and ends with the last so
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +15,13 @@ import numpy as np
 from engines.core import Param, Params, UserError
 from engines.data import Coupling, Measure
 from engines.files import guard
-from engines.files.csv_measure import Separator, columns_of, numbers, place, save_columns
+from engines.files.csv_grid import MOST_ROWS
+from engines.files.csv_measure import Separator, columns_of, numbers, place, save, save_columns
 from engines.files.csvtable import CsvWriteOptions
 from engines.files.registry import Loaded, reader, writer
 
+AT_ONCE = 1 << 16
+"""Entries that are turned into text together: a large plan would not fit into memory as such."""
 EMPTY = 100
 """Sources, or targets, for each entry at most: a coupling has a weight for each, also for those without an entry."""
 
@@ -81,11 +85,21 @@ def write_csv_coupling(plan: Coupling, path: Path, options: CsvEntriesOptions) -
     rows, columns, mass = plan.entries(options.least)
     if not len(mass):
         raise UserError(f"No entry of the plan has more than {options.least:g} of mass.", mend="Lower that limit.")
-    found: dict[str, list[object]] = {"row": rows.tolist(), "column": columns.tolist(), "mass": mass.tolist()}
-    for side, names, where in (("source", plan.source_names, rows), ("target", plan.target_names, columns)):
-        if names:
-            found[side] = np.array(names, object)[where].tolist()
-    save_columns(path, options.separator, found)
+    if len(mass) > MOST_ROWS:
+        raise UserError(
+            f"The plan has {len(mass):,} entries.", f"As a table at most {MOST_ROWS:,} are written.",
+            "Leave out those with little mass, or choose HDF5 or a NumPy archive.",
+        )  # fmt: skip
+    known = [(side, np.array(names, object), where) for side, names, where in (
+        ("source", plan.source_names, rows), ("target", plan.target_names, columns)) if names]  # fmt: skip
+
+    def lines() -> Iterator[tuple[object, ...]]:
+        for start in range(0, len(mass), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            words = [names[where[some]].tolist() for _, names, where in known]
+            yield from zip(rows[some].tolist(), columns[some].tolist(), mass[some].tolist(), *words, strict=True)
+
+    save(path, options.separator, ["row", "column", "mass", *(side for side, _, _ in known)], lines())
 
 
 @writer(

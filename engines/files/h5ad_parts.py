@@ -20,6 +20,8 @@ from engines.files.hdf5 import read_dataset, text
 from engines.files.hdf5_texts import is_text, values_with_texts, words
 
 MOST_COLUMNS = 2_000
+MOST_NUMBERS = 10_000
+"""Different numbers in a column that may still be labels."""
 MOST_FEATURES = 1_000_000
 FORMATS = {"csr": "csr_matrix", "csc": "csc_matrix"}
 
@@ -121,7 +123,7 @@ def labels_of(path: Path, file: Any, column: str) -> Labels | None:
         older = part(part(file, "uns"), f"{column}_categories")
         if values.dtype.kind in "iu" and isinstance(older, h5py.Dataset) and is_text(older.dtype):
             return _coded(path, values, _texts(path, older))
-        return _told(_words(values))
+        return _numbered(values)
     found = part(table, column)
     if isinstance(found, h5py.Group):
         return _grouped(path, found)
@@ -132,7 +134,7 @@ def labels_of(path: Path, file: Any, column: str) -> Labels | None:
         return _coded(path, read_dataset(path, found), _listed(path, kept))
     if is_text(found.dtype):
         return _told(_texts(path, found))
-    return _told(_words(read_dataset(path, found))) if found.dtype.kind in "biuf" else None
+    return _numbered(read_dataset(path, found)) if found.dtype.kind in "biuf" else None
 
 
 def _grouped(path: Path, group: Any) -> Labels | None:
@@ -166,6 +168,19 @@ def _told(words: list[str]) -> Labels:
     if len(found) and found[0] == "":
         found, codes = found[1:], codes - 1
     return Labels(tuple(found.tolist()), codes)
+
+
+def _numbered(values: np.ndarray) -> Labels | None:
+    """Numbers as labels, in their order; None where there are too many different ones to tell anything apart."""
+    if values.dtype.kind not in "biuf" or values.ndim != 1:
+        return None
+    found, codes = np.unique(values, return_inverse=True)
+    if len(found) > MOST_NUMBERS:
+        return None
+    names = _words(found)
+    shown = {name: i for i, name in enumerate(dict.fromkeys(n for n in names if n))}  # such as 0.1 in two precisions
+    places = np.array([shown.get(name, -1) for name in names], dtype=np.int64)
+    return Labels(tuple(shown), places[codes.reshape(-1)] if len(found) else codes)
 
 
 def _words(values: np.ndarray) -> list[str]:

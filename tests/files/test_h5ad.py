@@ -132,6 +132,19 @@ def test_columns_of_every_kind_are_offered_and_can_be_chosen(tmp_path):
         assert count is None or len(found[1].points) == count
 
 
+def test_numbers_are_labels_in_their_order_unless_they_are_measured(tmp_path, monkeypatch):
+    from engines.files import h5ad_parts
+
+    path = cells.today(tmp_path / "c.h5ad")
+    words = next(w for w, a in asked(path).answers.items() if a.get("condition") == "dose")
+    assert words == "dose: 0, 10, 20"
+    monkeypatch.setattr(h5ad_parts, "MOST_NUMBERS", 4)
+    offered = {a.get("condition") for a in asked(path).answers.values()}
+    assert offered == {"drug", "batch", "dose", "seen", None}
+    with pytest.raises(UserError, match="no column 'depth' of labels"):
+        read(path, H5adOptions(condition="depth"))
+
+
 def test_of_two_labels_the_other_one_is_treated(tmp_path):
     found = read(cells.today(tmp_path / "c.h5ad"), H5adOptions(condition="batch", control="b")).artifacts
     assert [m.name for m in found] == ["b", "a"]

@@ -208,6 +208,18 @@ def test_a_plan_comes_back_from_its_entries(tmp_path):
         write(item, tmp_path / "p.csv", CsvEntriesOptions(least=0.6))
 
 
+def test_a_plan_with_too_many_entries_for_a_table_is_refused(tmp_path, monkeypatch):
+    from engines.files import csv_coupling
+
+    item = transports.dense_coupling()
+    monkeypatch.setattr(csv_coupling, "AT_ONCE", 4)
+    write(item, tmp_path / "p.csv")
+    np.testing.assert_array_equal(read(tmp_path / "p.csv", format="csv-coupling").artifacts[0].dense(), item.plan)
+    monkeypatch.setattr(csv_coupling, "MOST_ROWS", 5)
+    with pytest.raises(UserError, match=r"6 entries.*at most 5.*HDF5"):
+        write(item, tmp_path / "p.csv")
+
+
 def test_entries_of_others_count_from_one_or_zero(tmp_path):
     path = given(tmp_path, "i;j;w\n1;2;0.5\n2;1;0.5\n")
     back = read(path, CsvCouplingOptions(counted="from 1"), "csv-coupling").artifacts[0]
