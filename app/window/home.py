@@ -223,7 +223,7 @@ class HomePage(QScrollArea):
         page.setMaximumWidth(PAGE_WIDTH)
         page.setMinimumWidth(520)
         page.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        outer.addWidget(page, 100)
+        outer.addWidget(page, 10_000)  # all of the width up to its largest, but for what rounding takes
         outer.addStretch(1)
         self._page = QVBoxLayout(page)
         self._page.setContentsMargins(0, 44, 0, 40)
