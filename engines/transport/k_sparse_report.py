@@ -69,10 +69,12 @@ def certificate(problem: TransportProblem, solver: Solver, found: dict[str, Coup
     """Bounds of the dual's maximum and of the k-sparse optimum, in the units of the costs."""
     scale, record, gamma = problem.scale, solver.record, solver.settings.gamma
     rows: dict[str, float] = {"Dual value (lower bound)": scale * solver.lower}
-    if math.isfinite(solver.upper):
-        rows |= {"Dual optimum is at most": scale * solver.upper, "Gap of the dual": scale * solver.gap}
-    if "feasible" in found:
-        best = objective(problem, found["feasible"], gamma)
+    # A plan with both marginals and at most k entries a column bounds the convexified problem as well.
+    best = objective(problem, found["feasible"], gamma) if "feasible" in found else math.inf
+    upper = min(scale * solver.upper, best)
+    if math.isfinite(upper):
+        rows |= {"Dual optimum is at most": upper, "Gap of the dual": upper - scale * solver.lower}
+    if math.isfinite(best):
         rows |= {"k-sparse optimum is at most": best, "Gap of the k-sparse optimum": best - scale * solver.lower}
     size = float(problem.costs.abs().max()) or 1.0
     rows |= {

@@ -83,6 +83,21 @@ def test_one_pass_gives_what_the_plain_evaluation_gives(form, k):
         torch.testing.assert_close(found.gradient[:60], rows, atol=1e-13, rtol=0)
 
 
+@pytest.mark.parametrize("k", [2, 40])
+def test_without_the_kernel_all_is_as_with_it(k, monkeypatch):
+    from engines.blocks.transport import largest
+
+    given, at = problem(60, 45), [somewhere(60, seed) for seed in range(3)]
+    fast = KSparseDual(*given, k, 5.0)
+    with_it = [fast(alpha) for alpha in at]
+    monkeypatch.setattr(largest, "library", lambda: None)
+    slow = KSparseDual(*given, k, 5.0)
+    for alpha, one in zip(at, with_it, strict=True):
+        other = slow(alpha)
+        assert float(one.value) == pytest.approx(float(other.value), abs=1e-14)
+        torch.testing.assert_close(one.gradient, other.gradient, atol=1e-14, rtol=0)
+
+
 def test_a_batch_is_evaluated_problem_by_problem_in_either_precision():
     many = [problem(seed=seed) for seed in range(3)]
     costs, a, b = (torch.stack(parts) for parts in zip(*many, strict=True))
