@@ -10,5 +10,6 @@
 * :mod:`.maps`: how the weights of a transport map become T; :mod:`.bures`: the map between Gaussians
 * :mod:`.monge_gap`, :mod:`.batch_sinkhorn`: whether a map is optimal, and how it learns to be; :mod:`.map_scores`
 * :mod:`.k_simplex`, :mod:`.k_sparse_dual`: vectors with at most k entries, and the dual of transport by such columns
+* :mod:`.barycentric`: where the mass of each source goes on average
 * :mod:`.largest`: the largest entries of each column of a matrix, in one pass
 """
