@@ -124,8 +124,8 @@ class RunFrame(Frame):
 
     def _previewed(self, job_id: str) -> None:
         job = self.job
-        if job is None or job.id != job_id or not self.isVisible():
-            return
+        if job is None or job.id != job_id or job.outputs or not self.isVisible():
+            return  # a preview that comes after the result is older
         self._outputs = dict(job.latest_preview or {})
         self._show()
 
