@@ -187,8 +187,18 @@ class LinesLayer(_Parts):
     def point_colours(self, drawn: Drawn) -> np.ndarray | None:
         which = self._part_of(drawn)[0][::-1]
         share = np.repeat(self.artifact.links.alphas[which], 2)[:, None]
-        ends = [np.array(QColor(c).getRgb()[:3], float) for c in (theme.colors().view_bottom, self.base_colour)]
-        return np.rint((1 - share) * ends[0] + share * ends[1]).astype(np.uint8)
+        behind, first, last = (
+            np.array(QColor(c).getRgb()[:3], float) for c in (theme.colors().view_bottom, *self._ends)
+        )
+        along = np.tile([first, last], (len(which), 1))
+        return np.rint((1 - share) * behind + share * along).astype(np.uint8)
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        """Colours where a line begins and ends: an arrow, which has no head here, tells its way by them."""
+        if self.artifact.links.arrows and not self.style.color:
+            return transport_ink.colour_of("source"), transport_ink.colour_of("moved")
+        return self.base_colour, self.base_colour
 
     @property
     def base_colour(self) -> str:

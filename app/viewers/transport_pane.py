@@ -190,6 +190,7 @@ class TransportPane(QWidget):
             assert self.scene is not None
             layer.set_moment(self.time)
             self.scene.canvas.render()
+            self.scene.overlay.update()
 
     # ---- looks --------------------------------------------------------------------------------------------
     def fit(self) -> None:

@@ -339,7 +339,8 @@ class TransportPlot(pg.PlotWidget):
             mark = f'<span style="color:{transport_ink.colour_of(cloud.role, k)}">{shape}</span>'
             lines.append(f"{mark} {html.escape(cloud.title)} ({len(cloud.points):,})")
         if self._faint:
-            lines.append(f'<span style="color:{transport_ink.colour_of("travel")}">●</span> On the way')
+            shape = "○" if all(cloud.colors is not None for cloud in self.journey.clouds[:2]) else "●"
+            lines.append(f'<span style="color:{transport_ink.colour_of("travel")}">{shape}</span> On the way')
         self.legend.setText("<br>".join(lines), color=theme.colors().text)
 
     def dress(self) -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, QSizeF, Signal
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from app import theme
-from app.viewers import (
-    transport_layers,  # noqa: F401 - adds its kinds of layers
-    transport_lit,
-    transport_words,
-)
+from app.viewers import overlay, transport_ink, transport_layers, transport_lit, transport_words
+from app.viewers.camera import Pose
 from app.viewers.scene import Scene3D
 from app.viewers.transport_axes import Seen
 from app.viewers.transport_content import Journey
@@ -57,8 +54,39 @@ class TransportScene(Scene3D):
         self._light(None)
         super().leaveEvent(event)
 
+    def _paint_legend(self, painter: QPainter, size: QSizeF) -> None:
+        """At the upper left: whose colour is whose."""
+        if self._journey is None:
+            return
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(theme.font(0.95))
+        rows = [(transport_ink.colour_of(c.role, k), f"{c.title} ({len(c.points):,})", f"cloud-{k}", c.colors is None)
+                for k, c in enumerate(self._journey.clouds)]  # fmt: skip
+        travel = self.layers.get("travel")
+        if isinstance(travel, transport_layers.TravelLayer) and 0 < travel.moment < 1:
+            rows.append((transport_ink.colour_of("travel"), "On the way", "travel", travel.colours is None))
+        y = 16.0
+        for colour, title, key, is_filled in rows:
+            layer = self.layers.get(key)
+            if layer is None or not layer.style.visible:
+                continue
+            painter.setPen(QPen(QColor(colour), 1.6))
+            painter.setBrush(QColor(colour) if is_filled else Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(QPointF(18, y), 4.5, 4.5)
+            box = QRectF(30, y - 10, max(0.0, size.width() - 42), 20)
+            overlay.draw_text(painter, box, overlay.BESIDE, title, theme.colors().view_top)
+            y += 19
+        painter.restore()
+
+    def picture(self, width: int, height: int, pose: Pose | None = None, supersample: int = 2) -> QImage:
+        image = super().picture(width, height, pose, supersample)
+        overlay.onto_image(image, self._paint_legend)
+        return image
+
     def _paint_above(self, painter: QPainter, size: QSizeF) -> None:
         super()._paint_above(painter, size)
+        self._paint_legend(painter, size)
         if self.lit is not None:
             at = self.canvas.project(self._places[self.lit.cloud][self.lit.point][None])[0, :2]
             others = self._places[1 - self.lit.cloud][self.lit.others] if len(self.lit.others) else np.zeros((0, 3))

@@ -118,12 +118,12 @@ def _transport_sides(given: list[Shown], made: list[Shown]) -> tuple[Side, Side]
     pictures = [s for s in made if isinstance(s.artifact, Image)]
     measures = [s for s in (*made, *given) if isinstance(s.artifact, Measure)]
     costs = [s for s in given if isinstance(s.artifact, CostMatrix)]
-    left = Side("transport", (moved or couplings)[:1] or measures)
+    left = Side("transport", (couplings or moved)[:1] or measures)
     if not left.items:
         left = Side("coupling", costs)
     if pictures:
         return left, Side("image", pictures)
-    if moved:
+    if moved and not couplings:
         return left, Side("histogram", [s for s in moved if isinstance(s.artifact, Displacements)])
     curves = [s for s in made if isinstance(s.artifact, Curve)]
     if curves and not couplings:

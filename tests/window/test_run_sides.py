@@ -55,7 +55,7 @@ def test_a_coupling_stands_beside_its_plan_and_what_it_is_computed_from_before_t
     left, right = sides(pair, {})
     assert names(left) == ("transport", ["in/source", "in/target"])
     assert names(right) == ("coupling/right", [])
-    left, right = sides(pair, {"coupling": shift()})
+    left, right = sides(pair, {"coupling": shift(), "displacements": arrows()})
     assert names(left) == ("transport", ["out/coupling"])
     assert names(right) == ("coupling/right", ["out/coupling"])
     assert names(sides({"source": costs()}, {})[0]) == ("coupling", ["in/source"])
