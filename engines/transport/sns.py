@@ -48,7 +48,8 @@ def solve(
     history = History.begun(run, saved.get("history"), label)
     etas: list[float] = list(saved.get("etas", [params.inverse_regularisation]))
     stage = _restored(problem, _at(params, etas), history, saved)
-    climbed, steps = saved.get("climbed", False), params.sweeps + params.newton_steps + 1
+    rungs = ladder(problem, params.inverse_regularisation)  # one sweep each even when all are used up, and two turns
+    climbed, steps = saved.get("climbed", False), params.sweeps + params.newton_steps + 3 * len(rungs)
     for done in run.steps(steps, label or "Sweeps and Newton steps", start=saved.get("done", 0), share=share):
         if isinstance(stage, Sweeps):
             if stage.step(run):
@@ -58,7 +59,7 @@ def solve(
                 if climbed:
                     stage = stage.sweeps(problem, stage.params)
                 else:
-                    climbed, etas = True, ladder(problem, params.inverse_regularisation)
+                    climbed, etas = True, rungs
                     stage = Sweeps(problem, _at(params, etas), history, params.kept)
                     run.note(
                         f"Newton steps come too early: η rises to its value from {etas[0]:.4g}, doubling each time."

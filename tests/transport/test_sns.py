@@ -162,6 +162,16 @@ def test_eta_rises_from_a_gentle_one_where_newton_came_too_early():
     assert len(eta) < 200
 
 
+@pytest.mark.parametrize("limits", [{"sweeps": 6}, {"newton_steps": 3}, {"sweeps": 7, "newton_steps": 1}])
+def test_the_last_eta_is_the_one_asked_for_even_where_sweeps_and_steps_run_out(limits):
+    heard = Heard()
+    made = solve(digits(14), heard, cost="city block", **limits)
+    assert made["history"].columns["η"][-1] == 1200
+    assert made["coupling"].kind == "entropic, η = 1200"
+    assert figures(made)["Newton steps"] <= limits.get("newton_steps", 60)
+    assert any("not reached" in text for text in heard.texts) == (figures(made)["Row error"] > 1e-12)
+
+
 @pytest.mark.parametrize("points", [3, 40, 100])
 def test_a_run_that_climbs_goes_on_where_it_was(points):
     """Cancelled in its first stages, amid smaller eta, and near the end."""
