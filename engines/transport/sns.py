@@ -11,8 +11,9 @@ with gradient (a - P 1, b - P' 1) and Hessian -eta [[diag(P 1), P], [P', diag(P'
 2. N2 Newton steps at most, with a Hessian in which only the largest entries of P are kept, its diagonal exact.
    Conjugate gradients solve such a system in little time; a line search keeps f from falling.
 
-Where Newton steps come too early for the plan, they are short. With the automatic switch the problem is then solved
-roughly for a much smaller eta, and for ones twice as large in turn, each from the potentials of the one before.
+Where Newton steps come too early for the plan, they are short. With the automatic switch more sweeps are made then and,
+if 20 were not enough, the problem is solved roughly for a much smaller eta, and for ones twice as large in turn, each
+from the potentials of the one before.
 
 At the optimum f = <C, P> + (1/eta) sum P log P, which certifies it.
 """
@@ -31,7 +32,7 @@ from engines.transport.densities import pair_of_densities
 from engines.transport.random_assignment import assignment_of
 from engines.transport.sns_params import PAPER, SnsParams
 from engines.transport.sns_results import History, SnsResult, result, shown
-from engines.transport.sns_stages import Newton, Sweeps
+from engines.transport.sns_stages import FIRST, Newton, Sweeps
 
 GENTLE, ROUGH = 100.0, 1e-2
 """The ladder of eta begins where eta times the spread of the costs is at most this; its steps are solved to this error,
@@ -56,7 +57,7 @@ def solve(
                 stage = stage.newton(run)
         elif not stage.is_done():
             if stage.came_too_early(stage.step(run)):
-                if climbed:
+                if climbed or history.sweeps < FIRST:  # a few sweeps more cost less
                     stage = stage.sweeps(problem, stage.params)
                 else:
                     climbed, etas = True, rungs

@@ -233,4 +233,4 @@ class Newton:
         return stage
 
 
-__all__ = ["Newton", "Sweeps"]
+__all__ = ["FIRST", "Newton", "Sweeps"]
