@@ -265,7 +265,8 @@ class ImportPage(QScrollArea):
         box.addWidget(heading("Add", above=theme.GRID))
         group = QButtonGroup(self)
         plans = [(m.key, m.title, m.job) for m in item.methods]
-        plans.append((KEEP, f"As a {source.title.lower()}", "As it is in the file."))
+        article = "an" if source.title[0] in "AEIOU" else "a"
+        plans.append((KEEP, f"As {article} {source.title.lower()}", "As it is in the file."))
         for key, title, help_text in plans:
             button = QRadioButton(title, objectName=f"plan:{key}")
             button.setAccessibleName(title)

@@ -74,7 +74,7 @@ def _names(words: np.ndarray | None, places: np.ndarray) -> tuple[str, ...]:
 
 
 class CsvEntriesOptions(CsvWriteOptions):
-    least: float = Param(0.0, ge=0, help="Entries with at most so much mass are left out")
+    least: float = Param(0.0, ge=0, label="Smallest mass", help="Entries with at most so much mass are left out")
 
 
 @writer(

@@ -15,7 +15,7 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 class ImageMeasureParams(Params):
-    ink: Literal["bright", "dark"] = Param("bright", label="Mass is where it is", help="Which pixels have the mass")
+    ink: Literal["bright", "dark"] = Param("bright", label="Mass where it is", help="Which pixels have the mass")
     channel: Literal["luminance", "red", "green", "blue"] = Param("luminance", help="Which value of a colour counts")
     threshold: float = Param(0.0, ge=0, lt=1, help="Pixels with at most so much, from 0 to 1, have no mass")
     rows: int | None = Param(None, ge=1, le=2048, empty="as they are", help="Resample to so many rows")

@@ -114,6 +114,28 @@ def test_a_table_is_read_as_points_where_that_is_chosen(open_dialog, project, tm
     assert [project.entries[key].name for key in keys] == ["clouds (a)", "clouds (b)"]
 
 
+def test_an_image_is_offered_as_a_measure_and_resampled(open_dialog, project, tmp_path, qtbot):
+    import PIL.Image
+
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30), dtype=np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "ink.png")
+    dialog = open_dialog(tmp_path / "ink.png")
+    ready(qtbot, dialog)
+    assert dialog.page().findChild(QRadioButton, "plan:keep").text() == "As an image"
+    dialog.page().findChild(QRadioButton, "plan:image-measure").click()
+    qtbot.waitUntil(lambda: dialog.page().form is not None, timeout=60_000)
+    form = dialog.page().form
+    form.set_params(form.params().model_copy(update={"rows": 10}))
+    item = dialog.items[0]
+    qtbot.waitUntil(lambda: item.answer is not None and item.answer.outputs["measure"].grid == (10, 15), timeout=60_000)
+    ready(qtbot, dialog)
+    (key,) = add(qtbot, dialog)
+    found = project.artifact(key)
+    np.testing.assert_allclose(found.weights.sum(), 1)
+    assert found.grid == (10, 15)
+    assert project.entries[key].provenance.method == "image-measure"
+
+
 # facts -----------------------------------------------------------------------------------------------
 
 
