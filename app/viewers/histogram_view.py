@@ -98,6 +98,8 @@ def parts_of(item: Shown) -> list[Counted]:
     if isinstance(artifact, Measure):
         return [_coordinates(item.name, artifact.points, artifact.mass, artifact.coordinates)]
     if isinstance(artifact, Displacements):
+        if not len(artifact.starts):
+            return []
         moved = artifact.moved
         known = [("before", artifact.starts, moved.mass), ("after", artifact.ends, moved.mass)]
         if artifact.target is not None:

@@ -183,7 +183,7 @@ def _journey(item: Shown, mapped: dict[str, Displacements]) -> Journey | None:
     if isinstance(artifact, Coupling):
         return _of_coupling(item, artifact)
     if isinstance(artifact, Displacements):
-        return _of_displacements(item, artifact)
+        return None if not len(artifact.starts) else _of_displacements(item, artifact)
     if isinstance(artifact, TransportMap):
         moved = mapped.get(item.id)
         return _of_map(item, artifact) if moved is None else _of_displacements(item, moved, artifact)
@@ -243,7 +243,7 @@ def _of_displacements(item: Shown, moved: Displacements, of: TransportMap | None
     if moved.target is not None:
         clouds.append(_cloud("Target", moved.target, "target"))
     kept = np.flatnonzero(mass > 0)
-    names = moved.dimensions or Measure(points=moved.starts[:1]).coordinates if count else ("x", "y")
+    names = moved.dimensions or Measure(points=moved.starts[:1]).coordinates
     note = "" if of is None or count == len(of.source.points) else f"{count:,} of {len(of.source.points):,} points"
     return Journey(
         item.id, item.name, tuple(clouds), Entries.of(kept, kept, mass[kept]), of or moved, names, moved.unit,

@@ -189,9 +189,10 @@ class TransportView(QWidget):
     def _show(self) -> None:
         """What there is now, with the tools that go with it."""
         pairs = self.shown_pairs
-        self._stack.setCurrentWidget(self._stage if self.items else self.empty)
+        is_filled = bool(pairs) or self._due is not None
+        self._stack.setCurrentWidget(self._stage if is_filled else self.empty)
         for part in (self.bar, self.foot):
-            part.setVisible(bool(self.items))
+            part.setVisible(is_filled)
         self._offer(pairs)
         moves = any(journey.moves for journey, _ in pairs)
         self.strip.set_times(np.linspace(0, 1, STEPS) if moves else None)

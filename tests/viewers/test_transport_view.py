@@ -254,6 +254,27 @@ def test_a_map_that_cannot_be_asked_shows_its_clouds_and_says_so(look):
     assert len(view.journeys[0].clouds) == 2
 
 
+def test_displacements_of_no_point_are_nothing_to_show(show, qtbot):
+    nothing = Displacements(starts=np.zeros((0, 2)), ends=np.zeros((0, 2)))
+    for key in ("transport", "histogram"):
+        view = show(key)
+        view.show_artifacts([Shown("n", "Nothing", nothing)])
+        qtbot.waitUntil(lambda view=view: view.empty.isVisible(), timeout=8000)
+        assert not view.bar.isVisible()
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((1, 2)), np.ones((5, 2)), np.eye(4)[:, :1], np.ones((3, 5)), [[1e200, 0], [0, 1]]]
+)
+def test_clouds_without_extent_are_shown_too(look, points):
+    cloud = Measure(points=points)
+    view = look(cloud)
+    count = len(cloud.points)
+    look(transports.independent(cloud, cloud), view=view)
+    assert len(view.journeys[0].entries) == count * count
+    assert view.screenshot(200, 150).shape == (150, 200, 3)
+
+
 def test_playing_and_keys(look, qtbot):
     view = look(transports.shift())
     view.activateWindow()
