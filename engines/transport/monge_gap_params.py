@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -99,11 +100,18 @@ class Clouds:
 
     def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A batch of each (n, k), by their weights, independent of one another."""
-        picked = [
-            torch.multinomial(w, self.batch, replacement=True, generator=generator)
-            for w in (self.source_weights, self.target_weights)
-        ]
-        return self.source[picked[0]], self.target[picked[1]]
+        x, y = (
+            torch.searchsorted(
+                mass, mass[-1] * torch.rand(self.batch, dtype=mass.dtype, device=mass.device, generator=generator)
+            )
+            for mass in self.mass
+        )
+        return self.source[x], self.target[y]
+
+    @functools.cached_property
+    def mass(self) -> tuple[Tensor, Tensor]:
+        """Sums of the weights up to each point: a draw takes the logarithm of their number."""
+        return self.source_weights.cumsum(0), self.target_weights.cumsum(0)
 
 
 def prepared(source: Measure, target: Measure, params: MongeGapParams, run: Run) -> Clouds:
