@@ -35,7 +35,7 @@ from engines.blocks.transport.maps import evaluate, frame, network
 from engines.blocks.transport.monge_gap import exact_gap
 from engines.core import Example, Paper, Run, method
 from engines.data import Displacements, Measure, Table, TransportMap
-from engines.transport.monge_gap_params import Clouds, MongeGapParams, memory, prepared
+from engines.transport.monge_gap_params import Clouds, MongeGapParams, check_finite, epsilons, memory, prepared
 from engines.transport.monge_gap_scores import known_images, scored, unlearned
 from engines.transport.moving_clouds import gaussian_clouds, moons_to_curve
 
@@ -49,10 +49,7 @@ class Learning:
     def __init__(self, clouds: Clouds, params: MongeGapParams, gap_weight: float, run: Run) -> None:
         self.clouds, self.params, self.gap_weight, self.generator = clouds, params, gap_weight, run.generator
         self.cost, self.fit = params.ground, Cost(params.fit_cost)
-        few = [cloud[:2000] for cloud in (clouds.source, clouds.target)]
-        relative = params.epsilon_unit == "mean cost"
-        self.fit_epsilon = params.fit_epsilon * (float(self.fit.pairwise(few[1], few[1]).mean()) if relative else 1)
-        self.gap_epsilon = params.gap_epsilon * (float(self.cost.pairwise(*few).mean()) if relative else 1)
+        self.fit_epsilon, self.gap_epsilon = epsilons(clouds, params)
         ends = params.tolerance, params.sweeps
         self.solvers = {name: BatchSinkhorn(self.fit, self.fit_epsilon, *ends) for name in ("fit", "held-out fit")}
         self.solvers["gap"] = BatchSinkhorn(self.cost, self.gap_epsilon, *ends)
@@ -61,8 +58,8 @@ class Learning:
         self.theta = torch.zeros(self.layout.size, dtype=torch.float64, device=run.device)
         self.adam = Adam(self.theta)
         self.frame = frame(clouds.source, clouds.target, params.standardised)
-        sphere = params.cost == "sphere geodesic"
-        self.config = {"activation": params.activation, "residual": params.residual, "sphere": sphere}
+        self.config = {"activation": params.activation, "residual": params.residual}
+        self.config["sphere"] = params.cost == "sphere geodesic"
         self.capped, self.worst = 0, 0.0
 
     def initialise(self) -> int:
@@ -102,8 +99,8 @@ class Learning:
         self._watch(solved)
         if not look:
             return {}
-        fitting, gap = float(divergence_of(across, own, self._own(y))), float(gap.detach())
-        return {"fitting": fitting, "gap": gap, "total": fitting + self.gap_weight * gap}
+        terms = {"fitting": float(divergence_of(across, own, self._own(y))), "gap": float(gap.detach())}
+        return terms | {"total": terms["fitting"] + self.gap_weight * terms["gap"]}
 
     def shift(self, n: int) -> float:
         """By how much the gap of n points differs from the one with relative entropy."""
@@ -174,12 +171,8 @@ def _gaussians() -> dict[str, Any]:
     return {"source": made.source, "target": made.target, "known": made.known}
 
 
-def _apart() -> dict[str, Measure]:
-    return _clouds(50) | {"target": Measure(points=np.ones((20, 3)) * np.arange(20)[:, None])}
-
-
-def _single() -> dict[str, Measure]:
-    return {name: Measure(points=np.ones((20, 2))) for name in ("source", "target")}
+def _but(**changes: list) -> dict[str, Measure]:
+    return _clouds(50) | {name: Measure(points=points) for name, points in changes.items()}
 
 
 @method(
@@ -215,11 +208,11 @@ def _single() -> dict[str, Measure]:
         _gaussians, {"steps": 12, "batch": 24, "hidden": (16,), "look_every": 3, "compare": True}, "A short run"
     ),
     degenerate=(
-        Example(_apart, {}, "Clouds of different dimensions"),
-        Example(lambda: _clouds(50) | {"source": Measure(points=np.eye(2))}, {}, "Two points"),
-        Example(_single, {}, "All points at one place"),
-        Example(lambda: _clouds(50) | {"source": Measure(points=np.r_[np.zeros((1, 2)), np.ones((9, 2))])},
-                {"cost": "sphere geodesic"}, "A point at the centre of the sphere"),
+        Example(lambda: _but(target=[[k, k, k] for k in range(20)]), {}, "Clouds of different dimensions"),
+        Example(lambda: _but(source=[[0, 0], [1, 1]]), {}, "Two points"),
+        Example(lambda: _but(source=[[1, 1]] * 20, target=[[1, 1]] * 20), {}, "All points at one place"),
+        Example(lambda: _but(target=[[1, 1]] * 20), {}, "A target that is one point"),
+        Example(lambda: _but(source=[[0, 0], *[[1, 1]] * 9]), {"cost": "sphere geodesic"}, "The centre of a sphere"),
     ),
     memory=memory,
     lighter=("batch", "hidden"),
@@ -272,6 +265,7 @@ def learn(learned: list[Learning], start: int, target: Measure, truth: Tensor | 
         look = index % params.look_every == 0 or index == params.steps - 1
         terms = learning.step(index, look)
         if look:
+            check_finite(terms["total"])
             run.log(**{prefix + name: value for name, value in (terms | learning.look(truth)).items()})
         run.preview(preview)
         run.checkpoint(state)

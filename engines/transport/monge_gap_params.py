@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from engines.core import Param, Params, Run, UserError
 from engines.data import Measure
 
 FEWEST = 8
+ENOUGH = 2000
+"""Points of each cloud for a mean cost."""
 OFF_SPHERE = 1e-6
 OTT = "OTT's tutorial"
 
@@ -147,6 +150,30 @@ def prepared(source: Measure, target: Measure, params: MongeGapParams, run: Run)
     return Clouds(x, y, a, b, xh, yh, kept, batch)
 
 
+def epsilons(clouds: Clouds, params: MongeGapParams) -> tuple[float, float]:
+    """ε of the fit and of the gap, in the units of their costs."""
+    if params.epsilon_unit == "absolute":
+        return params.fit_epsilon, params.gap_epsilon
+    x, y = (cloud[:ENOUGH] for cloud in (clouds.source, clouds.target))
+    within, across = float(Cost(params.fit_cost).pairwise(y, y).mean()), float(params.ground.pairwise(x, y).mean())
+    if not (0 < within < math.inf and 0 < across < math.inf):
+        raise UserError(
+            "The costs are zero, or too large for numbers.",
+            f"On average they are {within:.3g} within the target and {across:.3g} from the source to it; ε is a share "
+            "of that.",
+            "Choose a target of more than one place, scale the coordinates, or set ε in absolute units.",
+        )
+    return params.fit_epsilon * within, params.gap_epsilon * across
+
+
+def check_finite(loss: float) -> None:
+    """Raises :class:`UserError` where learning has run away."""
+    if not math.isfinite(loss):
+        raise UserError(
+            "The map has diverged.", "The loss is no number any more.", "Lower the learning rate, or raise ε."
+        )
+
+
 def check_dimensions(source: Measure, target: Measure) -> None:
     """Raises :class:`UserError` where the measures live in different spaces."""
     d, e = source.points.shape[1], target.points.shape[1]
@@ -202,4 +229,5 @@ def memory(inputs: Mapping[str, Any], params: MongeGapParams) -> int:
     return int(8 * (14 * params.batch**2 + 10 * held**2 + 6 * sum(c.size for c in clouds)) + layers + 100e6)
 
 
-__all__ = ["Clouds", "MongeGapParams", "check_dimensions", "memory", "on_sphere", "prepared", "varying"]
+__all__ = ["Clouds", "MongeGapParams", "check_dimensions", "check_finite", "epsilons", "memory", "on_sphere",
+           "prepared", "varying"]  # fmt: skip

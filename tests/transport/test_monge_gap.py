@@ -229,6 +229,21 @@ def test_bad_input_is_refused_in_words(inputs, values, says):
     assert refused.value.mend
 
 
+@pytest.mark.parametrize("factor", [0, 1e200])
+def test_costs_that_are_zero_or_overflow_are_refused(factor):
+    with pytest.raises(UserError) as refused:
+        learned({"source": cloud(50), "target": Measure(points=factor * cloud(50, seed=1).points)}, **FEW)
+    assert "zero, or too large" in refused.value.what
+
+
+def test_learning_that_runs_away_is_stopped():
+    with pytest.raises(UserError) as refused:
+        learned({"source": cloud(50), "target": cloud(50, seed=1)}, **(FEW | {"steps": 4000}), learning_rate=1.0,
+                weight_decay=1.0, optimiser="AdamW", activation="ReLU", residual=True, epsilon_unit="absolute",
+                fit_epsilon=1e-300)  # fmt: skip
+    assert "diverged" in refused.value.what
+
+
 def test_values_that_are_no_numbers_are_refused():
     with pytest.raises(UserError) as refused:
         Measure(points=[[0.0, np.nan], [1, 2]])

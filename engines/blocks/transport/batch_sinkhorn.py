@@ -70,7 +70,7 @@ class BatchSinkhorn:
                     f, g = _potentials(C, g)
                     K = self._kernel(f, g, C)
                     u, v, error = torch.ones_like(f), torch.ones_like(g), float((K.sum(1) - 1 / len(f)).abs().sum())
-                if error <= self.tolerance or sweeps >= self.most:
+                if not error > self.tolerance or sweeps >= self.most:  # no number ends it, too: the costs are none
                     break
             self.points, self.potential = x.detach(), f
             plan = K.mul_(v).mul_(u[:, None])
