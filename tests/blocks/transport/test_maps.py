@@ -101,6 +101,16 @@ def test_the_gradient_of_a_convex_network():
     np.testing.assert_allclose(maps.evaluate(made("convex potential", arrays), POINTS), found.numpy(), atol=1e-12)
 
 
+@pytest.mark.parametrize("weight", [-5.0, 0.0, 3.0])
+def test_a_convex_network_may_contract(weight):
+    """Without the network's own part the map is a scaling by softplus of the quadratic weight, less than 1 or more."""
+    shapes = maps.convex_shapes(2, (6, 5))
+    parts = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    parts["quadratic"] += weight
+    x = torch.tensor(POINTS)
+    torch.testing.assert_close(maps.convex_gradient(x, parts), float(np.log1p(np.exp(weight))) * x)
+
+
 def test_the_map_between_gaussians_against_pot():
     import ot
 
