@@ -26,7 +26,7 @@ FIGURES = ("sweeps", "newton", "seconds", "error", "cost", "dual")
 
 class CompareSolversParams(CouplingParams):
     inverse_regularisation: float = Param(
-        1200.0, ge=1e-3, le=1e7, log=True, label="Inverse regularisation η", source="SNS, sec. 5",
+        1200.0, ge=1e-3, le=1e7, log=True, label="η = 1 / ε", source="SNS, sec. 5",
         help="1/ε, for costs divided as below",
     )  # fmt: skip
     tolerance: float = Param(

@@ -33,7 +33,7 @@ class PlanSweepParams(CouplingParams):
     gamma: float = Param(1.0, ge=1e-3, le=1e3, log=True, label="Quadratic weight γ", source="sheet 07",
                          help="Of the squared masses against the costs, which are divided as set")  # fmt: skip
     inverse_regularisation: float = Param(
-        200.0, gt=0, le=1e6, log=True, label="Inverse regularisation η", source="own choice",
+        200.0, gt=0, le=1e6, log=True, label="η = 1 / ε", source="own choice",
         help="Of the entropic plan: the larger, the closer to exact transport",
     )  # fmt: skip
     tolerance: float = Param(1e-6, gt=0, le=1, log=True, source="sheet 07", help="Of the marginals, in all")

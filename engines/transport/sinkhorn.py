@@ -26,7 +26,7 @@ CHECK_EVERY = 10
 
 class SinkhornParams(CouplingParams):
     inverse_regularisation: float = Param(
-        1200.0, gt=0, le=1e6, log=True, label="Inverse regularisation η", source="as sparse Newton iterations",
+        1200.0, gt=0, le=1e6, log=True, label="η = 1 / ε", source="as SNS",
         help="The larger, the closer to exact transport, and the more sweeps",
     )  # fmt: skip
     tolerance: float = Param(

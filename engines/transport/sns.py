@@ -116,7 +116,7 @@ def _tell(stage: Newton, run: Run) -> None:
 
 
 @method(
-    key="sns", title="Sparse Newton iterations (SNS)", family="transport", paper=PAPER,
+    key="sns", title="SNS: sparse Newton iterations", family="transport", paper=PAPER,
     job="Compute an entropic coupling to machine precision in some tens of iterations.",
     presets={
         "quick": {"tolerance": 1e-6},

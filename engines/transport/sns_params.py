@@ -19,7 +19,7 @@ PAPER = Paper(
 
 class SnsParams(CouplingParams):
     inverse_regularisation: float = Param(
-        1200.0, ge=1e-3, le=1e7, log=True, label="Inverse regularisation η", source="paper, sec. 5",
+        1200.0, ge=1e-3, le=1e7, log=True, label="η = 1 / ε", source="paper, sec. 5",
         help="1/ε, for costs divided as below; the larger, the closer to exact transport and the longer it takes",
     )  # fmt: skip
     switch: Literal["automatic", "after all sweeps"] = Param(
