@@ -175,6 +175,24 @@ def test_the_cells_are_those_that_were_drawn_and_the_drug_acts(tmp_path):
     assert -2.2 < fall < -1.3
 
 
+@pytest.mark.claim
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("key", ["digits", "moons", "cells", "colours", "experts"])
+def test_a_sample_of_transport_ends_within_a_minute(key):
+    import time
+
+    from engines.core import limit_threads
+
+    limit_threads(2)
+    one = sample(key)
+    found = one.load()
+    began, work = time.monotonic(), time.process_time()
+    made = catalog().get(one.method).run({name: found[name] for name in one.inputs}, one.settings(), Run(seed=0))
+    took, work = time.monotonic() - began, time.process_time() - work
+    print(f"{key}: {one.method} in {took:.1f} s ({work:.1f} core-seconds), {next(iter(made.values())).summary()}")
+    assert took < 60
+
+
 def test_a_damaged_sample_is_a_user_error(tmp_path):
     whole = sample("torus").files[0]
     broken = tmp_path / "slices.csl"
