@@ -162,17 +162,29 @@ def test_the_cells_are_those_that_were_drawn_and_the_drug_acts(tmp_path):
     found = sample("cells").load()
     assert [m.name for m in found.values()] == ["Cells, control", "Cells, treated"]
     made = script()
-    made._cells(tmp_path / "cells.h5ad")
+    made.write_cells(tmp_path / "cells.h5ad")
     again = Sample(
         **{**vars(sample("cells")), "files": (replace(sample("cells").files[0], path=tmp_path / "cells.h5ad"),)}
     )
     for name, measure in again.load().items():
         np.testing.assert_allclose(measure.points, found[name].points, atol=1e-6)
-    counts, treated, kind = made.cells()
+    import transport_samples  # it lies beside the script, which has put it on the way
+
+    counts, treated, kind = transport_samples.cells()
     rise = np.log(counts[treated, :12].mean() / counts[~treated, :12].mean())
     assert 1.4 < rise < 1.9
     fall = np.log(counts[treated & kind, 12:20].mean() / counts[~treated & kind, 12:20].mean())
     assert -2.2 < fall < -1.3
+
+
+def test_what_others_made_says_whose_it_is_beside_it():
+    for one in samples():
+        if one.source.endswith(".md"):
+            text = asset_path(f"samples/{one.source}").read_text(encoding="utf-8")
+            assert any(licence in text for licence in ("BSD", "CC BY 4.0", "CC0", "MIT")), one.key
+    for key in ("digits", "experts"):
+        assert "Alpaydin" in (asset_path("samples") / key / "SOURCE.md").read_text(encoding="utf-8")
+        assert "Redistribution and use" in (asset_path("samples") / key / "LICENSE-scikit-learn.txt").read_text()
 
 
 @pytest.mark.claim
