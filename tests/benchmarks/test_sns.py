@@ -7,10 +7,8 @@ measure, which brings their plans to 3e-11 and 1e-12, and costs them less than 1
 
 from __future__ import annotations
 
-import statistics
 import time
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -25,31 +23,11 @@ from engines.transport.digit_pair import digit
 from engines.transport.random_assignment import assignment_of
 from engines.transport.sns import solve
 from engines.transport.sns_params import SnsParams
+from tests.benchmarks.timing import medians
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600), pytest.mark.usefixtures("one_thread")]
 
 ETA = 1200.0
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(_calm):
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-
-
-def medians(rounds: int, **calls: Callable[[], object]) -> dict[str, float]:
-    """Median core seconds of each call, after one to warm up; the order alternates."""
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    for index in range(rounds + 1):
-        for name in list(calls)[:: 1 if index % 2 else -1]:
-            began = time.process_time()
-            calls[name]()
-            if index:
-                found[name].append(time.process_time() - began)
-    return {name: statistics.median(taken) for name, taken in found.items()}
 
 
 def error_of(plan: np.ndarray, a: np.ndarray) -> float:

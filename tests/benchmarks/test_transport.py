@@ -8,9 +8,6 @@ count of sweeps is raised until its plan has it.
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,29 +16,9 @@ import torch
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import sinkhorn_divergence
 from engines.blocks.transport.sinkhorn import Scaling, sinkhorn
+from tests.benchmarks.timing import medians
 
-pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(_calm):
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-
-
-def medians(rounds: int, **calls: Callable[[], object]) -> dict[str, float]:
-    """Median core seconds of each call, after one to warm up."""
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    for index in range(rounds + 1):
-        for name in list(calls)[:: 1 if index % 2 else -1]:
-            began = time.process_time()
-            calls[name]()
-            if index:
-                found[name].append(time.process_time() - began)
-    return {name: statistics.median(taken) for name, taken in found.items()}
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600), pytest.mark.usefixtures("one_thread")]
 
 
 def problem(kind: str, n: int) -> tuple[np.ndarray, np.ndarray]:
