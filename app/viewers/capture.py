@@ -20,6 +20,13 @@ LARGEST = 16_384
 MOST_PIXELS = 64_000_000
 
 
+def ask_for_picture(viewer: Any) -> None:
+    """Open the dialog that saves a picture of this viewer."""
+    from app.viewers.capture_dialog import CaptureDialog
+
+    CaptureDialog(viewer, viewer.window()).open()
+
+
 def _check(width: int, height: int) -> None:
     if min(width, height) < 16 or max(width, height) > LARGEST or width * height > MOST_PIXELS:
         raise UserError(

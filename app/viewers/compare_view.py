@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QSplitter, QTabWidget, QVBoxLay
 from app import theme
 from app.background import Task, run_in_background
 from app.viewers import compare_bar, overlay, plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.compare_bar import Legend
 from app.viewers.compared import Compared, differing, heading, joined_scores
 from app.viewers.curves_view import CurvesView
@@ -211,9 +212,7 @@ class CompareView(QWidget):
             scene.set_bars_elsewhere(shared or not bars[0] or not bars[1])
 
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def picture(self, width: int, height: int) -> QImage:

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QImage
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QStackedLayout, QVBoxLayout, QWidget
 
 from app.viewers import colour_row, plotting, saved_state
+from app.viewers.capture import ask_for_picture
+from app.viewers.choices import refill
 from app.viewers.coupling_facts import Facts, facts_of
 from app.viewers.coupling_pane import CouplingPane, Looks
 from app.viewers.empty_state import EmptyState
 from app.viewers.field_colours import FieldColours
-from app.viewers.field_stage import columns_for
 from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.pane_grid import PaneGrid
 from app.viewers.plan_pixels import POOLS
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
@@ -78,12 +80,7 @@ class CouplingView(QWidget):
         self.empty = EmptyState(
             body, "CostMatrix", "No plan to look at", "Choose a coupling or a cost matrix in the project."
         )
-        self._stage = QWidget(body)
-        self._grid = QGridLayout(self._stage)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(1)
-        self._columns = 0
-        self.panes: list[CouplingPane] = []
+        self._stage = PaneGrid(body, self._make_pane)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self._stage)
         column.addWidget(body, 1)
@@ -161,29 +158,20 @@ class CouplingView(QWidget):
         for part in (self.bar, self.foot):
             part.setVisible(bool(self.items))
         entries = [("", "All"), *((item.id, item.name) for item in self._facts_of)]
-        if entries != [(self.names.itemData(k), self.names.itemText(k)) for k in range(self.names.count())]:
-            self.names.clear()
-            for key, title in entries:
-                self.names.addItem(title, key)
-        self.names.setCurrentIndex(max(0, self.names.findData(self.chosen)))
+        refill(self.names, entries, self.chosen)
         self.bar.set_shown(self.names.parentWidget(), len(self._facts_of) > 1)
-        self._set_count(len(pairs))
+        self._stage.set_count(len(pairs))
+        self._link()
         self._recolour()
 
-    def _set_count(self, count: int) -> None:
-        while len(self.panes) > count:
-            pane = self.panes.pop()
-            self._grid.removeWidget(pane)
-            pane.stop(0.0)
-            pane.hide()
-            pane.deleteLater()
-        while len(self.panes) < count:
-            pane = CouplingPane(self._stage)
-            pane.hovered.connect(self.foot.say_of_point)
-            self.panes.append(pane)
-            self._columns = 0
-        self._link()
-        self._arrange()
+    @property
+    def panes(self) -> list[CouplingPane]:
+        return self._stage.panes
+
+    def _make_pane(self, parent: QWidget) -> CouplingPane:
+        pane = CouplingPane(parent)
+        pane.hovered.connect(self.foot.say_of_point)
+        return pane
 
     def _link(self) -> None:
         """Plans of one shape are zoomed together."""
@@ -193,17 +181,6 @@ class CouplingView(QWidget):
             first = self.panes[0].plot.vb if same else None
             pane.plot.vb.setXLink(first)
             pane.plot.vb.setYLink(first)
-
-    def _arrange(self) -> None:
-        columns = columns_for(len(self.panes), self._stage.width(), self._stage.height())
-        if columns != self._columns:
-            self._columns = columns
-            for k in range(MOST):
-                self._grid.setColumnStretch(k, int(k < columns))
-            for k, pane in enumerate(self.panes):
-                self._grid.addWidget(pane, k // columns, k % columns)
-                pane.show()  # at once: a picture may be asked for before the next turn of the event loop
-            self._grid.activate()
 
     # ---- colours ------------------------------------------------------------------------------------------
     @property
@@ -255,41 +232,19 @@ class CouplingView(QWidget):
         self._show()
 
     def fit(self) -> None:
-        for pane in self.panes:
-            pane.fit()
+        self._stage.fit()
 
     @property
     def is_settled(self) -> bool:
         """Whether all is on show as it belongs."""
-        return self._due is None and all(pane.is_settled for pane in self.panes)
-
-    def resizeEvent(self, event: Any) -> None:
-        super().resizeEvent(event)
-        self._arrange()
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
-            for pane in self.panes:
-                pane.dress()
-        super().changeEvent(event)
+        return self._due is None and self._stage.is_settled
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
-        if len(self.panes) == 1:
-            return self.panes[0].picture(width, height)
-        scale = plotting.scale_of(width)
-        for pane in self.panes:
-            pane.begin_picture(scale)
-        try:
-            return plotting.grab(self._stage, width, height, scale)
-        finally:
-            for pane in self.panes:
-                pane.end_picture()
+        return self._stage.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
@@ -316,8 +271,7 @@ class CouplingView(QWidget):
 
     def closeEvent(self, event: Any) -> None:
         self._evaluator.stop()
-        for pane in self.panes:
-            pane.stop()
+        self._stage.stop()
         super().closeEvent(event)
 
 

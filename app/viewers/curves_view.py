@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QSlider, QStackedLayout, QVBoxLayout,
 
 from app import theme
 from app.viewers import curve_bar, curve_looks, curve_output, curve_state, plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.curve_grid import CurveGrid
 from app.viewers.curve_legend import Legend
 from app.viewers.curve_looks import Key
@@ -369,9 +370,7 @@ class CurvesView(QWidget):
             self.export_csv(path)
 
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         """The plots with their legend above them."""

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QLabel,
-    QSplitter,
-    QTabWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,10 +20,12 @@ from PySide6.QtWidgets import (
 from app import theme
 from app.background import Task, run_in_background
 from app.viewers import plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.compared import Compared, Judged, differing, heading, joined_scores, judged, standings
 from app.viewers.curves_view import CurvesView
 from app.viewers.field_view import FieldView
 from app.viewers.registry import Shown
+from app.viewers.tabbed_split import TabbedSplit
 from app.viewers.table_view import TableView
 from engines.blocks.pde.comparison import error_over_time
 from engines.blocks.pde.field_metrics import difference
@@ -53,12 +53,10 @@ class FieldCompareView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._make_choice())
-        self.split = QSplitter(Qt.Orientation.Vertical, self)
+        self.split = TabbedSplit(self)
         column.addWidget(self.split, 1)
         self.maps = FieldView(self.split)
-        self.tabs = QTabWidget(self.split)
-        self.tabs.setObjectName("field-compare-tabs")
-        self.tabs.setDocumentMode(True)
+        self.tabs = self.split.add_tabs("field-compare-tabs")
         self.standings = TableView(self.tabs, bar=False)
         self.over_time = CurvesView(self.tabs)
         self.curves = CurvesView(self.tabs)
@@ -69,8 +67,6 @@ class FieldCompareView(QWidget):
         self.tabs.addTab(self.curves, "Curves")
         self.tabs.addTab(self.scores, "Scores")
         self.tabs.addTab(self.params, "Params that differ")
-        self.split.setStretchFactor(0, 3)
-        self.split.setStretchFactor(1, 2)
         self.split.setSizes([560, 300])
 
     def _make_choice(self) -> QWidget:
@@ -186,31 +182,17 @@ class FieldCompareView(QWidget):
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
-        """The maps above what is in front below them."""
-        image = QImage(width, height, QImage.Format.Format_RGB888)
-        image.fill(theme.colors().panel)
-        upper = round(height * 0.62)
-        painter = QPainter(image)
-        try:
-            painter.drawImage(0, 0, self.maps.picture(width, upper))
-            shown: Any = self.tabs.currentWidget()
-            painter.drawImage(0, upper, shown.picture(width, height - upper))
-        finally:
-            painter.end()
-        return image
+        return self.split.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
 
     def state(self) -> dict[str, Any]:
         return {
-            "maps": self.maps.state(), "which": self._wanted, "tab": self.tabs.currentIndex(),
-            "curves": self.curves.state(), "sizes": self.split.sizes(),
+            "maps": self.maps.state(), "which": self._wanted, "curves": self.curves.state(), **self.split.state(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -221,12 +203,7 @@ class FieldCompareView(QWidget):
             self.curves.restore(state["curves"])
         if state.get("which") in (FIELDS, ERRORS):
             self.show_maps(state["which"])
-        tab = state.get("tab")
-        if isinstance(tab, int) and 0 <= tab < self.tabs.count():
-            self.tabs.setCurrentIndex(tab)
-        sizes = state.get("sizes")
-        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s > 0 for s in sizes):
-            self.split.setSizes(sizes)
+        self.split.restore(state)
 
     def closeEvent(self, event) -> None:
         if self._task is not None:

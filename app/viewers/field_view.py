@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.viewers import colour_row, field_bar, field_facts, field_marks, field_state, plotting
+from app.viewers.capture import ask_for_picture
+from app.viewers.choices import refill
 from app.viewers.empty_state import EmptyState
 from app.viewers.field_colours import FieldColours
 from app.viewers.field_drawing import Drawing
@@ -165,14 +167,14 @@ class FieldView(QWidget):
         self.redraw()
 
     def _fill_choices(self) -> None:
-        _refill(self.fields, [("", "All fields"), *((source.id, source.name) for source in self.sources)], self.chosen)
+        refill(self.fields, [("", "All fields"), *((source.id, source.name) for source in self.sources)], self.chosen)
         self.bar.set_shown(self.fields.parentWidget(), len(self.sources) > 1)
         titles: dict[str, str] = {}
         for source in self.shown_sources:
             titles |= {q.key: q.title for q in source.quantities if q.key not in titles}
         if self.key not in titles:
             self.key = next(iter(titles), "")
-        _refill(self.names, list(titles.items()), self.key)
+        refill(self.names, list(titles.items()), self.key)
         self.bar.set_shown(self.names.parentWidget(), len(titles) > 1)
 
     @property
@@ -351,9 +353,7 @@ class FieldView(QWidget):
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         """The maps and the curves below them."""
@@ -377,12 +377,3 @@ class FieldView(QWidget):
         for source in self.sources:
             source.stop()
         super().closeEvent(event)
-
-
-def _refill(box: QComboBox, entries: list[tuple[str, str]], chosen: str) -> None:
-    """Keys and titles to choose from. Left alone while they are the same: a preview must not shut an open list."""
-    if entries != [(box.itemData(k), box.itemText(k)) for k in range(box.count())]:
-        box.clear()
-        for key, title in entries:
-            box.addItem(title, key)
-    box.setCurrentIndex(max(0, box.findData(chosen)))

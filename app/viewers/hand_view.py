@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSplitter, QStackedWidget, QVBo
 from app import theme
 from app.viewers import hand_bar, hand_picture, hand_show, hand_state
 from app.viewers.camera import Pose
+from app.viewers.capture import ask_for_picture
 from app.viewers.colour_maps import rgb
 from app.viewers.empty_state import EmptyState
 from app.viewers.framing import Extent, Framing, Room
@@ -258,9 +259,7 @@ class HandView(QWidget):
         self.panel.setVisible(on and self.choice is not None)
 
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     # ---- camera -------------------------------------------------------------------------------------------
     def _pose_changed(self) -> None:

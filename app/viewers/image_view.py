@@ -11,6 +11,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.viewers import plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.overlay import number
 from app.viewers.pixel_area import PixelArea
 from app.viewers.registry import Shown
@@ -107,9 +108,7 @@ class ImageView(QWidget):
         self.area.show_size((pixels.shape[1], pixels.shape[0]))
 
     def _save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         return self.area.picture(width, height)

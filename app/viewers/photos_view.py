@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QVBoxLayout, QW
 from app import theme
 from app.background import Task, run_in_background
 from app.viewers import splat_links
+from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.photos_grid import MOST_THUMBS, PhotoGrid, thumbnails
 from app.viewers.photos_layer import THUMB, PhotosLayer
@@ -272,9 +273,7 @@ class PhotosView(QWidget):
 
     # ---- pictures and state -------------------------------------------------------------------------------
     def _save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def resizeEvent(self, event) -> None:
         self._arrange()

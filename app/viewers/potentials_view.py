@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, 
 from app import theme
 from app.background import run_in_background
 from app.viewers import field_colours, plotting, saved_state
+from app.viewers.capture import ask_for_picture
+from app.viewers.choices import refill
 from app.viewers.empty_state import EmptyState
 from app.viewers.field_pane import FieldPane
 from app.viewers.overlay import ColourBar, number
@@ -119,11 +121,7 @@ class PotentialsView(QWidget):
     def _show(self) -> None:
         shown = self.shown_sides
         entries = [(item.id, item.name) for item in self.items]
-        if entries != [(self.names.itemData(k), self.names.itemText(k)) for k in range(self.names.count())]:
-            self.names.clear()
-            for key, title in entries:
-                self.names.addItem(title, key)
-        self.names.setCurrentIndex(max(0, self.names.findData(self.chosen)))
+        refill(self.names, entries, self.chosen)
         self.bar.set_shown(self.names.parentWidget(), len(self.items) > 1)
         self.bar.setVisible(bool(self.items))
         self.foot.setVisible(bool(shown))
@@ -239,9 +237,7 @@ class PotentialsView(QWidget):
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         if self.scene is not None and self._stack.currentWidget() is self.scene:

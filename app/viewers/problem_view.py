@@ -15,6 +15,7 @@ from app import theme
 from app.background import Task, run_in_background
 from app.typeset import MathText
 from app.viewers import plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.problem_domain import DomainPicture, Face, Statement, faces_of
@@ -221,9 +222,7 @@ class ProblemView(QWidget):
         self.page.setStyleSheet(f"#problem-page {{ background: {plot}; }}")
 
     def _save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         return plotting.grab(self.page, width, height)

@@ -24,6 +24,7 @@ from app.viewers import (
 )
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
+from app.viewers.capture import ask_for_picture
 from app.viewers.field_time import TimeStrip
 from app.viewers.framing import Framing, Room
 from app.viewers.layer import Layer, Style
@@ -146,9 +147,7 @@ class Scene3D(QWidget):
         return "narrow" if self.stage.is_narrow else "wide"
 
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QStackedLayout, QVBoxLayout,
 
 from app import theme
 from app.viewers import colour_row, plotting, sections, slice_bar, slice_legend, slice_state, slice_words
+from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.registry import Shown
@@ -335,9 +336,7 @@ class SliceView(QWidget):
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         """The section with its legend below it."""

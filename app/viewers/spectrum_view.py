@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSplitter, QStackedLayout, QV
 
 from app import theme
 from app.viewers import plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.overlay import number
 from app.viewers.plot_axis import FewTicks
@@ -330,9 +331,7 @@ class SpectrumView(QWidget):
         super().resizeEvent(event)
 
     def _save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         return plotting.grab(self.graphics, width, height)

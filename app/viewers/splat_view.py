@@ -20,6 +20,7 @@ from app import theme
 from app.viewers import path_ink, splat_bar, splat_links, splat_looks, splat_picture, splat_state
 from app.viewers.box_tool import BoxTool, Host
 from app.viewers.camera import DEFAULT, STANDARD_VIEWS, Pose
+from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.framing import Extent, Framing, Room
 from app.viewers.overlay import ColourBar
@@ -256,9 +257,7 @@ class SplatView(QWidget):
         splat_looks.set_degree(self, degree)
 
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     @property
     def undo_stack(self) -> QUndoStack | None:

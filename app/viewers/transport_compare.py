@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QImage, QPainter
-from PySide6.QtWidgets import QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app import theme
 from app.viewers import plotting, saved_state
+from app.viewers.capture import ask_for_picture
 from app.viewers.compared import Compared, differing, heading, joined_scores
 from app.viewers.coupling_view import CouplingView
 from app.viewers.curves_view import CurvesView
 from app.viewers.registry import Shown
+from app.viewers.tabbed_split import TabbedSplit
 from app.viewers.table_view import TableView
 from app.viewers.transport_view import TransportView
 from engines.data import Coupling, Displacements
@@ -32,20 +33,16 @@ class TransportCompareView(QWidget):
         self.setAccessibleName("Comparison of transports")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        self.split = QSplitter(Qt.Orientation.Vertical, self)
+        self.split = TabbedSplit(self)
         column.addWidget(self.split)
         self.transports = TransportView(self.split)
-        self.tabs = QTabWidget(self.split)
-        self.tabs.setObjectName("transport-compare-tabs")
-        self.tabs.setDocumentMode(True)
+        self.tabs = self.split.add_tabs("transport-compare-tabs")
         self.plans = CouplingView(self.tabs)
         self.curves = CurvesView(self.tabs)
         self.scores, self.params = TableView(self.tabs, bar=False), TableView(self.tabs, bar=False)
         pages = {"Scores": self.scores, "Plans": self.plans, "Curves": self.curves, "Params that differ": self.params}
         for title, page in pages.items():
             self.tabs.addTab(page, title)
-        self.split.setStretchFactor(0, 3)
-        self.split.setStretchFactor(1, 2)
         self.split.setSizes([560, 340])
 
     # ---- content ------------------------------------------------------------------------------------------
@@ -73,23 +70,10 @@ class TransportCompareView(QWidget):
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
-        """How mass moves above what is in front below it."""
-        image = QImage(width, height, QImage.Format.Format_RGB888)
-        image.fill(theme.colors().panel)
-        upper = round(height * 0.62)
-        painter = QPainter(image)
-        try:
-            painter.drawImage(0, 0, self.transports.picture(width, upper))
-            shown: Any = self.tabs.currentWidget()
-            painter.drawImage(0, upper, shown.picture(width, height - upper))
-        finally:
-            painter.end()
-        return image
+        return self.split.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
@@ -97,7 +81,7 @@ class TransportCompareView(QWidget):
     def state(self) -> dict[str, Any]:
         return {
             "transports": self.transports.state(), "plans": self.plans.state(), "curves": self.curves.state(),
-            "tab": self.tabs.currentIndex(), "sizes": self.split.sizes(),
+            **self.split.state(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -105,11 +89,7 @@ class TransportCompareView(QWidget):
         for name, view in (("transports", self.transports), ("plans", self.plans), ("curves", self.curves)):
             if isinstance(state.get(name), dict):
                 view.restore(state[name])
-        tab, sizes = state.get("tab"), state.get("sizes")
-        if isinstance(tab, int) and 0 <= tab < self.tabs.count():
-            self.tabs.setCurrentIndex(tab)
-        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s > 0 for s in sizes):
-            self.split.setSizes(sizes)
+        self.split.restore(state)
 
     def closeEvent(self, event: Any) -> None:
         for view in (self.transports, self.plans, self.curves):

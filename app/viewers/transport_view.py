@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction, QImage
-from PySide6.QtWidgets import QComboBox, QGridLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import (
@@ -21,10 +21,12 @@ from app.viewers import (
     transport_ink,
     transport_words,
 )
+from app.viewers.capture import ask_for_picture
+from app.viewers.choices import refill
 from app.viewers.empty_state import EmptyState
-from app.viewers.field_stage import columns_for
 from app.viewers.field_time import TimeStrip
 from app.viewers.live_evaluator import LiveEvaluator
+from app.viewers.pane_grid import PaneGrid
 from app.viewers.registry import Shown
 from app.viewers.toolbar import ViewBar
 from app.viewers.transport_axes import AUTOMATIC, Choice, Seen
@@ -123,12 +125,7 @@ class TransportView(QWidget):
             "Nothing to move",
             "Choose a measure, a coupling, a transport map or displacements in the project.",
         )
-        self._stage = QWidget(body)
-        self._grid = QGridLayout(self._stage)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(1)
-        self._columns = 0
-        self.panes: list[TransportPane] = []
+        self._stage = PaneGrid(body, self._make_pane)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(self._stage)
         column.addWidget(body, 1)
@@ -197,7 +194,7 @@ class TransportView(QWidget):
         moves = any(journey.moves for journey, _ in pairs)
         self.strip.set_times(np.linspace(0, 1, STEPS) if moves else None)
         self.strip.setVisible(moves)
-        self._set_count(len(pairs))
+        self._stage.set_count(len(pairs))
         if moves and self._is_new:
             self._is_new = False
             if self._time_wanted is None and any(j.is_pictures or j.dimensions == 1 for j, _ in pairs):
@@ -209,13 +206,13 @@ class TransportView(QWidget):
 
     def _offer(self, pairs: Sequence[tuple[Journey, Seen]]) -> None:
         several = len(self._found.journeys) > 1
-        _refill(self.names, [("", "All"), *((j.id, j.title) for j in self._found.journeys)], self.chosen)
+        refill(self.names, [("", "All"), *((j.id, j.title) for j in self._found.journeys)], self.chosen)
         self.bar.set_shown(self.names.parentWidget(), several)
         first = pairs[0][0] if pairs else None
         choices = transport_axes.choices(first) if first is not None and not first.is_listed else []
         choice = transport_axes.valid(self.choice, first) if first is not None and choices else AUTOMATIC
         for k, box in enumerate(self.axes):
-            _refill(box, [*([("", "Flat")] if k == 2 else []), *choices], choice[k])
+            refill(box, [*([("", "Flat")] if k == 2 else []), *choices], choice[k])
         self.bar.set_shown(self.axes[0].parentWidget(), bool(choices))
         moves, pictures = any(j.moves for j, _ in pairs), any(j.is_pictures for j, _ in pairs)
         self.point_action.setVisible(pictures)
@@ -223,30 +220,14 @@ class TransportView(QWidget):
         self.bar.set_shown(self.most.parentWidget(), moves)
         self.crossing_action.setVisible(any(j.arrows and not s.in_space for j, s in pairs))
 
-    def _set_count(self, count: int) -> None:
-        while len(self.panes) > count:
-            pane = self.panes.pop()
-            self._grid.removeWidget(pane)
-            pane.stop(0.0)
-            pane.hide()
-            pane.deleteLater()
-        while len(self.panes) < count:
-            pane = TransportPane(self._stage)
-            pane.hovered.connect(self.foot.say_of_point)
-            self.panes.append(pane)
-            self._columns = 0
-        self._arrange()
+    @property
+    def panes(self) -> list[TransportPane]:
+        return self._stage.panes
 
-    def _arrange(self) -> None:
-        columns = columns_for(len(self.panes), self._stage.width(), self._stage.height())
-        if columns != self._columns:
-            self._columns = columns
-            for k in range(MOST):
-                self._grid.setColumnStretch(k, int(k < columns))
-            for k, pane in enumerate(self.panes):
-                self._grid.addWidget(pane, k // columns, k % columns)
-                pane.show()  # at once: a picture may be asked for before the next turn of the event loop
-            self._grid.activate()
+    def _make_pane(self, parent: QWidget) -> TransportPane:
+        pane = TransportPane(parent)
+        pane.hovered.connect(self.foot.say_of_point)
+        return pane
 
     def redraw(self) -> None:
         pairs = self.shown_pairs
@@ -280,7 +261,7 @@ class TransportView(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether all is on show as it belongs at this time."""
-        return self._due is None and all(pane.is_settled for pane in self.panes)
+        return self._due is None and self._stage.is_settled
 
     def set_time(self, time: float) -> None:
         """Show the time, from 0 to 1, that is nearest to this one."""
@@ -308,40 +289,17 @@ class TransportView(QWidget):
         self._ask()
 
     def fit(self) -> None:
-        for pane in self.panes:
-            pane.fit()
+        self._stage.fit()
 
     def _theme_changed(self) -> None:
-        for pane in self.panes:
-            pane.dress()
-
-    def resizeEvent(self, event: QEvent) -> None:  # type: ignore[override]
-        super().resizeEvent(event)  # type: ignore[arg-type]
-        self._arrange()
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.DevicePixelRatioChange:
-            for pane in self.panes:
-                pane.dress()
-        super().changeEvent(event)
+        self._stage.dress()
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
-        if len(self.panes) == 1:
-            return self.panes[0].picture(width, height)
-        scale = plotting.scale_of(width)
-        for pane in self.panes:
-            pane.begin_picture(scale)
-        try:
-            return plotting.grab(self._stage, width, height, scale)
-        finally:
-            for pane in self.panes:
-                pane.end_picture()
+        return self._stage.picture(width, height)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
@@ -371,18 +329,8 @@ class TransportView(QWidget):
     def closeEvent(self, event: Any) -> None:
         self.strip.clock.stop()
         self._evaluator.stop()
-        for pane in self.panes:
-            pane.stop()
+        self._stage.stop()
         super().closeEvent(event)
-
-
-def _refill(box: QComboBox, entries: list[tuple[str, str]], chosen: str) -> None:
-    """Keys and titles to choose from. Left alone while they are the same: a preview must not shut an open list."""
-    if entries != [(box.itemData(k), box.itemText(k)) for k in range(box.count())]:
-        box.clear()
-        for key, title in entries:
-            box.addItem(title, key)
-    box.setCurrentIndex(max(0, box.findData(chosen)))
 
 
 __all__ = ["TransportView"]

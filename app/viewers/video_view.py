@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app import theme
 from app.viewers import colour_maps, plotting
+from app.viewers.capture import ask_for_picture
 from app.viewers.live_evaluator import LiveEvaluator
 from app.viewers.overlay import number
 from app.viewers.pixel_area import PixelArea
@@ -191,9 +192,7 @@ class VideoView(QWidget):
         return f"depth {number(depth, 4)} {video.unit}".rstrip() if depth > 0 else "nothing"
 
     def _save_picture(self) -> None:
-        from app.viewers.capture_dialog import CaptureDialog
-
-        CaptureDialog(self, self.window()).open()
+        ask_for_picture(self)
 
     def picture(self, width: int, height: int) -> QImage:
         return self.area.picture(width, height)
