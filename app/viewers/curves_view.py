@@ -390,11 +390,11 @@ class CurvesView(QWidget):
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
 
-    def changeEvent(self, event: QEvent) -> None:
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._pen_scale = self.devicePixelRatioF()
             self._restyle()
-        super().changeEvent(event)
+        return super().event(event)
 
     def _theme_changed(self) -> None:
         for panel in self._panels.values():

@@ -342,10 +342,10 @@ class FieldView(QWidget):
     def _theme_changed(self) -> None:
         self.graphics.dress()
 
-    def changeEvent(self, event: QEvent) -> None:
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self.graphics.set_pens(self.devicePixelRatioF())
-        super().changeEvent(event)
+        return super().event(event)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

@@ -230,10 +230,10 @@ class PotentialsView(QWidget):
     def _theme_changed(self) -> None:
         self._dress(self.devicePixelRatioF())
 
-    def changeEvent(self, event: QEvent) -> None:
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self._theme_changed()
-        super().changeEvent(event)
+        return super().event(event)
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:

@@ -360,12 +360,12 @@ class Scene3D(QWidget):
             layer.apply()
         self.overlay.update()
 
-    def changeEvent(self, event: QEvent) -> None:
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             for layer in self.layers.values():
                 layer.pixel_scale = self.canvas.devicePixelRatioF()
                 layer.apply()
-        super().changeEvent(event)
+        return super().event(event)
 
     # ---- state --------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:

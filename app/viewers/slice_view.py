@@ -355,10 +355,10 @@ class SliceView(QWidget):
         painter.end()
         return image
 
-    def changeEvent(self, event: QEvent) -> None:
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self.lines.set_pens(self.devicePixelRatioF())
-        super().changeEvent(event)
+        return super().event(event)
 
     def screenshot(self, width: int, height: int) -> np.ndarray:
         return plotting.pixels(self.picture(width, height))
