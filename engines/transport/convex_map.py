@@ -22,7 +22,7 @@ from engines.blocks.transport.maps import convex, convex_gradient, convex_shapes
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Displacements, Measure, TransportMap
 from engines.transport.monge_gap_params import check_dimensions
-from engines.transport.moving_clouds import gaussian_clouds
+from engines.transport.moving_clouds import pair_of_gaussians
 
 BETAS = (0.5, 0.9)
 SHOWN = 256
@@ -95,11 +95,6 @@ class Potentials:
         return int(state["step"])
 
 
-def _pair(count: int = 1000) -> dict[str, Measure]:
-    made = gaussian_clouds.function(gaussian_clouds.params(points=count), Run())
-    return {"source": made.source, "target": made.target}
-
-
 @method(
     key="convex-map", title="Convex potential", family="transport", role="baseline",
     job="Map one cloud onto another by the gradient of an input-convex network.",
@@ -111,11 +106,15 @@ def _pair(count: int = 1000) -> dict[str, Measure]:
         url="https://proceedings.mlr.press/v119/makkuva20a.html",
     ),
     presets={"quick": {"steps": 200, "batch": 128}},
-    sample=Example(_pair, {"steps": 200, "batch": 128}, "Two Gaussian clouds"),
-    smoke=Example(lambda: _pair(60), {"steps": 4, "inner_steps": 2, "hidden": (8, 8), "log_every": 1}, "A short run"),
+    sample=Example(lambda: pair_of_gaussians(1000), {"steps": 200, "batch": 128}, "Two Gaussian clouds"),
+    smoke=Example(
+        lambda: pair_of_gaussians(60), {"steps": 4, "inner_steps": 2, "hidden": (8, 8), "log_every": 1}, "A short run"
+    ),
     degenerate=(
-        Example(lambda: _pair(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),
-        Example(lambda: _pair(9) | {"target": Measure(points=np.ones((4, 2)))}, {}, "A target that is one point"),
+        Example(lambda: pair_of_gaussians(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),
+        Example(
+            lambda: pair_of_gaussians(9) | {"target": Measure(points=np.ones((4, 2)))}, {}, "A target that is one point"
+        ),
     ),
     tags=("ICNN", "Brenier", "dual", "neural optimal transport"),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from engines.blocks.transport.sinkhorn import Scaling, annealed
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Measure, TransportMap
 from engines.transport.monge_gap_params import check_dimensions, on_sphere
-from engines.transport.moving_clouds import moons_to_curve
+from engines.transport.moving_clouds import pair_of_moons
 
 MOST_POINTS = 2000
 ROUGH = 1e-2
@@ -83,11 +83,6 @@ def entropic_map_between(
     return made
 
 
-def _pair(count: int = 400) -> dict[str, Measure]:
-    made = moons_to_curve.function(moons_to_curve.params(points=count), Run())
-    return {"source": made.source, "target": made.target}
-
-
 def memory(inputs: Mapping[str, Any], params: EntropicMapParams) -> int:
     """Bytes: six matrices of all pairs."""
     m, n = (min(params.points, len(inputs[name].points)) if name in inputs else 0 for name in ("source", "target"))
@@ -104,9 +99,11 @@ def memory(inputs: Mapping[str, Any], params: EntropicMapParams) -> int:
         venue="arXiv:2109.12004",
         url="https://arxiv.org/abs/2109.12004",
     ),
-    sample=Example(lambda: _pair(1000), {}, "Two moons onto a curve"),
-    smoke=Example(lambda: _pair(60), {"epsilon": 0.02}, "A short run"),
-    degenerate=(Example(lambda: _pair(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),),
+    sample=Example(lambda: pair_of_moons(1000), {}, "Two moons onto a curve"),
+    smoke=Example(lambda: pair_of_moons(60), {"epsilon": 0.02}, "A short run"),
+    degenerate=(
+        Example(lambda: pair_of_moons(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),
+    ),
     memory=memory, lighter=("points",),
     tags=("Sinkhorn", "barycentric projection", "optimal transport"),
 )  # fmt: skip

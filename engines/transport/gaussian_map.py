@@ -13,7 +13,7 @@ from engines.blocks.transport import bures
 from engines.core import Example, Paper, Params, Run, method
 from engines.data import Measure, TransportMap
 from engines.transport.monge_gap_params import check_dimensions
-from engines.transport.moving_clouds import gaussian_clouds
+from engines.transport.moving_clouds import pair_of_gaussians
 
 
 class GaussianMapParams(Params):
@@ -28,11 +28,6 @@ def gaussian_map_between(source: Measure, target: Measure) -> TransportMap:
     )  # fmt: skip
 
 
-def _pair(count: int = 500) -> dict[str, Measure]:
-    made = gaussian_clouds.function(gaussian_clouds.params(points=count), Run())
-    return {"source": made.source, "target": made.target}
-
-
 @method(
     key="gaussian-map", title="Gaussian map", family="transport", role="baseline",
     job="Map one cloud onto another by mean and covariance alone, in closed form.",
@@ -42,8 +37,10 @@ def _pair(count: int = 500) -> dict[str, Measure]:
         year=1982,
         venue="Linear Algebra and its Applications",
     ),
-    sample=Example(_pair, {}, "Two Gaussian clouds"),
-    degenerate=(Example(lambda: _pair(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),),
+    sample=Example(lambda: pair_of_gaussians(500), {}, "Two Gaussian clouds"),
+    degenerate=(
+        Example(lambda: pair_of_gaussians(9) | {"target": Measure(points=np.ones((4, 3)))}, {}, "Other dimensions"),
+    ),
     tags=("Bures", "affine", "optimal transport", "covariance"),
 )  # fmt: skip
 def gaussian_map(

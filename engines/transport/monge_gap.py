@@ -37,7 +37,7 @@ from engines.core import Example, Paper, Run, method
 from engines.data import Displacements, Measure, Table, TransportMap
 from engines.transport.monge_gap_params import Clouds, MongeGapParams, check_finite, epsilons, memory, prepared
 from engines.transport.monge_gap_scores import known_images, scored, unlearned
-from engines.transport.moving_clouds import gaussian_clouds, moons_to_curve
+from engines.transport.moving_clouds import gaussian_clouds, pair_of_moons
 
 LOOKED_AT = 256
 """Held-out points behind a point of the curves."""
@@ -161,18 +161,13 @@ class LearnedMap:
     scores: Annotated[Table, "of held-out points: this map, what it is compared with, and no map at all"]
 
 
-def _clouds(count: int = 400, **changes: Any) -> dict[str, Measure]:
-    made = moons_to_curve.function(moons_to_curve.params.parse({"points": count} | changes), Run())
-    return {"source": made.source, "target": made.target}
-
-
 def _gaussians() -> dict[str, Any]:
     made = gaussian_clouds.function(gaussian_clouds.params.parse({"points": 120}), Run())
     return {"source": made.source, "target": made.target, "known": made.known}
 
 
 def _but(**changes: list) -> dict[str, Measure]:
-    return _clouds(50) | {name: Measure(points=points) for name, points in changes.items()}
+    return pair_of_moons(50) | {name: Measure(points=points) for name, points in changes.items()}
 
 
 @method(
@@ -199,7 +194,7 @@ def _but(**changes: list) -> dict[str, Measure]:
         },
     },
     sample=Example(
-        lambda: _clouds(1500),
+        lambda: pair_of_moons(1500),
         {"cost": "Euclidean", "gap_weight": 2.0, "steps": 800, "batch": 128, "learning_rate": 3e-3, "decay": 0.05,
          "compare": True},
         "Two moons onto a curve",

@@ -118,8 +118,31 @@ def sphere_clouds(params: SphereCloudsParams, run: Run) -> Pair:
     return Pair(*(Measure(name=n, points=c) for n, c in zip(("Polar cap", "Caps"), clouds, strict=True)))
 
 
+def pair_of_moons(points: int) -> dict[str, Measure]:
+    """Two moons and a curve as the inputs of a method, for its examples."""
+    return _inputs(moons_to_curve(MoonsToCurveParams(points=points), Run()))
+
+
+def pair_of_gaussians(points: int) -> dict[str, Measure]:
+    """Two Gaussian clouds in the plane as the inputs of a method, for its examples."""
+    return _inputs(gaussian_clouds(GaussianCloudsParams(points=points), Run()))
+
+
+def _inputs(made: Pair | KnownPair) -> dict[str, Measure]:
+    return {"source": made.source, "target": made.target}
+
+
 def _turned(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
-__all__ = ["KnownPair", "Pair", "cloud_to_ring", "gaussian_clouds", "moons_to_curve", "sphere_clouds"]
+__all__ = [
+    "KnownPair",
+    "Pair",
+    "cloud_to_ring",
+    "gaussian_clouds",
+    "moons_to_curve",
+    "pair_of_gaussians",
+    "pair_of_moons",
+    "sphere_clouds",
+]
