@@ -314,13 +314,7 @@ class CouplingPane(QWidget):
     def dress(self, scale: float = 1.0) -> None:
         found = theme.colors()
         self.graphics.setBackground(found.plot)
-        plotting.dress(self.plot)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(None)
-            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
-            axis.label.setFont(theme.font(0.85))
-            axis.setLabel(axis.labelText, color=found.muted)
+        plotting.dress_sparely(self.plot)
         scale = self._in_picture or self.devicePixelRatioF()
         self.frame.setPen(pg.mkPen(found.border, width=scale))
         for line in self.cross:

@@ -270,14 +270,7 @@ class FieldMap(pg.PlotWidget):
 
     # ---- look ---------------------------------------------------------------------------------------------
     def dress(self) -> None:
-        plotting.dress(self.plot)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(None)
-            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
-            axis.label.setFont(theme.font(0.85))
-            if axis.labelText:
-                axis.setLabel(axis.labelText, color=theme.colors().muted)
+        plotting.dress_sparely(self.plot)
         self.set_pens(self._scale)
 
     def set_pens(self, scale: float) -> None:

@@ -28,6 +28,19 @@ def dress(plot: pg.PlotItem) -> None:
         axis.enableAutoSIPrefix(False)
 
 
+def dress_sparely(plot: pg.PlotItem, *, lines: bool = False) -> None:
+    """As :func:`dress`, with small numbers close to a picture; ``lines``: along the axes too."""
+    dress(plot)
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        if not lines:
+            axis.setPen(None)
+        axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
+        axis.label.setFont(theme.font(0.85))
+        if axis.labelText:
+            axis.setLabel(axis.labelText, color=theme.colors().muted)
+
+
 def scale_of(width: int) -> float:
     """How much larger text and lines are in a picture of this width: it is laid out as a view 900 wide."""
     return max(0.5, width / 900)

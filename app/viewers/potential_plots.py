@@ -53,13 +53,7 @@ class _Plot(pg.PlotWidget):
         super().leaveEvent(event)
 
     def dress(self, scale: float, *, in_picture: bool = False) -> None:
-        plotting.dress(self.plot)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
-            axis.label.setFont(theme.font(0.85))
-            if axis.labelText:
-                axis.setLabel(axis.labelText, color=theme.colors().muted)
+        plotting.dress_sparely(self.plot, lines=True)
 
 
 class PotentialCurves(_Plot):

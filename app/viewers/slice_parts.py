@@ -39,11 +39,7 @@ class Viewport(pg.PlotWidget):
         plot.getAxis("bottom").setHeight(20)
 
     def dress(self) -> None:
-        plotting.dress(self.getPlotItem())
-        for side in ("left", "bottom"):
-            axis = self.getPlotItem().getAxis(side)
-            axis.setPen(None)
-            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
+        plotting.dress_sparely(self.getPlotItem())
 
     def limit_ticks(self, rect: tuple[float, float, float, float]) -> None:
         """Numbers only where the picture is."""

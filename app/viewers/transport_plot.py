@@ -344,14 +344,7 @@ class TransportPlot(pg.PlotWidget):
         self.legend.setText("<br>".join(lines), color=theme.colors().text)
 
     def dress(self) -> None:
-        plotting.dress(self.plot)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(None)
-            axis.setStyle(tickFont=theme.font(0.82, numbers=True), tickLength=-3, tickTextOffset=3)
-            axis.label.setFont(theme.font(0.85))
-            if axis.labelText:
-                axis.setLabel(axis.labelText, color=theme.colors().muted)
+        plotting.dress_sparely(self.plot)
         self.curves.dress(self._scale)
         self._make_ink()
         self._write_legend()
