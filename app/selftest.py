@@ -24,6 +24,7 @@ def selftest() -> int:
             ("imports", _imports),
             ("renderer of Gaussians", _renderer),
             ("rasteriser of meshes", _rasteriser),
+            ("solvers of transport", _transport),
             ("catalog", _catalog),
             ("smoke run", _run),
             ("isolated run", lambda: _run(isolated=True)),
@@ -79,6 +80,19 @@ def _rasteriser() -> str:
     for device in devices()[1:]:
         found.append(f"{device.title}: {without_fast_rasteriser(torch.device(device.key)) or 'compiled for it'}")
     return "; ".join(found)
+
+
+def _transport() -> str:
+    import numpy as np
+
+    from engines.blocks.transport.exact import exact_cost
+    from engines.blocks.transport.largest import library
+
+    weights = np.full(3, 1 / 3)
+    if abs(exact_cost(1 - np.eye(3)[[2, 0, 1]], weights, weights)) > 1e-15:
+        raise RuntimeError("an assignment that costs nothing was not found")
+    found = "compiled" if library() is not None else "not compiled here: a plain stand-in is used"
+    return f"exact by POT; largest entries {found}"
 
 
 def _catalog() -> str:
