@@ -20,7 +20,7 @@ from app.viewers.live_evaluator import PATIENCE, LiveEvaluator
 from app.viewers.overlay import BESIDE, ColourBar, draw_strip
 from app.viewers.plan_axis import EntryAxis
 from app.viewers.plan_pixels import Matrix, Window, pooled
-from app.viewers.plot_axis import nice_powers, short
+from app.viewers.plot_axis import apart, nice_powers
 
 SIDE = 54
 """Pixels for the marginals at a side."""
@@ -82,9 +82,10 @@ class _Scale(ScaleBar):
         draw_strip(painter, box, bar.cmap)
         painter.setPen(QColor(theme.colors().text))
         low, high = np.log10(bar.low), np.log10(bar.high)
-        for power in nice_powers(low, high, max(2, int(box.height() / 30))):
+        powers = nice_powers(low, high, max(2, int(box.height() / 30)))
+        for power, text in zip(powers, apart([10.0**p for p in powers]), strict=True):
             y = box.bottom() - (power - low) / max(high - low, 1e-12) * box.height()
-            painter.drawText(QRectF(box.right() + 5, y - 9, self.width(), 18), BESIDE, short(10.0**power))
+            painter.drawText(QRectF(box.right() + 5, y - 9, self.width(), 18), BESIDE, text)
 
 
 class CouplingPane(QWidget):

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app import theme
 from app.viewers import colour_maps
 from app.viewers.overlay import BESIDE, ColourBar, draw_strip, number
-from app.viewers.plot_axis import nice, short
+from app.viewers.plot_axis import apart, nice
 
 STRAY = 5.0
 """A few values that stretch the range by more than this are left beyond its ends."""
@@ -156,6 +156,7 @@ class ScaleBar(QWidget):
                 painter.setPen(QColor(255, 255, 255, 150) if bar.cmap not in colour_maps.DIVERGING else QColor("#555"))
                 painter.drawLine(int(box.left()) + 1, int(y), int(box.right()) - 1, int(y))
         painter.setPen(QColor(found.text))
-        for value in nice(bar.low, bar.high, max(2, int(box.height() / 30))):
+        values = nice(bar.low, bar.high, max(2, int(box.height() / 30)))
+        for value, text in zip(values, apart(values), strict=True):
             y = box.bottom() - (value - bar.low) * scale
-            painter.drawText(QRectF(box.right() + 5, y - 9, self.width(), 18), BESIDE, short(value))
+            painter.drawText(QRectF(box.right() + 5, y - 9, self.width(), 18), BESIDE, text)

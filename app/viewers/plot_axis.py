@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
@@ -11,16 +12,27 @@ from app.viewers.overlay import number
 
 ROOM = 15
 """Pixels by which a number may reach beyond the end of its axis, as pyqtgraph has it without a grid."""
+MOST_DIGITS = 6
 
 
-def short(value: float) -> str:
-    """At most 3 figures; powers of ten as 1e−5, which is narrower than 1×10⁻⁵."""
+def short(value: float, digits: int = 3) -> str:
+    """At most so many figures; powers of ten as 1e−5, which is narrower than 1×10⁻⁵. All before the point are kept."""
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e5:
-        return number(value, 3) if abs(value) < 1000 else f"{value:.0f}".replace("-", "−")
-    mantissa, _, power = f"{value:.2e}".partition("e")
+        return number(value, max(digits, len(f"{abs(value):.0f}")))
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}".replace("-", "−")
+
+
+def apart(values: Sequence[float]) -> list[str]:
+    """Short texts of a scale's numbers, with as many figures as tell them apart."""
+    texts: list[str] = []
+    for digits in range(3, MOST_DIGITS + 1):
+        texts = [short(value, digits) for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def nice(low: float, high: float, most: int) -> list[float]:
@@ -84,4 +96,4 @@ class FewTicks(pg.AxisItem):
         return [(values[1] - values[0] if len(values) > 1 else 1.0, values)]
 
     def tickStrings(self, values, scale, spacing):
-        return [short(10.0**v if self.logMode else float(v) * scale) for v in values]
+        return apart([10.0**v if self.logMode else float(v) * scale for v in values])

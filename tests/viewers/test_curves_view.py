@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QToolButton
 
 from app.viewers.curve_grid import cells
 from app.viewers.curve_series import smoothed
-from app.viewers.plot_axis import nice, nice_powers, short
+from app.viewers.plot_axis import apart, nice, nice_powers, short
 from app.viewers.registry import Shown
 from engines.core import ELAPSED
 from engines.data import Curve
@@ -244,3 +244,11 @@ def test_series_over_the_union_of_their_steps_are_whole_lines(show):
     assert x.tolist() == [0, 2, 4]
     assert y.tolist() == [1, 1e-6, 1e-12]
     assert view.series["", "Sinkhorn"][0].tolist() == [0, 1, 3, 4]
+
+
+def test_numbers_of_a_scale_have_as_many_figures_as_tell_them_apart():
+    assert apart([7.821, 7.826, 7.831]) == ["7.821", "7.826", "7.831"]
+    assert apart([0.0, 0.5, 1.0]) == ["0", "0.5", "1"]
+    assert apart([3.316e-9, 3.318e-9]) == ["3.316e−9", "3.318e−9"]
+    assert apart([12345.0, 12345.5]) == ["12345", "12345.5"]
+    assert apart([]) == []
