@@ -14,6 +14,8 @@ from app.viewers.transport_content import Cloud, Entries
 
 HEAD = 9.0
 """Pixels, of the head of an arrow."""
+LAYERS = 1.8
+"""So many lines may lie over each other before all get fainter: where they are parallel they would be a solid block."""
 _ROLES = {"source": 0, "target": 1, "moved": 2, "travel": 3}
 _OTHERS = (4, 5, 6, 7)
 
@@ -83,12 +85,22 @@ class Mapping:
 def link_opacities(lines: Links, mapping: Mapping, size: tuple[int, int], scale: float) -> np.ndarray:
     """(height, width) of the lines on a plane. ``scale``: pixels for one of the screen's own. Off the GUI thread."""
     starts, ends = mapping(lines.starts), mapping(lines.ends)
-    widths, alphas = lines.widths * scale, lines.alphas
+    widths = lines.widths * scale
+    alphas = lines.alphas * min(1.0, LAYERS / layers(starts, ends, widths))
     if lines.arrows:
         which, tips, barbs = link_raster.with_heads(starts, ends, HEAD * scale, 2.0 * scale)
         starts, ends = np.concatenate([starts, tips]), np.concatenate([ends, barbs])
         widths, alphas = np.concatenate([widths, widths[which]]), np.concatenate([alphas, alphas[which]])
     return link_raster.opacities(starts, ends, widths, alphas, size)
+
+
+def layers(starts: np.ndarray, ends: np.ndarray, widths: np.ndarray) -> float:
+    """How many of the lines lie over each other, on average, where there are any; 1 or more. All in pixels."""
+    if not len(starts):
+        return 1.0
+    both = np.concatenate([starts, ends])
+    width, height = np.ptp(both, axis=0) + widths.max()
+    return max(1.0, float(np.linalg.norm(ends - starts, axis=1) @ widths / (width * height)))
 
 
 def link_image(opacities: np.ndarray) -> QImage:

@@ -340,6 +340,20 @@ def test_opacity_of_a_line_is_its_own_and_lines_that_cross_let_through_what_both
     assert line((50, 50, 90, 80)).max() == 0
 
 
+def test_lines_that_lie_over_each_other_get_fainter_and_are_no_block():
+    from app.viewers.transport_ink import Links, Mapping, link_opacities
+
+    def strongest(count: int) -> float:
+        y = np.linspace(10, 20, count)
+        starts, ends = np.stack([np.full(count, 5.0), y], 1), np.stack([np.full(count, 95.0), y], 1)
+        lines = Links(starts, ends, np.full(count, 1.0), np.full(count, 0.4))
+        return float(link_opacities(lines, Mapping(1, 0, 1, 0), (100, 30), 1.0).max())
+
+    assert strongest(1) == pytest.approx(0.4, abs=0.01)
+    assert strongest(3) == pytest.approx(0.4, abs=0.01)
+    assert 0.3 < strongest(300) < 0.75
+
+
 def test_runs_that_gave_couplings_are_compared(show, qtbot):
     from app.viewers.compared import Compared
     from app.viewers.transport_compare import TransportCompareView
