@@ -247,11 +247,12 @@ def learn(learned: list[Learning], start: int, target: Measure, truth: Tensor | 
     *before, learning = learned
     params, seen = learning.params, learning.clouds.held_source[:LOOKED_AT]
     label, prefix = ("Learning without the gap", "without the gap: ") if before else ("Learning the map", "")
-    shown = Measure(points=target.points[:, learning.clouds.kept], weights=target.weights)
+    names = tuple(target.coordinates[k] for k in learning.clouds.kept)
+    shown = Measure(points=target.points[:, learning.clouds.kept], weights=target.weights, dimensions=names)
 
     def preview() -> Displacements:
         ends = learning.moved(seen).cpu().numpy()
-        return Displacements(name=label, starts=seen.cpu().numpy(), ends=ends, target=shown)
+        return Displacements(name=label, starts=seen.cpu().numpy(), ends=ends, target=shown, dimensions=names)
 
     def state() -> dict[str, Any]:
         return {"now": learning.state(index + 1), "finished": [other.state(params.steps) for other in before]}
