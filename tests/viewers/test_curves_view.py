@@ -250,5 +250,5 @@ def test_numbers_of_a_scale_have_as_many_figures_as_tell_them_apart():
     assert apart([7.821, 7.826, 7.831]) == ["7.821", "7.826", "7.831"]
     assert apart([0.0, 0.5, 1.0]) == ["0", "0.5", "1"]
     assert apart([3.316e-9, 3.318e-9]) == ["3.316e−9", "3.318e−9"]
-    assert apart([12345.0, 12345.5]) == ["12345", "12345.5"]
+    assert apart([12345.1, 12345.4]) == ["12345.1", "12345.4"]
     assert apart([]) == []

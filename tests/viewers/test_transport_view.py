@@ -344,7 +344,7 @@ def test_lines_that_lie_over_each_other_get_fainter_and_are_no_block():
     from app.viewers.transport_ink import Links, Mapping, link_opacities
 
     def strongest(count: int) -> float:
-        y = np.linspace(10, 20, count)
+        y = np.linspace(10.5, 20.5, count)
         starts, ends = np.stack([np.full(count, 5.0), y], 1), np.stack([np.full(count, 95.0), y], 1)
         lines = Links(starts, ends, np.full(count, 1.0), np.full(count, 0.4))
         return float(link_opacities(lines, Mapping(1, 0, 1, 0), (100, 30), 1.0).max())
