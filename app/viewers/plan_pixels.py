@@ -85,6 +85,9 @@ def pooled(
         found = _pooled_entries(matrix, order, window, (height, width), pool)
     else:
         found = _pooled_dense(matrix.dense, order, window, (height, width), pool)
+    if pool == "mean":  # of all entries, those that are not listed included
+        many = [np.diff(np.append(_edges(n, k), n)) for n, k in ((window.height, height), (window.width, width))]
+        found /= np.outer(*many)
     if matrix.zeros_are_blank:
         found[found == 0] = np.nan
     return found
@@ -108,8 +111,6 @@ def _pooled_dense(
     for k in range(size[0]):  # a strip at a time: a copy in another order of all of a large plan takes its room again
         strip = combine.reduce(values[rows[tops[k] : tops[k + 1]]], 0)[across]
         found[k] = combine.reduceat(strip, lefts)
-    if pool == "mean":
-        found /= np.outer(np.diff(tops), np.diff(np.append(lefts, len(columns))))
     return found
 
 

@@ -63,15 +63,16 @@ def test_no_entry_is_lost_when_there_are_more_than_pixels(dense):
     matrix = Matrix(plan.shape, plan) if dense else Matrix(plan.shape, None, rows, columns, plan[rows, columns])
     order = draw.permutation(503), draw.permutation(717)
     window = Window(0, 503, 0, 717)
-    largest = pooled(matrix, order, window, (60, 81))
+    largest, mean = (pooled(matrix, order, window, (60, 81), pool) for pool in ("largest", "mean"))
     assert largest.shape == (60, 81)
     assert np.nanmax(largest) == plan.max()
     assert np.nansum(pooled(matrix, order, window, (60, 81), "sum")) == pytest.approx(plan.sum())
-    # Each pixel is the largest of the entries between its edges.
+    # Each pixel is the largest, or the mean, of the entries between its edges.
     moved = plan[np.ix_(*order)]
-    for y, x in ((0, 0), (30, 44), (59, 80)):
+    for y, x in ((0, 0), (30, 44), (59, 80), np.argwhere(largest > 0)[0]):
         block = moved[y * 503 // 60 : (y + 1) * 503 // 60, x * 717 // 81 : (x + 1) * 717 // 81]
         assert np.nan_to_num(largest[y, x]) == block.max()
+        assert np.nan_to_num(mean[y, x]) == pytest.approx(block.mean())
     inner = Window(100, 140, 200, 230)
     assert np.nan_to_num(pooled(matrix, order, inner, (999, 999))) == pytest.approx(moved[100:140, 200:230])
 
