@@ -96,9 +96,9 @@ def principal(clouds: Sequence[Cloud]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     parts = [c.points[:: max(1, len(c.points) // ENOUGH)] for c in clouds if len(c.points)]
     middle = np.mean([p.mean(0) for p in parts], 0)
     centred = np.concatenate([(p - middle) / np.sqrt(len(p) * len(parts)) for p in parts])
-    total = float((centred**2).sum()) or 1.0
+    total = float((centred**2).sum())
     count = min(COMPONENTS, *centred.shape)
-    if min(centred.shape) > 2 * COMPONENTS:
+    if total > 0 and min(centred.shape) > 2 * COMPONENTS:  # ARPACK refuses a matrix of zeros
         from scipy.sparse.linalg import svds
 
         _, values, vectors = svds(centred, count, v0=np.ones(min(centred.shape)))
@@ -109,7 +109,7 @@ def principal(clouds: Sequence[Cloud]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     components[:count] = vectors[:count]
     signs = np.sign(components[np.arange(COMPONENTS), np.abs(components).argmax(1)])
     shares = np.zeros(COMPONENTS)
-    shares[:count] = values[:count] ** 2 / total
+    shares[:count] = values[:count] ** 2 / (total or 1.0)
     return middle, components * signs[:, None], shares
 
 

@@ -149,6 +149,11 @@ def test_principal_components_hold_the_variance(look):
     assert np.abs(components @ vectors[:, ::-1][:, :3]) == pytest.approx(np.eye(3), abs=1e-6)
 
 
+def test_points_that_all_lie_in_one_place_of_many_dimensions_are_shown(look):
+    view = look(Measure(points=np.ones((12, 9))))
+    assert view.shown_pairs[0][1].places[0] == pytest.approx(np.zeros((12, 2)))
+
+
 def test_clouds_in_space_are_layers_of_a_3d_view(look, qtbot):
     view = look(transports.independent(*transports.clouds(20, 25, dimensions=3)))
     pane = view.panes[0]
