@@ -139,8 +139,6 @@ class TransportView(QWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_artifacts(self, items: Sequence[Shown]) -> None:
         self.items = [item for item in items if isinstance(item.artifact, KINDS)]
-        kept = {item.id: item.artifact for item in self.items}
-        self._mapped = {k: v for k, v in self._mapped.items() if kept.get(k) is v[0]}
         self._ask()
 
     def _ask(self) -> None:
@@ -154,7 +152,9 @@ class TransportView(QWidget):
         if not self.panes:
             self.foot.show()
             self.foot.say("Preparing…")
-        mapped = {key: moved for key, (_, moved) in self._mapped.items()}
+        # Of these very maps: an answer that came since may be about an earlier preview of one.
+        wanted = {item.id: item.artifact for item in self.items}
+        mapped = {key: moved for key, (of, moved) in self._mapped.items() if wanted.get(key) is of}
         self._due = _Request(tuple(self.items), self.choice, mapped)
         self._evaluator.ask(self._due, give_up=False)
 

@@ -1,4 +1,5 @@
 import json
+import threading
 import time
 
 import numpy as np
@@ -147,6 +148,32 @@ def test_principal_components_hold_the_variance(look):
     values, vectors = np.linalg.eigh(np.cov(points.T, bias=True))
     assert shares == pytest.approx(values[::-1][:3] / values.sum())
     assert np.abs(components @ vectors[:, ::-1][:, :3]) == pytest.approx(np.eye(3), abs=1e-6)
+
+
+def test_an_answer_about_an_earlier_preview_of_a_map_is_not_taken_for_the_next(show, qtbot, monkeypatch):
+    from app.viewers import transport_content
+
+    first, second = small.affine_map(), small.affine_map()
+    may_go, begun = {id(first): threading.Event(), id(second): threading.Event()}, threading.Event()
+
+    def displaced(made: TransportMap) -> Displacements:
+        begun.set()
+        assert may_go[id(made)].wait(8)
+        starts = made.source.points
+        return Displacements(starts=starts, ends=starts + (made is second))
+
+    monkeypatch.setattr(transport_content, "displaced", displaced)
+    view = show("transport")
+    view.show_artifacts([Shown("a", "Map", first)])
+    assert begun.wait(8)
+    view.show_artifacts([Shown("a", "Map", second)])
+    with qtbot.waitSignal(view.shown, timeout=8000):
+        may_go[id(first)].set()
+    view.choose_axes(("1", "0", ""))  # while the second is sent through
+    may_go[id(second)].set()
+    settle(qtbot, view)
+    before, after = view.journeys[0].clouds[:2]
+    assert after.points == pytest.approx(before.points + 1)
 
 
 def test_points_that_all_lie_in_one_place_of_many_dimensions_are_shown(look):
