@@ -114,8 +114,6 @@ class CouplingPane(QWidget):
         self._make_plots()
         self.evaluator = LiveEvaluator(_drawn, self, name="plan")
         self.evaluator.answered.connect(self._answered)
-        self._due: _Wanted | None = None
-        """What is asked for and not there yet."""
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._ask)
         theme.signals.changed.connect(self.dress)
@@ -229,7 +227,7 @@ class CouplingPane(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        return not self._later.isActive() and self._due is None
+        return not self._later.isActive() and self.evaluator.is_settled
 
     def _wish(self) -> _Wanted | None:
         if self.facts is None:
@@ -252,9 +250,7 @@ class CouplingPane(QWidget):
         wanted = self._wish()
         if wanted is None or not self.isVisible():
             self.evaluator.forget()
-            self._due = None
             return
-        self._due = wanted
         self.evaluator.ask(wanted, give_up=False)
 
     def _draw_now(self) -> None:
@@ -263,8 +259,6 @@ class CouplingPane(QWidget):
             self._put(wanted, _drawn(wanted, None))
 
     def _answered(self, wanted: _Wanted, rgba: np.ndarray) -> None:
-        if wanted is self._due:
-            self._due = None
         if self.facts is not None and wanted.matrix is self.facts.matrix:
             self._put(wanted, rgba)
 

@@ -67,8 +67,6 @@ class CouplingView(QWidget):
         self._evaluator.failed.connect(self._failed)
         self._is_new = True
         """Whether nobody has said yet if colours are logarithmic."""
-        self._due: _Request | None = None
-        """What is asked for and not there yet."""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -120,7 +118,6 @@ class CouplingView(QWidget):
     def _ask(self) -> None:
         if not self.items:
             self._evaluator.forget()
-            self._due = None
             self.facts, self._facts_of = [], ()
             self._show()
             return
@@ -128,15 +125,13 @@ class CouplingView(QWidget):
         if not self.panes:
             self.foot.show()
             self.foot.say("Preparing…")
-        self._due = _Request(tuple(self.items), self.sort_action.isChecked())
-        self._evaluator.ask(self._due, give_up=False)
+        request = _Request(tuple(self.items), self.sort_action.isChecked())
+        self._evaluator.ask(request, give_up=False)
 
-    def _failed(self, request: _Request, error: BaseException) -> None:
-        self._due = None if request is self._due else self._due
+    def _failed(self, _: _Request, error: BaseException) -> None:
         self.foot.say(f"This cannot be shown: {error}")
 
     def _prepared(self, request: _Request, facts: list[Facts]) -> None:
-        self._due = None if request is self._due else self._due
         if not self.items:
             return
         if self._is_new:  # masses span many powers of ten, costs do not
@@ -237,7 +232,7 @@ class CouplingView(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether all is on show as it belongs."""
-        return self._due is None and self._stage.is_settled
+        return self._evaluator.is_settled and self._stage.is_settled
 
     # ---- leaving ------------------------------------------------------------------------------------------
     def save_picture(self) -> None:

@@ -86,6 +86,7 @@ class _Work:
         evaluator = self._evaluator()
         if evaluator is None or not isValid(evaluator) or self.is_stale(number) or self.ended:
             return
+        evaluator.delivered(number)
         if error is None:
             evaluator.answered.emit(request, answer)
         else:
@@ -105,6 +106,7 @@ class LiveEvaluator(QObject):
         super().__init__(parent)
         self._work, self._name = _Work(evaluate, self), name
         self._thread: threading.Thread | None = None
+        self._open = 0  # the number of the latest request, until it is answered
         post(_nothing)  # the way to this thread is made here
         if parent is not None:  # deleted without being closed: nobody else would end the thread
             parent.destroyed.connect(partial(_end, self._work, None, 0.0))
@@ -116,6 +118,16 @@ class LiveEvaluator(QObject):
         with self._work.wanted:
             return self._work.busy or self._work.request is not None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the latest request has had its answer, or an error for one, on the GUI thread."""
+        return self._open == 0
+
+    def delivered(self, number: int) -> None:
+        """Its answer is about to be told."""
+        if number == self._open:
+            self._open = 0
+
     def ask(self, request: Any, *, give_up: bool = True) -> None:
         """Want this next. ``give_up``: the work in hand is not wanted any more; else its answer still is."""
         work = self._work
@@ -123,6 +135,7 @@ class LiveEvaluator(QObject):
             if work.ended:
                 return
             work.number += 1
+            self._open = work.number
             if give_up:
                 work.cut = work.number
             work.request = (work.number, request)
@@ -138,9 +151,11 @@ class LiveEvaluator(QObject):
             work.number += 1
             work.cut = work.number
             work.request = None
+        self._open = 0
 
     def stop(self, patience: float = PATIENCE) -> bool:
         """End the thread; safe to call twice. False when the work in hand did not end in time."""
+        self._open = 0
         return _end(self._work, self._thread, patience)
 
 

@@ -61,8 +61,6 @@ class TransportPane(QWidget):
         self.time = 0.0
         self.crossing_text = ""
         self._importing = False
-        self._due: Moment | None = None
-        """What is asked for and not there yet."""
         self.evaluator = LiveEvaluator(transport_frames.between, self, name="interpolation")
         self.evaluator.answered.connect(self._between)
 
@@ -107,19 +105,16 @@ class TransportPane(QWidget):
 
     def _ask_between(self) -> None:
         journey = self.journey
-        self._due = None
-        if journey is None or not journey.moves or self.is_in_space:
-            return
-        if self._stack.currentWidget() is self.images:
-            self._due = Moment(journey, self.time)
+        if journey is None or not journey.moves:
+            self.evaluator.forget()
+        elif self._stack.currentWidget() is self.images:
+            self.evaluator.ask(Moment(journey, self.time), give_up=False)
         elif self.plot.curves.is_on:
-            self._due = Moment(journey, self.time, self.plot.curves.nodes)
-        if self._due is not None:
-            self.evaluator.ask(self._due, give_up=False)
+            self.evaluator.ask(Moment(journey, self.time, self.plot.curves.nodes), give_up=False)
+        else:
+            self.evaluator.forget()
 
     def _between(self, moment: Moment, values: np.ndarray) -> None:
-        if moment is self._due:
-            self._due = None
         if moment.journey is not self.journey:
             return
         if moment.nodes is None:
@@ -129,7 +124,8 @@ class TransportPane(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        return self._due is None and not self._importing and (self.plot.is_settled or not self.plot.isVisible())
+        drawn = self.plot.is_settled or not self.plot.isVisible()
+        return drawn and self.evaluator.is_settled and not self._importing
 
     # ---- in space -----------------------------------------------------------------------------------------
     def _show_in_space(self) -> None:

@@ -79,8 +79,6 @@ class TransportPlot(pg.PlotWidget):
         self._opacities: np.ndarray | None = None
         self.evaluator = LiveEvaluator(_drawn, self, name="links")
         self.evaluator.answered.connect(self._links_drawn)
-        self._due: _Wanted | None = None
-        """What is asked for and not there yet."""
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._ask_links)
         self.curves = Curves(self.plot)
@@ -136,7 +134,7 @@ class TransportPlot(pg.PlotWidget):
 
     @property
     def is_settled(self) -> bool:
-        return not self._later.isActive() and self._due is None
+        return not self._later.isActive() and self.evaluator.is_settled
 
     def _is_skew(self) -> bool:
         span = np.ptp(self._box, axis=0)
@@ -205,14 +203,12 @@ class TransportPlot(pg.PlotWidget):
     def _ask_links(self) -> None:
         if self.links is None or not len(self.links) or not self.isVisible():
             self.evaluator.forget()
-            self._due = None
             self._link_image = self._opacities = None
             self._kept = None
             self._still.update()
             self.settled.emit()
             return
-        self._due = self._wanted(self.devicePixelRatioF())
-        self.evaluator.ask(self._due, give_up=False)
+        self.evaluator.ask(self._wanted(self.devicePixelRatioF()), give_up=False)
 
     def _wanted(self, scale: float) -> _Wanted:
         """The part of the plane on show, at ``scale`` pixels for one of the screen's own."""
@@ -226,8 +222,6 @@ class TransportPlot(pg.PlotWidget):
         return _Wanted(self.links, mapping, (width, height), scale, place)
 
     def _links_drawn(self, wanted: _Wanted, opacities: np.ndarray) -> None:
-        if wanted is self._due:
-            self._due = None
         if wanted.links is not self.links:
             return
         self._opacities = opacities

@@ -106,8 +106,6 @@ class TransportView(QWidget):
         self._evaluator = LiveEvaluator(_prepare, self, name="transport")
         self._evaluator.answered.connect(self._prepared)
         self._evaluator.failed.connect(self._failed)
-        self._due: _Request | None = None
-        """What is asked for and not there yet."""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -144,7 +142,6 @@ class TransportView(QWidget):
     def _ask(self) -> None:
         if not self.items:
             self._evaluator.forget()
-            self._due = None
             self._found = _Found([], [], {})
             self._show()
             return
@@ -155,15 +152,12 @@ class TransportView(QWidget):
         # Of these very maps: an answer that came since may be about an earlier preview of one.
         wanted = {item.id: item.artifact for item in self.items}
         mapped = {key: moved for key, (of, moved) in self._mapped.items() if wanted.get(key) is of}
-        self._due = _Request(tuple(self.items), self.choice, mapped)
-        self._evaluator.ask(self._due, give_up=False)
+        self._evaluator.ask(_Request(tuple(self.items), self.choice, mapped), give_up=False)
 
-    def _failed(self, request: _Request, error: BaseException) -> None:
-        self._due = None if request is self._due else self._due
+    def _failed(self, _: _Request, error: BaseException) -> None:
         self.foot.say(f"This cannot be shown: {error}")
 
     def _prepared(self, request: _Request, found: _Found) -> None:
-        self._due = None if request is self._due else self._due
         if not self.items:
             return
         self._found = found
@@ -186,7 +180,7 @@ class TransportView(QWidget):
     def _show(self) -> None:
         """What there is now, with the tools that go with it."""
         pairs = self.shown_pairs
-        is_filled = bool(pairs) or self._due is not None
+        is_filled = bool(pairs) or not self._evaluator.is_settled
         self._stack.setCurrentWidget(self._stage if is_filled else self.empty)
         for part in (self.bar, self.foot):
             part.setVisible(is_filled)
@@ -261,7 +255,7 @@ class TransportView(QWidget):
     @property
     def is_settled(self) -> bool:
         """Whether all is on show as it belongs at this time."""
-        return self._due is None and self._stage.is_settled
+        return self._evaluator.is_settled and self._stage.is_settled
 
     def set_time(self, time: float) -> None:
         """Show the time, from 0 to 1, that is nearest to this one."""

@@ -476,8 +476,11 @@ def test_the_latest_request_wins(app):
     until(lambda: bool(done))
     assert done == [(5, 50)]
     assert not evaluator.busy
+    assert evaluator.is_settled
     evaluator.ask(6, give_up=False)
+    assert not evaluator.is_settled
     until(lambda: len(done) == 2)
+    assert evaluator.is_settled
     assert evaluator.stop()
     evaluator.ask(7)
     assert not evaluator.busy
@@ -490,6 +493,10 @@ def test_an_error_of_the_thread_is_told_and_the_next_request_served(app):
     evaluator.failed.connect(lambda request, error: errors.append(error))
     evaluator.ask(0)
     until(lambda: bool(errors))
+    assert evaluator.is_settled
+    evaluator.ask(2)
+    evaluator.forget()
+    assert evaluator.is_settled
     evaluator.ask(2)
     until(lambda: bool(answers))
     assert isinstance(errors[0], ZeroDivisionError)
