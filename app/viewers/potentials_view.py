@@ -12,7 +12,7 @@ from PySide6.QtGui import QAction, QImage, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.background import run_in_background
+from app.background import Task, run_in_background
 from app.viewers import field_colours, plotting, saved_state
 from app.viewers.capture import ask_for_picture
 from app.viewers.choices import refill
@@ -46,7 +46,7 @@ class PotentialsView(QWidget):
         """The one whose potentials are on show; "": both."""
         self.scene: Scene3D | None = None
         """Made when a surface is first wanted."""
-        self._importing = False
+        self._importing: Task | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -163,9 +163,10 @@ class PotentialsView(QWidget):
     def _show_surfaces(self, maps: Sequence[Side]) -> None:
         if self.scene is None:
             self._stack.setCurrentWidget(self._loading)
-            if not self._importing:
-                self._importing = True
-                run_in_background(importlib.import_module, "app.viewers.scene", done=self._imported, owner=self)
+            if self._importing is None:
+                self._importing = run_in_background(
+                    importlib.import_module, "app.viewers.scene", done=self._imported, owner=self
+                )
             return
         self._stack.setCurrentWidget(self.scene)
         items = [Shown(side.role, side.title, side.field()) for side in maps]
@@ -174,7 +175,7 @@ class PotentialsView(QWidget):
     def _imported(self, _: object) -> None:
         from app.viewers.scene import Scene3D
 
-        self._importing = False
+        self._importing = None
         self.scene = Scene3D(self, bar=False)
         for action in self.scene.actions():
             if action.shortcut().toString() in KEYS_OF_VIEW:  # where two have the same, Qt obeys neither
@@ -217,7 +218,7 @@ class PotentialsView(QWidget):
 
     @property
     def is_settled(self) -> bool:
-        return not self._importing
+        return self._importing is None
 
     def _dress(self, scale: float, *, in_picture: bool = False) -> None:
         self.curves.dress(scale, in_picture=in_picture)
@@ -263,6 +264,9 @@ class PotentialsView(QWidget):
         self.choose_side(side if side in ("source", "target") else "")
 
     def closeEvent(self, event: Any) -> None:
+        if self._importing is not None:  # a view in space that was made now would never be closed
+            self._importing.cancel()
+            self._importing = None
         if self.scene is not None:
             self.scene.shutdown()
         super().closeEvent(event)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QKeySequence
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from app import theme
-from app.background import run_in_background
+from app.background import Task, run_in_background
 from app.viewers import plotting, transport_crossings, transport_frames
 from app.viewers.live_evaluator import PATIENCE, LiveEvaluator
 from app.viewers.registry import Shown
@@ -60,7 +60,7 @@ class TransportPane(QWidget):
         self.links: Links | None = None
         self.time = 0.0
         self.crossing_text = ""
-        self._importing = False
+        self._importing: Task | None = None
         self.evaluator = LiveEvaluator(transport_frames.between, self, name="interpolation")
         self.evaluator.answered.connect(self._between)
 
@@ -125,15 +125,14 @@ class TransportPane(QWidget):
     @property
     def is_settled(self) -> bool:
         drawn = self.plot.is_settled or not self.plot.isVisible()
-        return drawn and self.evaluator.is_settled and not self._importing
+        return drawn and self.evaluator.is_settled and self._importing is None
 
     # ---- in space -----------------------------------------------------------------------------------------
     def _show_in_space(self) -> None:
         if self.scene is None:
             # The first view in space needs modules that take seconds to import.
-            if not self._importing:
-                self._importing = True
-                run_in_background(_import_scene, done=self._imported, owner=self)
+            if self._importing is None:
+                self._importing = run_in_background(_import_scene, done=self._imported, owner=self)
             return
         assert self.journey is not None
         assert self.seen is not None
@@ -165,7 +164,7 @@ class TransportPane(QWidget):
     def _imported(self, _: object) -> None:
         from app.viewers.transport_scene import TransportScene
 
-        self._importing = False
+        self._importing = None
         if not self.is_in_space:
             return
         self.scene = TransportScene(self)
@@ -218,6 +217,9 @@ class TransportPane(QWidget):
 
     def stop(self, patience: float = PATIENCE) -> None:
         """``patience``: seconds to wait for what is drawn beside this thread."""
+        if self._importing is not None:  # a view in space that was made now would never be closed
+            self._importing.cancel()
+            self._importing = None
         self.evaluator.stop(patience)
         self.plot.stop(patience)
         if self.scene is not None:

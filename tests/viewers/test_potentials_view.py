@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF
 
+from app.background import wait_for_all
 from app.viewers.potential_sides import sides
 from app.viewers.registry import Shown
 from tests import transports as small
@@ -39,6 +40,15 @@ def test_over_a_grid_they_are_maps_with_the_first_row_uppermost(show, qtbot):
     view.surface_action.trigger()
     qtbot.waitUntil(lambda: view.scene is not None and view.scene.isVisible(), timeout=20000)
     assert set(view.scene.layers) == {"source", "target"}
+
+
+def test_a_view_that_is_closed_while_its_scene_is_imported_makes_none(show):
+    view = look(show("potentials"), transports.moved_pixel())
+    view.surface_action.trigger()
+    assert not view.is_settled
+    view.close()
+    assert wait_for_all()
+    assert view.scene is None
 
 
 def test_over_a_cloud_they_are_colours_of_its_points(show):

@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QComboBox
 
+from app.background import wait_for_all
 from app.viewers.registry import Shown, viewers_for
 from engines.data import Coupling, Displacements, Measure, TransportMap
 from tests import transports as small
@@ -179,6 +180,22 @@ def test_an_answer_about_an_earlier_preview_of_a_map_is_not_taken_for_the_next(s
 def test_points_that_all_lie_in_one_place_of_many_dimensions_are_shown(look):
     view = look(Measure(points=np.ones((12, 9))))
     assert view.shown_pairs[0][1].places[0] == pytest.approx(np.zeros((12, 2)))
+
+
+def test_a_view_that_is_closed_while_its_scene_is_imported_makes_none(look):
+    from app.viewers import transport_axes, transport_content, transport_ink
+
+    view = look(transports.shift())
+    pane = view.panes[0]
+    coupling = transports.independent(*transports.clouds(5, 6, dimensions=3))
+    [journey] = transport_content.journeys([Shown("s", "In space", coupling)], {})
+    seen = transport_axes.seen(journey, transport_axes.AUTOMATIC)
+    lines = transport_ink.links(seen.places, journey.entries, 100, arrows=False)
+    pane.show_journey(journey, seen, lines, 0.0, as_points=False, crossings=False, heading=False)
+    assert not pane.is_settled
+    view.close()
+    assert wait_for_all()
+    assert pane.scene is None
 
 
 def test_clouds_in_space_are_layers_of_a_3d_view(look, qtbot):
