@@ -15,6 +15,7 @@ from app import theme
 from app.viewers import colour_maps
 from app.viewers.overlay import BESIDE, ColourBar, draw_strip, number
 from app.viewers.plot_axis import apart, nice
+from app.viewers.saved_state import is_number
 
 STRAY = 5.0
 """A few values that stretch the range by more than this are left beyond its ends."""
@@ -75,10 +76,7 @@ class FieldColours:
         if isinstance(cmap, str) and cmap in colour_maps.MAPS:
             self.cmap = cmap
         if isinstance(ends, list) and len(ends) == 2:
-            self.low, self.high = (
-                float(v) if isinstance(v, int | float) and not isinstance(v, bool) and np.isfinite(v) else None
-                for v in ends
-            )
+            self.low, self.high = (float(v) if is_number(v) else None for v in ends)
 
 
 def pixels(values: np.ndarray, name: str, low: float, high: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkProp3D, vtkProperty
 
 from app import theme
-from app.viewers import colour_maps, scalar_units
+from app.viewers import colour_maps, saved_state, scalar_units
 from app.viewers.registry import Shown
 
 
@@ -56,7 +56,7 @@ class Style:
         for f in fields(cls):
             given = data.get(f.name) if isinstance(data, dict) else None
             old = values[f.name]
-            number = isinstance(given, int | float) and not isinstance(given, bool) and bool(np.isfinite(given))
+            number = saved_state.is_number(given)
             if (isinstance(old, bool) and isinstance(given, bool)) or (isinstance(old, str) and isinstance(given, str)):
                 values[f.name] = given
             elif number and not isinstance(old, bool | str):

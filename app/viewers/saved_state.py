@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox
 
@@ -36,7 +36,8 @@ def plain(state: Any) -> dict[str, Any]:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    # Whole numbers in JSON have no end: numpy takes none that is larger than its own.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def of_colours(colours: Colours) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from app import theme
 
 UPPER = 0.62
 """Of a picture's height for the view above the tabs."""
+LARGEST = 16_777_215
+"""Pixels: Qt's own limit for a widget."""
 
 
 class TabbedSplit(QSplitter):
@@ -52,9 +54,9 @@ class TabbedSplit(QSplitter):
     def restore(self, state: dict[str, Any]) -> None:
         """Values that cannot be are passed over."""
         tab, sizes = state.get("tab"), state.get("sizes")
-        if isinstance(tab, int) and 0 <= tab < self.tabs.count():
+        if isinstance(tab, int) and 0 <= tab < self.tabs.count() and self.tabs.isTabVisible(tab):
             self.tabs.setCurrentIndex(tab)
-        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s > 0 for s in sizes):
+        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and 0 < s <= LARGEST for s in sizes):
             self.setSizes(sizes)
 
 

@@ -313,8 +313,8 @@ class TransportView(QWidget):
         axes = state.get("axes")
         if isinstance(axes, list) and len(axes) == 3 and all(isinstance(a, str) for a in axes):
             self.choice = (axes[0], axes[1], axes[2])
-        if isinstance(state.get("most"), int) and (place := self.most.findData(state["most"])) >= 0:
-            self.most.setCurrentIndex(place)
+        if state.get("most") in transport_bar.MOST:
+            self.most.setCurrentIndex(transport_bar.MOST.index(state["most"]))
         saved_state.restore_switches(self._switches(), state)
         if saved_state.is_number(state.get("time")):
             self._time_wanted = float(state["time"])

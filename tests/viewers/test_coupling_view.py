@@ -154,6 +154,7 @@ def test_state_comes_back_and_junk_is_ignored(look, show, qtbot):
     other.restore(state)
     look(transports.shift(), view=other)
     assert other.state() == state
+    other.restore({"range": [10**400, 1]})
     other.restore({"pool": 3, "cmap": [], "range": "x", "log": "yes", "plan": 1})
     look(transports.shift(), view=other)
     assert other.is_settled

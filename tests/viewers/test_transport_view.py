@@ -349,6 +349,7 @@ def test_state_comes_back_and_junk_is_ignored(look, show, qtbot):
     look(transports.independent(*transports.clouds(10, 12, 5)), view=other)
     assert other.state() == state
     other.restore({"axes": [1, 2, 3], "time": "noon", "most": True, "links": 7, "transport": None})
+    other.restore({"time": 10**400, "most": 10**30})
     look(transports.shift(), view=other)
     assert other.is_settled
 
@@ -421,5 +422,6 @@ def test_runs_that_gave_couplings_are_compared(show, qtbot):
     assert view.scores.table.columns["difference"].tolist() == [0.5]
     state = json.loads(json.dumps(view.state()))
     view.restore(state | {"tab": "x", "sizes": [1]})
+    view.restore(state | {"tab": 10**30, "sizes": [10**30, 1]})
     assert view.state()["transports"] == state["transports"]
     assert transports.inked(view.screenshot(400, 400)) > 0.005
