@@ -68,7 +68,8 @@ class TransportPlot(pg.PlotWidget):
         self.time = 0.0
         self.lit: Lit | None = None
         """The point under the cursor."""
-        self._scale, self._in_picture = 1.0, False
+        self._picture_scale = 0.0
+        """While a picture is drawn, its pixels for one of the screen's own."""
         self._follows = True
         self._fitted: np.ndarray | None = None
         self._clouds: list[CloudInk] = []
@@ -99,8 +100,8 @@ class TransportPlot(pg.PlotWidget):
     # ---- content ------------------------------------------------------------------------------------------
     def show_journey(self, journey: Journey, seen: Seen, lines: Links) -> None:
         """Another one, or the same one anew: then the part of the plane on show stays."""
+        self._light(None)  # what is said of its point is of before
         before, self.journey, self.seen, self.links = self.seen, journey, seen, lines
-        self.lit = None
         self._link_image = self._opacities = None
         self.curves.show(journey, seen)
         flat = journey.dimensions == 1
@@ -185,7 +186,7 @@ class TransportPlot(pg.PlotWidget):
         self._kept = None
         if self.journey is None or self.seen is None or self.links is None:
             return
-        scale = self._scale if self._in_picture else self.devicePixelRatioF()
+        scale = self._scale
         self._faint = self._is_under_way
         drawn = [] if self.curves.is_on else zip(self.journey.clouds, self.seen.places, strict=True)
         self._clouds = [
@@ -345,16 +346,25 @@ class TransportPlot(pg.PlotWidget):
         if self._opacities is not None and self._link_image is not None:
             self._link_image = (transport_ink.link_image(self._opacities), self._link_image[1])
 
+    @property
+    def _in_picture(self) -> bool:
+        return self._picture_scale > 0
+
+    @property
+    def _scale(self) -> float:
+        """Pixels for one of the screen's own."""
+        return self._picture_scale or self.devicePixelRatioF()
+
     def begin_picture(self, scale: float) -> None:
         """What follows is drawn for a picture, at so many pixels for one of the screen's own."""
-        self._in_picture, self._scale = True, scale
+        self._picture_scale = scale
         self._make_ink()
-        self.curves.dress(scale)
+        self.curves.dress(self._scale)
 
     def end_picture(self) -> None:
-        self._in_picture, self._scale = False, 1.0
+        self._picture_scale = 0.0
         self._make_ink()
-        self.curves.dress(self.devicePixelRatioF())
+        self.curves.dress(self._scale)
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)

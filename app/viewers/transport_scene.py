@@ -30,7 +30,8 @@ class TransportScene(Scene3D):
 
     def show_points(self, journey: Journey, seen: Seen) -> None:
         """Whose points these are that its layers show."""
-        self.lit, self._journey, self._places = None, journey, seen.places
+        self._light(None)  # what is said of its point is of before
+        self._journey, self._places = journey, seen.places
 
     def move(self, at: QPointF, held: bool) -> bool:
         self._light(None if held else self._under(at))

@@ -425,3 +425,20 @@ def test_runs_that_gave_couplings_are_compared(show, qtbot):
     view.restore(state | {"tab": 10**30, "sizes": [10**30, 1]})
     assert view.state()["transports"] == state["transports"]
     assert transports.inked(view.screenshot(400, 400)) > 0.005
+
+
+def test_what_was_said_of_a_point_goes_when_others_come(look):
+    view = look(transports.shift())
+    view.panes[0].plot._light((0, 3))
+    assert "gives" in view.foot.text
+    look(transports.shift(by=(1.0, 2.0)), view=view)
+    assert view.foot.text == "exact   8 links"
+
+
+def test_curves_are_as_wide_on_a_screen_of_twice_the_pixels(look, monkeypatch):
+    plot = look(transports.line()).panes[0].plot
+    curve = plot.curves._items[0][0]
+    before = curve.opts["pen"].widthF()
+    monkeypatch.setattr(plot, "devicePixelRatioF", lambda: 2.0)
+    plot.dress()
+    assert curve.opts["pen"].widthF() == pytest.approx(2 * before)
