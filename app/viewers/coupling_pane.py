@@ -306,7 +306,7 @@ class CouplingPane(QWidget):
         self.scale.setVisible(wide)
 
     # ---- looks --------------------------------------------------------------------------------------------
-    def dress(self, scale: float = 1.0) -> None:
+    def dress(self) -> None:
         found = theme.colors()
         self.graphics.setBackground(found.plot)
         plotting.dress_sparely(self.plot)

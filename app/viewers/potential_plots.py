@@ -12,7 +12,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from app import theme
-from app.viewers import colour_maps, plotting, transport_ink
+from app.viewers import colour_maps, plotting, transport_ink, transport_lit
 from app.viewers.discs import Discs, diameters
 from app.viewers.field_colours import ScaleBar
 from app.viewers.field_head import Head
@@ -21,9 +21,6 @@ from app.viewers.pixel_item import PixelItem
 from app.viewers.plot_axis import FewTicks
 from app.viewers.potential_sides import Side
 from app.viewers.transport_ink import Mapping
-
-REACH = 9.0
-"""Pixels around a point in which the cursor means it."""
 
 
 class _Plot(pg.PlotWidget):
@@ -176,13 +173,10 @@ class _Points(_Plot):
     def describe(self, at: QPointF) -> str:
         if self._side is None or self._side.measure is None:
             return ""
-        box = self.plot.vb
-        corner, unit = box.mapViewToScene(QPointF(0, 0)), box.mapViewToScene(QPointF(1, 1))
-        mapping = Mapping(unit.x() - corner.x(), corner.x(), unit.y() - corner.y(), corner.y())
-        apart = np.hypot(*(mapping(self._side.measure.points) - (at.x(), at.y())).T)
-        nearest = int(apart.argmin())
-        if apart[nearest] > REACH:
+        found = transport_lit.nearest([Mapping.of_scene(self.plot.vb)(self._side.measure.points)], at)
+        if found is None:
             return ""
+        _, nearest = found
         where = ", ".join(number(float(v), 4) for v in self._side.measure.points[nearest])
         return f"{self._side.role} {nearest} at ({where})   potential {number(float(self._side.values[nearest]), 5)}"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor, QImage, QPainter, QTransform
 
 from app import theme
@@ -72,11 +74,14 @@ class Mapping:
     def of(cls, transform: QTransform) -> Mapping:
         return cls(transform.m11(), transform.dx(), transform.m22(), transform.dy())
 
+    @classmethod
+    def of_scene(cls, box: pg.ViewBox) -> Mapping:
+        """To places of the scene, where the cursor is."""
+        corner, unit = box.mapViewToScene(QPointF(0, 0)), box.mapViewToScene(QPointF(1, 1))
+        return cls(unit.x() - corner.x(), corner.x(), unit.y() - corner.y(), corner.y())
+
     def __call__(self, places: np.ndarray) -> np.ndarray:
         return places[:, :2] * (self.ax, self.ay) + (self.bx, self.by)
-
-    def scaled(self, by: float) -> Mapping:
-        return Mapping(*(by * v for v in (self.ax, self.bx, self.ay, self.by)))
 
     def moved(self, right: float, down: float) -> Mapping:
         return Mapping(self.ax, self.bx + right, self.ay, self.by + down)

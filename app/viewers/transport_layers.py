@@ -73,6 +73,7 @@ class _Parts(Layer):
         self.parts: list[tuple[Drawn, np.ndarray, float]] = []
         self._all_parts: list[Drawn] = []
         super().__init__(item, index)
+        self.set_artifact(item.artifact)
 
     def _set_parts(self, sizes: np.ndarray) -> None:
         found = classes_of(sizes)
@@ -138,10 +139,6 @@ class MarksLayer(_Dots):
     kind = "cloud"
     icon = "Measure"
 
-    def __init__(self, item: Shown, index: int) -> None:
-        super().__init__(item, index)
-        self.set_artifact(item.artifact)
-
     def set_artifact(self, artifact: Marks) -> None:
         self.artifact = artifact
         cloud = artifact.cloud
@@ -169,10 +166,6 @@ class LinesLayer(_Parts):
     kind = "links"
     icon = "Coupling"
     uses = ("color", "opacity", "line_width")
-
-    def __init__(self, item: Shown, index: int) -> None:
-        super().__init__(item, index)
-        self.set_artifact(item.artifact)
 
     def set_artifact(self, artifact: Lines) -> None:
         self.artifact = artifact
@@ -217,11 +210,8 @@ class LinesLayer(_Parts):
 class TravelLayer(_Dots):
     kind = "travel"
     icon = "Displacements"
-
-    def __init__(self, item: Shown, index: int) -> None:
-        super().__init__(item, index)
-        self.moment = 0.0
-        self.set_artifact(item.artifact)
+    moment = 0.0
+    """The time from 0 to 1 on show."""
 
     def set_artifact(self, artifact: Travel) -> None:
         self.artifact = artifact

@@ -303,10 +303,7 @@ class TransportPlot(pg.PlotWidget):
         """Cloud and point under a place of the scene, or None."""
         if self.seen is None or self.curves.is_on:
             return None
-        box = self.plot.vb
-        corner = box.mapViewToScene(QPointF(0, 0))
-        unit = box.mapViewToScene(QPointF(1, 1))
-        mapping = Mapping(unit.x() - corner.x(), corner.x(), unit.y() - corner.y(), corner.y())
+        mapping = Mapping.of_scene(self.plot.vb)
         return transport_lit.nearest([mapping(places) for places in self.seen.places], at)
 
     def _light(self, point: tuple[int, int] | None) -> None:
