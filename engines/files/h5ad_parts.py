@@ -163,11 +163,9 @@ def _coded(path: Path, codes: np.ndarray, names: list[str]) -> Labels:
 
 def _told(words: list[str]) -> Labels:
     """Labels in the order of the alphabet; an empty word is none."""
-    found, codes = np.unique(np.array(words, dtype=str), return_inverse=True)
-    codes = codes.reshape(-1).astype(np.int64)
-    if len(found) and found[0] == "":
-        found, codes = found[1:], codes - 1
-    return Labels(tuple(found.tolist()), codes)
+    found = sorted(set(words) - {""})
+    numbers = {word: i for i, word in enumerate(found)}  # an array of texts would take the longest for each
+    return Labels(tuple(found), np.array([numbers.get(word, -1) for word in words], dtype=np.int64))
 
 
 def _numbered(values: np.ndarray) -> Labels | None:

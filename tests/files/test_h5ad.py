@@ -243,6 +243,26 @@ def test_a_huge_claim_takes_no_memory(tmp_path):
         taken(edited(tmp_path, grow))
 
 
+def test_one_long_label_takes_no_room_for_the_others(tmp_path):
+    import tracemalloc
+
+    names = ["a", "b"] * (cells.CELLS // 2 - 1) + ["a", "x" * 500_000]
+
+    def tell(file):
+        del file["obs/drug"]
+        file["obs"].create_dataset("drug", data=names, dtype=cells.TEXT)
+
+    path = edited(tmp_path, tell)
+    tracemalloc.start()
+    try:
+        control, treated = taken(path, condition="drug", control="a", treated="b").artifacts
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (len(control.points), len(treated.points)) == (names.count("a"), names.count("b"))
+    assert most < 10e6
+
+
 # files of others -------------------------------------------------------------------------------------
 
 
