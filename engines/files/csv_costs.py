@@ -15,7 +15,7 @@ from engines.core import Param, Params
 from engines.data import CostMatrix
 from engines.files import guard
 from engines.files.csv_measure import WEIGHTS, Separator, is_number, save
-from engines.files.csvtable import CsvWriteOptions, check_lengths, headings, rows_of
+from engines.files.csvtable import CsvWriteOptions, check_lengths, rows_of
 from engines.files.registry import Loaded, reader, writer
 
 
@@ -28,14 +28,18 @@ class CsvCostsOptions(Params):
     key="csv-costs", title="CSV cost matrix", extensions=(".csv", ".tsv"), gives=(CostMatrix,), options=CsvCostsOptions
 )
 def read_csv_costs(path: Path, options: CsvCostsOptions) -> Loaded:
-    """Names are told from numbers; a table of numbers alone is the matrix."""
+    """Names are told from numbers; a table of numbers alone is the matrix.
+
+    Names of sources may be numbers, too, where the heading leaves out the first column or says nothing of it.
+    """
     rows, lines = rows_of(path, options.separator)
     targets: list[str] = []
     if len(rows) > 1 and (not rows[0][0].strip() or not all(map(is_number, rows[0][1:] or rows[0]))):
-        targets, rows, lines = headings(path, rows[0])[0], rows[1:], lines[1:]
+        targets, rows, lines = [cell.strip() for cell in rows[0]], rows[1:], lines[1:]
     width = len(rows[0])
     check_lengths(path, rows, lines, width, "the first has")
-    named = width > 1 and not all(is_number(row[0]) for row in rows)
+    apart = len(targets) == width - 1 or (len(targets) == width and not targets[0])
+    named = width > 1 and (apart or not all(is_number(row[0]) for row in rows))
     sources = [row[0].strip() for row in rows] if named else []
     if targets and len(targets) not in (width, width - named):
         raise guard.refuse(path, "has a heading of the wrong length.", f"{len(targets)} names for {width} columns.",

@@ -21,6 +21,7 @@ from engines.files.registry import Loaded, reader, writer
 WEIGHTS = ("weight", "weights", "mass")
 GROUPS = ("group", "label", "condition", "set")
 MOST_GROUPS = 200
+UNNAMED = "no group"
 NONE = "none"
 """What is typed for a column that is not to be looked for."""
 
@@ -45,7 +46,7 @@ def read_csv_measure(path: Path, options: CsvMeasureOptions) -> Loaded:
     columns, units, lines = columns_of(path, options.separator)
     weights = _named(path, columns, options.weights, WEIGHTS, "weights")
     groups = _named(path, columns, options.groups, GROUPS, "groups")
-    wanted = [n.strip() for n in options.coordinates.split(",") if n.strip()]
+    wanted = list(dict.fromkeys(n.strip() for n in options.coordinates.split(",") if n.strip()))
     if missing := [n for n in wanted if n not in columns]:
         raise guard.refuse(
             path, f"has no column '{missing[0][:60]}'.", f"It has: {_list(columns)}.", "Choose of these."
@@ -116,12 +117,19 @@ def _named(path: Path, columns: dict[str, np.ndarray], given: str, usual: tuple[
 
 
 def _groups(path: Path, labels: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Names of the groups in the order in which they come, and the rows of each."""
+    """Names of the groups in the order in which they come, and the rows of each.
+
+    Words are taken without the blanks around them; rows without a word, or without a number, are a group, too.
+    """
+    if labels.dtype.kind == "U":
+        labels = np.char.strip(labels)
     found, first, codes = np.unique(labels, return_index=True, return_inverse=True)
     if len(found) > MOST_GROUPS:
         raise guard.refuse(path, f"has {len(found):,} groups.", f"At most {MOST_GROUPS} are read as measures.",
                            "Choose another column, or type 'none'.")  # fmt: skip
-    return [(str(found[g]), np.flatnonzero(codes.reshape(-1) == g)) for g in np.argsort(first)]
+    names = [f"{g:g}" if isinstance(g, float) and not np.isnan(g) else str(g) for g in found.tolist()]
+    names = [UNNAMED if name in ("", "nan") else name for name in names]
+    return [(names[g], np.flatnonzero(codes.reshape(-1) == g)) for g in np.argsort(first)]
 
 
 def _list(names: object, most: int = 12) -> str:

@@ -57,6 +57,7 @@ def test_columns_are_chosen_by_their_names(tmp_path):
     (found,) = read(path, CsvMeasureOptions(coordinates="PC 2, PC 1", weights="depth"), "csv-measure").artifacts
     assert found.points.tolist() == [[1, 0.5], [2, 1.5]]
     assert found.weights.tolist() == [7, 8]
+    assert read(path, CsvMeasureOptions(coordinates="depth, depth"), "csv-measure").artifacts[0].points.shape == (2, 1)
     (found,) = read(path, CsvMeasureOptions(coordinates="depth", weights="none"), "csv-measure").artifacts
     assert found.points.tolist() == [[7], [8]]
     assert found.weights is None
@@ -70,6 +71,17 @@ def test_a_column_of_groups_gives_a_measure_for_each(tmp_path):
     assert first.weights.tolist() == [1, 2]
     (whole,) = measures(tmp_path, text, groups="none").artifacts
     assert len(whole.points) == 3
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [((" a", "b", "a "), ["a", "b"]), (("a", "", " "), ["a", "no group"]), (("1", "2", ""), ["1", "2", "no group"])],
+)
+def test_groups_are_called_by_their_words(labels, names, tmp_path):
+    text = "x,group\n" + "".join(f"{i},{label}\n" for i, label in enumerate(labels))
+    found = measures(tmp_path, text).artifacts
+    assert [m.name for m in found] == names
+    assert sorted(x for m in found for x in m.points[:, 0]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +162,8 @@ def test_what_is_asked_of_a_field_is_not_taken_for_costs(tmp_path):
         (",7,8,9\nx,1,2,3\ny,4,5,6\n", ("x", "y"), ("7", "8", "9")),
         ("a,b,c\nx,1,2,3\ny,4,5,6\n", ("x", "y"), ("a", "b", "c")),
         ("x,1,2,3\ny,4,5,6\n", ("x", "y"), ()),
+        (",a,b,c\n0,1,2,3\n1,4,5,6\n", ("0", "1"), ("a", "b", "c")),
+        ("a,b,c\n1,1,2,3\n2,4,5,6\n", ("1", "2"), ("a", "b", "c")),
     ],
 )
 def test_a_table_of_costs_with_names_or_without(text, sources, targets, tmp_path):
@@ -184,7 +198,8 @@ def test_costs_that_are_none_are_refused_in_words(text, words, tmp_path):
 
 def test_costs_come_back_from_a_table(tmp_path):
     whole = transports.costs(source_names=("x", "y"), target_weights=[1, 1, 1])
-    for item in (whole, whole.replace(source_weights=None), CostMatrix(costs=[[1, 2.5], [3, 4]])):
+    numbered = CostMatrix(costs=[[1, 2.5], [3, 4]], source_names=("1", "2"), target_names=("a [mm]", "a [mm]"))
+    for item in (whole, whole.replace(source_weights=None), CostMatrix(costs=[[1, 2.5], [3, 4]]), numbered):
         write(item, tmp_path / "c.csv")
         assert made.differences(item, read(tmp_path / "c.csv", format="csv-costs").artifacts[0]) == []
 
