@@ -3,6 +3,7 @@ import pytest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.background import wait_for_all
+from app.dialogs.import_dialog import ImportDialog
 from app.project.project import Project
 
 
@@ -36,6 +37,17 @@ class PlainViewer(QWidget):
 @pytest.fixture
 def viewer_factory():
     return PlainViewer
+
+
+@pytest.fixture
+def open_dialog(app, project, viewer_factory, qtbot):
+    def make(*paths):
+        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
+        qtbot.addWidget(dialog)
+        dialog.show()
+        return dialog
+
+    return make
 
 
 @pytest.fixture

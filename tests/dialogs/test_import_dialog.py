@@ -16,11 +16,9 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def open_dialog(app, project, viewer_factory, qtbot):
+def open_dialog(open_dialog, qtbot):
     def make(*paths, wait=True):
-        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
-        qtbot.addWidget(dialog)
-        dialog.show()
+        dialog = open_dialog(*paths)
         if wait:
             settle(qtbot, dialog)
         return dialog

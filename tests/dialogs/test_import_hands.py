@@ -5,33 +5,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
-from app.dialogs.import_dialog import ImportDialog
 from engines.data import HandCapture, RiggedTemplate
 from engines.files.rigged_glb import the_open_hand
+from tests.dialogs.importing import add, ready
 from tests.files import hand_sets, rigs
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def open_dialog(app, project, viewer_factory, qtbot):
-    def make(*paths):
-        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        return dialog
-
-    return make
-
-
-def ready(qtbot, dialog):
-    qtbot.waitUntil(lambda: all(i.methods_known and i.state == "ready" for i in dialog.items), timeout=60_000)
-
-
-def add(qtbot, dialog):
-    with qtbot.waitSignal(dialog.added, timeout=60_000) as told:
-        qtbot.mouseClick(dialog.findChild(QPushButton, "import_dialog_add"), Qt.MouseButton.LeftButton)
-    return told.args[0]
 
 
 def test_a_capture_is_shown_over_its_photos(open_dialog, project, qtbot, tmp_path):

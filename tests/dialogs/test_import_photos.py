@@ -10,23 +10,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton
 
-from app.dialogs.import_dialog import ImportDialog
 from engines.data import Image, Photos, UnposedPhotos
 from engines.files import registry
+from tests.dialogs.importing import add, ready
 from tests.files import photo_sets
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def open_dialog(app, project, viewer_factory, qtbot):
-    def make(*paths):
-        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        return dialog
-
-    return make
 
 
 @pytest.fixture
@@ -36,16 +25,6 @@ def shots(tmp_path):
     for index in range(4):
         PIL.Image.fromarray(np.full((30, 40, 3), 50 * index, np.uint8)).save(folder / f"IMG_{index}.jpg")
     return folder
-
-
-def ready(qtbot, dialog):
-    qtbot.waitUntil(lambda: all(i.methods_known and i.state == "ready" for i in dialog.items), timeout=60_000)
-
-
-def add(qtbot, dialog):
-    with qtbot.waitSignal(dialog.added, timeout=60_000) as told:
-        qtbot.mouseClick(dialog.findChild(QPushButton, "import_dialog_add"), Qt.MouseButton.LeftButton)
-    return told.args[0]
 
 
 def fact(dialog, name):

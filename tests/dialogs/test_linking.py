@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QPushButton, QRadioButton
 
 from app.dialogs import import_item
-from app.dialogs.import_dialog import ImportDialog
 from app.dialogs.import_item import KEEP
 from app.dialogs.new_dataset import NewDatasetDialog
 from app.listing import show_project
@@ -18,11 +17,9 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def open_dialog(app, project, viewer_factory, qtbot):
+def open_dialog(open_dialog, qtbot):
     def make(path):
-        dialog = ImportDialog(project, [path], viewer_factory=viewer_factory)
-        qtbot.addWidget(dialog)
-        dialog.show()
+        dialog = open_dialog(path)
         settle(qtbot, dialog)
         return dialog
 

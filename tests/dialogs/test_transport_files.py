@@ -11,32 +11,17 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QRadioButton
 
 from app.dialogs.export_plan import estimate, targets, write_all
 from app.dialogs.facts import describe
-from app.dialogs.import_dialog import ImportDialog
 from engines.core import UserError
 from engines.data import CostMatrix, Coupling, Displacements, Measure
 from tests import transports
+from tests.dialogs.importing import add, ready
 from tests.files import cells, made
 
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.fixture
-def open_dialog(app, project, viewer_factory, qtbot):
-    def make(*paths):
-        dialog = ImportDialog(project, paths, viewer_factory=viewer_factory)
-        qtbot.addWidget(dialog)
-        dialog.show()
-        return dialog
-
-    return make
-
-
 def settled(qtbot, dialog, state="ready"):
     qtbot.waitUntil(lambda: all(i.state == state for i in dialog.items), timeout=60_000)
-
-
-def ready(qtbot, dialog):
-    qtbot.waitUntil(lambda: all(i.methods_known and i.state == "ready" for i in dialog.items), timeout=60_000)
 
 
 def answers(dialog) -> dict[str, QPushButton]:
@@ -45,12 +30,6 @@ def answers(dialog) -> dict[str, QPushButton]:
 
 def click(qtbot, button):
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def add(qtbot, dialog):
-    with qtbot.waitSignal(dialog.added, timeout=60_000) as told:
-        click(qtbot, dialog.findChild(QPushButton, "import_dialog_add"))
-    return told.args[0]
 
 
 def fact(dialog, name):
