@@ -80,3 +80,4 @@ def test_what_was_not_photographed_is_said(show, qtbot, capture):
     qtbot.waitUntil(lambda: "no photo of this frame" in view.pane.message)
     view.show_artifacts([])
     assert view.empty.isVisible()
+    assert "Choose a capture" in view.empty.accessibleName()

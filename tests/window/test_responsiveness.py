@@ -93,7 +93,6 @@ def watch_training(window, qtbot, seconds: float, **changes) -> Watched:
     timer.timeout.connect(tick)
     timer.start()
     qtbot.wait(round(seconds * 1000))
-    qtbot.waitUntil(lambda: counts["previews"] > 0, timeout=30_000)  # on a busy machine they are far between
     timer.stop()
     job.cancel()
     qtbot.waitUntil(lambda: job.ended, timeout=10_000)
