@@ -14,8 +14,8 @@ import numpy as np
 from engines.core import Param, Params
 from engines.data import CostMatrix
 from engines.files import guard
-from engines.files.csv_measure import WEIGHTS, Separator, is_number, save
-from engines.files.csvtable import CsvWriteOptions, check_lengths, rows_of
+from engines.files.csv_measure import WEIGHTS
+from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, is_number, rows_of, save
 from engines.files.registry import Loaded, reader, writer
 
 

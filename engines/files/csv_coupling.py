@@ -16,8 +16,8 @@ from engines.core import Param, Params, UserError
 from engines.data import Coupling, Measure
 from engines.files import guard
 from engines.files.csv_grid import MOST_ROWS
-from engines.files.csv_measure import Separator, columns_of, numbers, place, save, save_columns
-from engines.files.csvtable import CsvWriteOptions
+from engines.files.csv_measure import columns_of, numbers, place, save_columns
+from engines.files.csvtable import CsvWriteOptions, Separator, save
 from engines.files.registry import Loaded, reader, writer
 
 AT_ONCE = 1 << 16

@@ -5,17 +5,15 @@ Displacements have the coordinates twice, at the start and at the end: ``start x
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from engines.core import Param, Params
 from engines.data import Displacements, Measure
 from engines.files import guard
-from engines.files.csvtable import SIGNS, CsvWriteOptions, check_lengths, column, headings, rows_of
+from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, column, headings, is_number, rows_of, save
 from engines.files.registry import Loaded, reader, writer
 
 WEIGHTS = ("weight", "weights", "mass")
@@ -24,8 +22,6 @@ MOST_GROUPS = 200
 UNNAMED = "no group"
 NONE = "none"
 """What is typed for a column that is not to be looked for."""
-
-Separator = Literal["auto", "comma", "semicolon", "tab"]
 
 
 class CsvMeasureOptions(Params):
@@ -49,16 +45,16 @@ def read_csv_measure(path: Path, options: CsvMeasureOptions) -> Loaded:
     wanted = list(dict.fromkeys(n.strip() for n in options.coordinates.split(",") if n.strip()))
     if missing := [n for n in wanted if n not in columns]:
         raise guard.refuse(
-            path, f"has no column '{missing[0][:60]}'.", f"It has: {_list(columns)}.", "Choose of these."
+            path, f"has no column '{missing[0][:60]}'.", f"It has: {guard.some(columns)}.", "Choose of these."
         )
     rest = [n for n in columns if n not in (weights, groups)]
     names = wanted or [n for n in rest if columns[n].dtype.kind in "iuf"]
     if not names:
-        raise guard.refuse(path, "has no column of coordinates.", f"It has: {_list(columns)}.", "Give numbers.")
+        raise guard.refuse(path, "has no column of coordinates.", f"It has: {guard.some(columns)}.", "Give numbers.")
     points = np.stack([numbers(path, n, columns[n], lines) for n in names], 1)
     mass = None if weights is None else numbers(path, weights, columns[weights], lines)
     left = [n for n in rest if n not in names]
-    problems = (f"Columns that were left out: {_list(left)}.",) if left else ()
+    problems = (f"Columns that were left out: {guard.some(left)}.",) if left else ()
     own = {units.get(n, "") for n in names}
     unit = own.pop() if len(own) == 1 else ""
     dimensions = () if names == [str(i + 1) for i in range(len(names))] else tuple(names)
@@ -82,14 +78,6 @@ def columns_of(path: Path, separator: str) -> tuple[dict[str, np.ndarray], dict[
     return {n: column([row[i] for row in rows]) for i, n in enumerate(titles[0])}, titles[1], lines
 
 
-def is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def numbers(path: Path, name: str, values: np.ndarray, lines: list[int]) -> np.ndarray:
     """A column as float64; what is no finite number is refused with its line."""
     if values.dtype.kind not in "iuf":
@@ -111,7 +99,7 @@ def _named(path: Path, columns: dict[str, np.ndarray], given: str, usual: tuple[
     if wanted.lower() == NONE and NONE not in columns:
         return None
     if wanted and wanted not in columns:
-        raise guard.refuse(path, f"has no column '{wanted[:60]}' of {what}.", f"It has: {_list(columns)}.",
+        raise guard.refuse(path, f"has no column '{wanted[:60]}' of {what}.", f"It has: {guard.some(columns)}.",
                            "Choose one of them.")  # fmt: skip
     return wanted or next((n for n in columns if n.lower() in usual), None)
 
@@ -130,20 +118,6 @@ def _groups(path: Path, labels: np.ndarray) -> list[tuple[str, np.ndarray]]:
     names = [f"{g:g}" if isinstance(g, float) and not np.isnan(g) else str(g) for g in found.tolist()]
     names = [UNNAMED if name in ("", "nan") else name for name in names]
     return [(names[g], np.flatnonzero(codes.reshape(-1) == g)) for g in np.argsort(first)]
-
-
-def _list(names: object, most: int = 12) -> str:
-    shown = [str(n)[:40] for n in names]  # type: ignore[attr-defined]
-    return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
-
-
-def save(path: Path, separator: str, heading: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; numbers keep every bit. Without a ``heading`` it has none."""
-    with path.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, delimiter=SIGNS[separator], lineterminator="\n")
-        titles = list(heading)
-        table.writerows([titles] if titles else [])
-        table.writerows(rows)
 
 
 def save_columns(path: Path, separator: str, columns: Mapping[str, Sequence[object]]) -> None:
@@ -181,7 +155,7 @@ def read_csv_displacements(path: Path, options: CsvDisplacementsOptions) -> Load
     names = [n.removeprefix("start ") for n in columns if n.startswith("start ")]
     if not names or any(f"end {n}" not in columns for n in names):
         raise guard.refuse(
-            path, "holds no displacements.", f"It has: {_list(columns)}.",
+            path, "holds no displacements.", f"It has: {guard.some(columns)}.",
             "Give each coordinate two columns, such as 'start x' and 'end x'.",
         )  # fmt: skip
     starts, ends = (

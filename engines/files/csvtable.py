@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +19,12 @@ from engines.files.registry import Loaded, reader, writer
 TABLE_LIMIT = 1 << 28
 MOST_COLUMNS = 10_000
 
+Separator = Literal["auto", "comma", "semicolon", "tab"]
+
 
 class CsvReadOptions(Params):
     kind: Literal["table", "curve"] = Param("table", help="A curve takes the first column for x")
-    separator: Literal["auto", "comma", "semicolon", "tab"] = Param("auto", help="What stands between the columns")
+    separator: Separator = Param("auto", help="What stands between the columns")
 
 
 class CsvWriteOptions(Params):
@@ -110,6 +113,23 @@ def column(cells: list[str]) -> np.ndarray:
         return np.array(cells, dtype=str)
 
 
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def save(path: Path, separator: str, heading: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; numbers keep every bit. Without a ``heading`` it has none."""
+    with path.open("w", encoding="utf-8", newline="") as out:
+        table = csv.writer(out, delimiter=SIGNS[separator], lineterminator="\n")
+        titles = list(heading)
+        table.writerows([titles] if titles else [])
+        table.writerows(rows)
+
+
 @writer(key="csv", title="CSV table", extensions=(".csv",), takes=(Curve, Table), options=CsvWriteOptions)
 def write_csv(item: Curve | Table, path: Path, options: CsvWriteOptions) -> None:
     """A missing value (NaN) is an empty cell; numbers keep every bit."""
@@ -119,10 +139,7 @@ def write_csv(item: Curve | Table, path: Path, options: CsvWriteOptions) -> None
     else:
         headings = [f"{n} [{item.units[n]}]" if item.units.get(n) else n for n in item.columns]
         columns = list(item.columns.values())
-    with path.open("w", encoding="utf-8", newline="") as out:
-        table = csv.writer(out, delimiter=SIGNS[options.separator], lineterminator="\n")
-        table.writerow(headings)
-        table.writerows(zip(*[_cells(values) for values in columns], strict=True))
+    save(path, options.separator, headings, zip(*[_cells(values) for values in columns], strict=True))
 
 
 def _cells(values: np.ndarray) -> list[object]:

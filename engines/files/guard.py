@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,12 @@ EXPANSION_LIMIT = 1 << 33  # nothing unpacks to more than 8 GiB
 def refuse(path: Path, what: str, why: str = "", mend: str = "Export or copy the file again.") -> UserError:
     """The error to raise for a broken file; ``what`` goes on after the file's name."""
     return UserError(f"'{path.name}' {what}", why, mend)
+
+
+def some(names: Iterable[str], most: int = 12) -> str:
+    """The first names of many, each cut to 40 letters, for a sentence."""
+    shown = [str(name)[:40] for name in names]
+    return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
 
 
 def room(path: Path, need: int, limit: int = EXPANSION_LIMIT) -> None:

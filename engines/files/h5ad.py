@@ -106,7 +106,7 @@ def _groups(path: Path, file: Any, options: H5adOptions, cells: int) -> Mapping[
     if labels is None:
         raise guard.refuse(
             path, f"has no column '{options.condition[:60]}' of labels.",
-            f"Columns of its cells: {_list(columns) or 'none'}.", "Choose one of them.",
+            f"Columns of its cells: {guard.some(columns) or 'none'}.", "Choose one of them.",
         )  # fmt: skip
     if len(labels.codes) != cells:
         raise guard.refuse(path, "has a column of the wrong length.", f"{len(labels.codes):,} labels, {cells:,} cells.")
@@ -191,12 +191,8 @@ def _words(text: str, taken: Mapping[str, object]) -> str:
     return found
 
 
-def _list(names: list[str], most: int = 12) -> str:
-    return ", ".join(n[:40] for n in names[:most]) + (", …" if len(names) > most else "")
-
-
 def _counted(counts: Mapping[str, int]) -> str:
-    return _list([f"{name} ({n:,})" for name, n in counts.items()])
+    return guard.some([f"{name} ({n:,})" for name, n in counts.items()])
 
 
 # which features --------------------------------------------------------------------------------------
@@ -208,7 +204,7 @@ def _chosen_matrix(path: Path, known: Mapping[str, Any], wanted: str) -> tuple[s
     if not fitting:
         raise guard.refuse(
             path, f"has no matrix '{wanted[:60]}'." if wanted else "has no matrix of features.",
-            f"It has: {_list(list(known)) or 'none'}.", "Choose one of them." if known else "Save it with its data.",
+            f"It has: {guard.some(known) or 'none'}.", "Choose one of them." if known else "Save it with its data.",
         )  # fmt: skip
     return fitting[0], known[fitting[0]]
 
@@ -249,7 +245,7 @@ def _varying(path: Path, values: Any, names: tuple[str, ...], problems: list[str
         )  # fmt: skip
     if lost:
         named = [names[i] for i in np.flatnonzero(high <= low)] if names else []
-        said = f": {_list(named, 6)}" if named else ""
+        said = f": {guard.some(named, 6)}" if named else ""
         problems.append(f"{lost:,} constant feature{' was' if lost == 1 else 's were'} left out{said}.")
     return values[:, kept], tuple(names[i] for i in kept) if names else ()
 

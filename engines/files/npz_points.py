@@ -60,18 +60,18 @@ def points_from(path: Path, arrays: Mapping[str, np.ndarray], options: NpzPoints
         given = getattr(options, role).strip()
         if given and given not in arrays:
             raise guard.refuse(
-                path, f"has no array '{given[:60]}'.", f"It has: {_list(arrays)}.", "Choose one of them."
+                path, f"has no array '{given[:60]}'.", f"It has: {guard.some(arrays)}.", "Choose one of them."
             )
         name = given or next((n for n in usual if n in arrays and n not in used), None)
         found[role] = None if name is None else _numbers(path, name, arrays[name])
         used += [] if name is None else [name]
     if found["costs"] is None and found["points"] is None:
         raise guard.refuse(
-            path, "has no points and no costs.", f"Its arrays: {_list(arrays) or 'none'}.",
+            path, "has no points and no costs.", f"Its arrays: {guard.some(arrays) or 'none'}.",
             "Call them X and Y with weights a and b, or C, or choose them below.",
         )  # fmt: skip
     left = [n for n in arrays if n not in used]
-    problems = (f"Arrays that were left out: {_list(left)}.",) if left else ()
+    problems = (f"Arrays that were left out: {guard.some(left)}.",) if left else ()
     if found["costs"] is not None:
         costs = CostMatrix(name=path.stem, costs=found["costs"], source_weights=found["weights"],
                            target_weights=found["second_weights"])  # fmt: skip
@@ -96,8 +96,3 @@ def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
 def _columns(points: np.ndarray) -> np.ndarray:
     """(N, D): a list of numbers is N points on a line."""
     return points[:, None] if points.ndim == 1 else points
-
-
-def _list(names: Mapping[str, np.ndarray] | list[str], most: int = 12) -> str:
-    shown = [str(n)[:40] for n in names]
-    return ", ".join(shown[:most]) + (", …" if len(shown) > most else "")
