@@ -119,10 +119,10 @@ def solve_sinkhorn(
             scaling.sweep(measure=sweep == 0 and check == 0)
         seen.append(scaling.row_error() / mass)
         run.log(error=seen[-1])
+        if seen[-1] <= params.tolerance:  # before a checkpoint is offered, from which sweeps would go on
+            break
         run.preview(lambda: problem.coupling(plan=scaling.plan(), kind="entropic, so far"))
         run.checkpoint(lambda: {"seen": seen, "scaling": scaling.state()})
-        if seen[-1] <= params.tolerance:
-            break
     else:
         run.warn(f"The error is {seen[-1]:.1e} after {params.sweeps:,} sweeps. Allow more, or lower η.")
     for _ in run.steps(1, "Putting the plan together"):

@@ -3,7 +3,7 @@ import ot
 import pytest
 from scipy.special import xlogy
 
-from engines.core import Run, catalog
+from engines.core import Checkpointed, Run, catalog
 from engines.data import CostMatrix, Measure
 from tests.contract.examples import Ear
 
@@ -74,3 +74,14 @@ def test_a_cost_matrix_with_names_and_without_mass_somewhere():
     assert coupling.plan[1].tolist() == [0, 0, 0, 0]
     assert coupling.marginal_errors == pytest.approx((0, 0), abs=1e-8)
     assert np.isfinite(coupling.source_potential).all()
+
+
+def test_it_goes_on_to_the_same_plan_from_every_checkpoint():
+    ear, method = Ear(), catalog().get("sinkhorn")
+    params = method.params.parse({"inverse_regularisation": 100, "tolerance": 1e-7})
+    whole = method.run(pair(), params, Run(listener=ear, checkpoint_seconds=0))["coupling"]
+    checkpoints = [event.checkpoint for event in ear.events if isinstance(event, Checkpointed)]
+    assert len(checkpoints) > 3
+    for checkpoint in (checkpoints[0], checkpoints[-1]):
+        again = method.run(pair(), params, Run(checkpoint=checkpoint))["coupling"]
+        assert again.content_hash() == whole.content_hash()
