@@ -46,13 +46,14 @@ def entropic_map_between(
 ) -> TransportMap:
     """The map at a given ε, in the units of the cost, from at most ``points`` of each cloud (default 2,000).
 
-    ``more``: ``points``, ``sweeps``, ``tolerance``; and ``saved``, a state or None, where the run is its own to resume.
+    ``more``: ``points``, ``sweeps``, ``tolerance``; and ``resumable``, where the run's checkpoints are its own.
     """
     count, sweeps, tolerance = more.get("points", MOST_POINTS), more.get("sweeps", 2000), more.get("tolerance", 1e-4)
     x, y = (torch.tensor(sampled(m, count, run.rng), dtype=torch.float64, device=run.device) for m in (source, target))
     costs = cost.pairwise(x, y)
     a, b = (torch.full((len(z),), 1 / len(z), dtype=torch.float64, device=run.device) for z in (x, y))
-    g, saved = None, more.get("saved")
+    resumable = more.get("resumable", False)
+    g, saved = None, run.restored() if resumable else None  # after the draw, which is then that of the first time
     levels = [*annealed(costs, epsilon), epsilon]
     first = int(saved["level"]) if saved else 0
     for level in range(first, len(levels)):
@@ -67,12 +68,12 @@ def entropic_map_between(
                 run.log(**{"marginal error": error})
             if error <= (tolerance if last else ROUGH):
                 break
-            if "saved" in more:
+            if resumable:
                 run.checkpoint(lambda: {"level": level, "scaling": scaling.state()})  # noqa: B023
         g = scaling.potentials()[1]
     for _ in run.steps(1, "Making the map"):
-        if not scaling.error <= tolerance:
-            run.warn(f"Sinkhorn ended at its cap of {sweeps:,} sweeps with a marginal error of {scaling.error:.2g}.")
+        if not scaling.error <= tolerance and (off := scaling.row_error()) > tolerance:  # not looked at in each sweep
+            run.warn(f"Sinkhorn ended at its cap of {sweeps:,} sweeps with a marginal error of {off:.2g}.")
         sphere = cost.name == "sphere geodesic"
         config = {"cost": cost.name, "p": cost.p, "tau": cost.tau, "epsilon": epsilon, "sphere": sphere}
         made = TransportMap(
@@ -130,7 +131,7 @@ def entropic_map(
         few = [torch.tensor(m.points[:2000].copy()) for m in (source, target)]
         epsilon *= float(cost.pairwise(*few).mean()) or 1.0
     limits = {"points": params.points, "sweeps": params.sweeps, "tolerance": params.tolerance}
-    return entropic_map_between(source, target, cost, epsilon, run, saved=run.restored(), **limits)
+    return entropic_map_between(source, target, cost, epsilon, run, resumable=True, **limits)
 
 
 __all__ = ["EntropicMapParams", "entropic_map", "entropic_map_between"]

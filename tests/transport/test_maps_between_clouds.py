@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engines.blocks.transport.maps import evaluate
-from engines.core import Noted, Run, UserError, catalog
+from engines.core import Checkpointed, Noted, Run, UserError, catalog
 from engines.data import Measure
 from tests.contract.examples import Ear
 from tests.transports import affine_map
@@ -159,3 +159,13 @@ def test_sources_are_what_they_say():
     for cloud in sphere.values():
         np.testing.assert_allclose(np.linalg.norm(cloud.points, axis=1), 1)
     assert sphere["source"].points.mean(0)[2] > 0.7
+
+
+def test_the_entropic_map_goes_on_with_the_points_that_it_drew(gaussians):
+    """Points are drawn anew when a run goes on; they must be those of the first time."""
+    ear, method = Ear(), catalog().get("entropic-map")
+    params = method.params.parse({"points": 60})
+    whole = method.run(pair(gaussians), params, Run(listener=ear, checkpoint_seconds=0))
+    last = [event.checkpoint for event in ear.events if isinstance(event, Checkpointed)][-1]
+    again = method.run(pair(gaussians), params, Run(checkpoint=last))
+    assert [a.content_hash() for a in again.values()] == [a.content_hash() for a in whole.values()]
