@@ -18,6 +18,7 @@ from torch import Tensor
 
 from engines.blocks.adam import Adam
 from engines.blocks.pde.parameters import Layout
+from engines.blocks.transport.map_scores import sampled
 from engines.blocks.transport.maps import convex, convex_gradient, convex_shapes, frame
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Displacements, Measure, TransportMap
@@ -134,7 +135,7 @@ def convex_map(
     for name, measure in (("source", source), ("target", target)):
         if not np.ptp(measure.points[measure.mass > 0], axis=0).any():
             raise UserError(f"All points of the {name} are the same.", mend="Choose a cloud with some extent.")
-    x, y = (torch.tensor(_even(measure, run), device=run.device) for measure in (source, target))
+    x, y = (torch.tensor(sampled(m, len(m.points), run.rng), device=run.device) for m in (source, target))
     learning = Potentials(x, y, params, run)
     saved = run.restored()
     start = learning.restore(saved) if saved else learning.initialise()
@@ -154,14 +155,6 @@ def convex_map(
         name="Convex potential", form="convex potential", weights=weights, config=json.dumps({"hidden": params.hidden}),
         source=source, target=target, cost="squared Euclidean",
     )  # fmt: skip
-
-
-def _even(measure: Measure, run: Run) -> np.ndarray:
-    """(n, d) points of equal weights: drawn with replacement where theirs differ."""
-    mass = measure.mass
-    if np.ptp(mass) <= 1e-9 * mass.max():
-        return np.array(measure.points)
-    return measure.points[run.rng.choice(len(mass), len(mass), p=mass / mass.sum())]
 
 
 __all__ = ["ConvexMapParams", "convex_map"]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engines.blocks.transport.costs import Cost, GroundCost
-from engines.blocks.transport.map_scores import JUDGED
+from engines.blocks.transport.map_scores import JUDGED, sampled
 from engines.blocks.transport.sinkhorn import Convention
 from engines.core import Param, Params, Run, UserError
 from engines.data import Measure
@@ -139,7 +139,8 @@ def prepared(source: Measure, target: Measure, params: MongeGapParams, run: Run)
     parts = {}
     for name, found in points.items():
         held = min(max(2, round(params.held_out * len(found))), len(found) - 2)
-        parts[name] = found[held:, kept], weights[name][held:], _uniform(found[:held, kept], weights[name][:held], run)
+        set_aside = sampled(Measure(points=found[:held, kept], weights=weights[name][:held]), held, run.rng)
+        parts[name] = found[held:, kept], weights[name][held:], set_aside
     few = min(len(part[0]) for part in parts.values())
     batch = params.batch
     if few < 2 * batch:
@@ -212,13 +213,6 @@ def on_sphere(points: np.ndarray, name: str, run: Run) -> np.ndarray:
         run.warn(f"Points of the {name} are off the unit sphere (radii {radii.min():.4g} to {radii.max():.4g}); "
                  "they are brought onto it.")  # fmt: skip
     return points / radii[:, None]
-
-
-def _uniform(points: np.ndarray, weights: np.ndarray, run: Run) -> np.ndarray:
-    """Held-out points of equal weights: drawn by their weights where these differ."""
-    if np.ptp(weights) <= 1e-9 * weights.max():
-        return points
-    return points[run.rng.choice(len(points), len(points), p=weights / weights.sum())]
 
 
 def memory(inputs: Mapping[str, Any], params: MongeGapParams) -> int:
