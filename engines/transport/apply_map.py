@@ -24,7 +24,10 @@ class ApplyMapParams(Params):
 class AppliedMap:
     moved: Annotated[Displacements, "the points, and where each goes"]
     images: Annotated[Measure, "the points where they went"]
-    field: Annotated[SampledField | None, "displacements on a grid over the points, in two or three dimensions"]
+    field: Annotated[
+        SampledField | None,
+        "displacements on a grid over the points, in two or three dimensions; NaN where the map has no value",
+    ]
 
 
 AT_ONCE = 20_000
@@ -68,14 +71,16 @@ def apply_map(
         [evaluate(map, parts[k], run.device) for k in run.steps(len(parts), "Moving the points")]
     )  # fmt: skip
     ends, on_grid = found[: len(points.points)], found[len(points.points) :]
-    if not np.isfinite(found).all():
+    if not np.isfinite(ends).all():
         raise UserError("The map takes some points to infinity.", "They may be far from those it was learned from.",
                         "Choose points closer to the source of the map.")  # fmt: skip
     field = None
     if flat is not None:
         names = points.coordinates
         components = tuple(f"displacement {name}" for name in names)
-        along = (on_grid - _nodes(flat)).T.reshape(len(names), *(len(axis) for axis in flat))
+        # A map for the sphere has no value at its centre, which may well be a node.
+        along = np.where(np.isfinite(on_grid), on_grid - _nodes(flat), np.nan)
+        along = along.T.reshape(len(names), *(len(axis) for axis in flat))
         field = SampledField.of(
             along, *flat, name="Displacements on a grid", components=components,
             vectors=(("displacement", *components),), coordinates=(*names, "z")[:3], unit=points.unit,

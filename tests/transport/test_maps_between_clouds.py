@@ -169,3 +169,13 @@ def test_the_entropic_map_goes_on_with_the_points_that_it_drew(gaussians):
     last = [event.checkpoint for event in ear.events if isinstance(event, Checkpointed)][-1]
     again = method.run(pair(gaussians), params, Run(checkpoint=last))
     assert [a.content_hash() for a in again.values()] == [a.content_hash() for a in whole.values()]
+
+
+def test_a_map_of_the_sphere_is_applied_though_a_node_of_the_field_is_the_centre():
+    corners = Measure(points=np.concatenate([np.eye(3), -np.eye(3)]))
+    made = single("entropic-map", {"source": corners, "target": corners}, cost="sphere geodesic", epsilon=0.1)
+    found = run("apply-map", {"map": made, "points": corners}, nodes=5)
+    values = found["field"].values[0]
+    assert np.isnan(values[:, 2, 2, 2]).all()
+    assert np.isfinite(values).sum() == values.size - 3
+    assert np.isfinite(found["moved"].ends).all()
