@@ -94,10 +94,11 @@ def plan_sweep(
     m, n = problem.costs.shape
     ks = sorted({k for k in params.ks if m <= k * n and k < m})
     if not ks:
+        least, most = -(-m // n), m - 1
         raise UserError(
             f"No k of those given suits {m:,} sources and {n:,} targets.",
             f"k must be below {m:,}, and k·n at least {m:,}: all sources have mass to give.",
-            f"Use k between {-(-m // n):,} and {m - 1:,}.",
+            f"Use k between {least:,} and {most:,}." if least <= most else "Use two sources and two targets or more.",
         )
     if left := sorted(set(params.ks) - set(ks)):
         run.note(f"No plan can have k = {', '.join(map(str, left))}, or it is the quadratic one: left out.")

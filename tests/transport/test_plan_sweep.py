@@ -54,3 +54,10 @@ def test_what_no_plan_can_have_is_left_out_and_told():
     assert any("k = 2, 9, 20" in note.text for note in notes)
     with pytest.raises(UserError, match="between 3 and 8"):
         sweep({"source": CostMatrix(costs=costs)}, ks=(1, 2))
+
+
+@pytest.mark.parametrize("size", [(1, 5), (5, 1)])
+def test_a_problem_between_whose_ends_no_k_lies_is_refused_without_naming_one(size):
+    with pytest.raises(UserError) as refused:
+        sweep(clouds(*size), ks=(1, 2))
+    assert "two sources and two targets" in refused.value.mend
