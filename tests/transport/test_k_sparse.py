@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engines.blocks.transport.largest import largest
-from engines.core import Noted, Run, UserError, catalog
+from engines.core import Checkpointed, Noted, Run, UserError, catalog
 from engines.data import CostMatrix, Measure
 from engines.transport.k_sparse import KSparseParams, clouds
 from engines.transport.k_sparse_proposals import least_feasible, likeliest, proposals, with_marginals
@@ -322,3 +322,14 @@ def test_settings_without_sense_are_refused(changes):
 def test_data_that_are_no_problem_are_refused(broken):
     with pytest.raises(UserError):
         broken()
+
+
+@pytest.mark.parametrize("settings", [{"formulation": "dual"}, {"optimiser": "accelerated gradient", "iterations": 60}])
+def test_it_comes_to_the_same_tables_from_the_last_checkpoint(settings):
+    """Also their errors of rounding: a plan is kept in one layout."""
+    ear, method, inputs = Ear(), catalog().get("k-sparse"), clouds(12, 15)
+    params = method.params.parse(settings)
+    whole = method.run(inputs, params, Run(listener=ear, checkpoint_seconds=0))
+    last = [event.checkpoint for event in ear.events if isinstance(event, Checkpointed)][-1]
+    again = method.run(inputs, params, Run(checkpoint=last))
+    assert {n: a.content_hash() for n, a in again.items() if a} == {n: a.content_hash() for n, a in whole.items() if a}
