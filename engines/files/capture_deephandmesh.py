@@ -129,20 +129,12 @@ def _cameras(file: Path, problems: list[str]) -> dict[str, tuple[Optics, np.ndar
         outer[:3, 3] /= 1000
         optics = Optics(fx=inner[0, 0], fy=inner[1, 1], cx=inner[0, 2], cy=inner[1, 2], width=SIZE[0], height=SIZE[1])
         found[block[0][1].strip()[:80]] = optics, outer
-        bends += any(float(v) != 0 for v in block[4][1].split() if _is_number(v))
+        bends += any(float(v) != 0 for v in block[4][1].split() if guard.is_number(v))
     if not found:
         raise guard.refuse(file, "holds no camera.")
     if bends:
         problems.append(f"The distortion of {bends:,} lenses was left: what its numbers mean is not known.")
     return found
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _points(file: Path, template: RiggedTemplate) -> np.ndarray | None:

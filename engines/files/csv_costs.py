@@ -15,7 +15,7 @@ from engines.core import Param, Params
 from engines.data import CostMatrix
 from engines.files import guard
 from engines.files.csv_measure import WEIGHTS
-from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, is_number, rows_of, save
+from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, rows_of, save
 from engines.files.registry import Loaded, reader, writer
 
 
@@ -34,12 +34,12 @@ def read_csv_costs(path: Path, options: CsvCostsOptions) -> Loaded:
     """
     rows, lines = rows_of(path, options.separator)
     targets: list[str] = []
-    if len(rows) > 1 and (not rows[0][0].strip() or not all(map(is_number, rows[0][1:] or rows[0]))):
+    if len(rows) > 1 and (not rows[0][0].strip() or not all(map(guard.is_number, rows[0][1:] or rows[0]))):
         targets, rows, lines = [cell.strip() for cell in rows[0]], rows[1:], lines[1:]
     width = len(rows[0])
     check_lengths(path, rows, lines, width, "the first has")
     apart = len(targets) == width - 1 or (len(targets) == width and not targets[0])
-    named = width > 1 and (apart or not all(is_number(row[0]) for row in rows))
+    named = width > 1 and (apart or not all(guard.is_number(row[0]) for row in rows))
     sources = [row[0].strip() for row in rows] if named else []
     if targets and len(targets) not in (width, width - named):
         raise guard.refuse(path, "has a heading of the wrong length.", f"{len(targets)} names for {width} columns.",
@@ -72,13 +72,13 @@ def _numbers(path: Path, rows: list[list[str]], lines: list[int]) -> np.ndarray:
     """(rows, columns) float64; the first cell that is no finite number is refused with its line."""
     if not rows or not rows[0]:
         raise guard.refuse(path, "holds no costs.", "There is no number but names and weights.")
-    if all(is_number(cell) for row in rows for cell in row):
+    if all(guard.is_number(cell) for row in rows for cell in row):
         found = np.array(rows, dtype=np.float64)
         if np.isfinite(found).all():
             return found
     for row, line in zip(rows, lines, strict=False):
         for cell in row:
-            if not is_number(cell) or not np.isfinite(float(cell)):
+            if not guard.is_number(cell) or not np.isfinite(float(cell)):
                 raise guard.refuse(
                     path, f"has a cost that is no finite number at line {line}.", f"Found '{cell.strip()[:40]}'.",
                     "Give every pair a cost; one that must not be chosen, a large one.",

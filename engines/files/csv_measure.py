@@ -13,7 +13,7 @@ import numpy as np
 from engines.core import Param, Params
 from engines.data import Displacements, Measure
 from engines.files import guard
-from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, column, headings, is_number, rows_of, save
+from engines.files.csvtable import CsvWriteOptions, Separator, check_lengths, column, headings, rows_of, save
 from engines.files.registry import Loaded, reader, writer
 
 WEIGHTS = ("weight", "weights", "mass")
@@ -69,7 +69,7 @@ def columns_of(path: Path, separator: str) -> tuple[dict[str, np.ndarray], dict[
     """Columns by name, their units, and the line of each row; a first row of numbers is no heading."""
     rows, lines = rows_of(path, separator)
     titles: tuple[list[str], dict[str, str]] = [str(i + 1) for i in range(len(rows[0]))], {}
-    if not all(map(is_number, rows[0])):
+    if not all(map(guard.is_number, rows[0])):
         titles = headings(path, rows[0])
         rows, lines = rows[1:], lines[1:]
     if not rows:
@@ -81,7 +81,7 @@ def columns_of(path: Path, separator: str) -> tuple[dict[str, np.ndarray], dict[
 def numbers(path: Path, name: str, values: np.ndarray, lines: list[int]) -> np.ndarray:
     """A column as float64; what is no finite number is refused with its line."""
     if values.dtype.kind not in "iuf":
-        bad = next((i for i, cell in enumerate(values.tolist()) if not is_number(cell)), 0)
+        bad = next((i for i, cell in enumerate(values.tolist()) if not guard.is_number(cell)), 0)
         why = f"Column '{name[:60]}': '{str(values[bad])[:40]}'."
         raise guard.refuse(
             path, f"has something that is no number at line {lines[bad]}.", why, "Correct it, or choose other columns."

@@ -113,14 +113,6 @@ def column(cells: list[str]) -> np.ndarray:
         return np.array(cells, dtype=str)
 
 
-def is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
 def save(path: Path, separator: str, heading: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; numbers keep every bit. Without a ``heading`` it has none."""
     with path.open("w", encoding="utf-8", newline="") as out:

@@ -21,6 +21,15 @@ def refuse(path: Path, what: str, why: str = "", mend: str = "Export or copy the
     return UserError(f"'{path.name}' {what}", why, mend)
 
 
+def is_number(text: str) -> bool:
+    """Also of what is no finite one."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def some(names: Iterable[str], most: int = 12) -> str:
     """The first names of many, each cut to 40 letters, for a sentence."""
     shown = [str(name)[:40] for name in names]

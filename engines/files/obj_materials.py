@@ -124,19 +124,11 @@ def _map_file(rest: str) -> str:
         option, _, words = words.partition(" ")
         for _ in range(MAP_OPTIONS.get(option, 0)):
             value, _, after = words.lstrip().partition(" ")
-            if option in ("-o", "-s", "-t") and not _is_number(value):
+            if option in ("-o", "-s", "-t") and not guard.is_number(value):
                 break
             words = after
         words = words.lstrip()
     return words
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def companions(path: Path) -> tuple[Path, Path]:

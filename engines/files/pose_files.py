@@ -185,7 +185,7 @@ def _csv(path: Path, text: str) -> Given:
         raise guard.refuse(path, "is no clean CSV.", f"{error}.") from None
     if len(rows) != len(lines):
         raise guard.refuse(path, "is no clean CSV.", "A cell goes over several lines.")
-    plain = all(_is_number(cell) for cell in rows[0])
+    plain = all(guard.is_number(cell) for cell in rows[0])
     head = [] if plain else rows.pop(0)
     numbers = [n for n, _ in lines][0 if plain else 1 :]
     width = len(head) or len(rows[0])
@@ -264,19 +264,11 @@ def _cells(path: Path, rows: list[list[str]], numbers: list[int], columns: list[
     except ValueError:
         pass
     number, cell = next(
-        (n, row[c]) for n, row in zip(numbers, rows, strict=True) for c in columns if not _is_number(row[c])
+        (n, row[c]) for n, row in zip(numbers, rows, strict=True) for c in columns if not guard.is_number(row[c])
     )
     raise guard.refuse(
         path, f"has something that is no number at line {number}.", f"'{cell[:40]}'.", "Correct that line."
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 # --- JSON ----------------------------------------------------------------------------------------------
