@@ -50,10 +50,14 @@ def joined_scores(runs: Sequence[Compared]) -> Table | None:
     known = [table for table in tables if table is not None and table.rows]
     if not known:
         return None
-    numeric = [name for name, values in known[0].columns.items() if values.dtype.kind in "fiub"]
-    units = known[0].units
+    units: dict[str, str] = {}
+    for table in known:
+        for name, values in table.columns.items():
+            if values.dtype.kind in "fiub":
+                units.setdefault(name, table.units.get(name, ""))
+    numeric = list(units)
     columns: dict[str, np.ndarray] = {
-        "score": np.array([f"{n} ({units[n]})" if units.get(n) else n for n in numeric], dtype=str)
+        "score": np.array([f"{n} ({unit})" if unit else n for n, unit in units.items()], dtype=str)
     }
     found = []
     for k, table in enumerate(tables):

@@ -259,8 +259,9 @@ def _of_map(item: Shown, made: TransportMap) -> Journey:
 
 def _with_others(journey: Journey, measures: Sequence[Shown]) -> Journey:
     fit = [m for m in measures if m.artifact.points.shape[1] == journey.dimensions and not journey.is_listed]
-    known = {id(cloud.points) for cloud in journey.clouds}
-    more = tuple(_cloud(m.name, m.artifact, "other") for m in fit if id(m.artifact.points) not in known)
+    known = [cloud.points for cloud in journey.clouds]
+    new = [m for m in fit if not any(np.array_equal(m.artifact.points, points) for points in known)]
+    more = tuple(_cloud(m.name, m.artifact, "other") for m in new)
     if not more:
         return journey
     return replace(journey, clouds=journey.clouds + more)

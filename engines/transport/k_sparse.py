@@ -83,7 +83,7 @@ class KSparseTransport:
     value: Annotated[Curve, "value of the dual at each iteration"]
     error: Annotated[Curve, "error of the marginals at each iteration"]
     sources: Annotated[Curve, "how many targets have one source, two sources, and so on"]
-    plans: Annotated[Table, "what each plan costs, its marginal errors and its entries"]
+    scores: Annotated[Table, "what each plan costs, its marginal errors and its entries"]
     certificate: Annotated[Table, "bounds of the optimum, and how they were reached"]
 
 

@@ -208,7 +208,7 @@ def test_plans_and_certificate_of_problem_p():
     assert any("keeps its marginals but for" in note.text for note in notes if note.level == "warning")
     assert told["Dual value (lower bound)"] <= told["k-sparse optimum is at most"]
     assert told["Gap of the k-sparse optimum"] / scale < 3e-4
-    plans = found["plans"].columns
+    plans = found["scores"].columns
     assert plans["Objective"][1] == pytest.approx(told["k-sparse optimum is at most"])
     assert plans["Most sources"].tolist()[:2] == [3, 3]
     assert np.nansum(found["sources"].series["feasible"]) == 30
@@ -220,7 +220,7 @@ def test_an_instance_without_ties_is_solved_to_the_end():
     found, notes = carry_out(clouds(20, 30), k=10, tolerance=1e-9)
     told = figures(found["certificate"])
     assert max(found["coupling"].marginal_errors) < 1e-7  # values of one precision leave gradients with half of it
-    assert found["plans"].columns["Objective"][0] == pytest.approx(told["Dual value (lower bound)"], rel=1e-7)
+    assert found["scores"].columns["Objective"][0] == pytest.approx(told["Dual value (lower bound)"], rel=1e-7)
     assert told["Gap of the k-sparse optimum"] < 1e-7
     assert "relaxed" not in found
     assert not [note for note in notes if note.level == "warning"]

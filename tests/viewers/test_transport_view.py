@@ -442,3 +442,29 @@ def test_curves_are_as_wide_on_a_screen_of_twice_the_pixels(look, monkeypatch):
     monkeypatch.setattr(plot, "devicePixelRatioF", lambda: 2.0)
     plot.dress()
     assert curve.opts["pen"].widthF() == pytest.approx(2 * before)
+
+
+def test_a_measure_that_a_map_holds_is_not_shown_twice():
+    from app.viewers.transport_content import displaced, journeys
+
+    made = small.affine_map()
+    other = Measure(points=np.ones((5, 2)), name="Other")
+    items = [
+        Shown("m", "Map", made),
+        Shown("s", "Source", made.source.replace(name="Source")),
+        Shown("o", "Other", other),
+    ]
+    (journey,) = journeys(items, {"m": displaced(made)})
+    assert [cloud.title for cloud in journey.clouds if cloud.role == "other"] == ["Other"]
+
+
+def test_scores_of_different_methods_stand_in_one_table():
+    from app.viewers.compared import Compared, joined_scores
+    from engines.data import Table
+
+    first = Table(columns={"Transport cost": np.array([2.0]), "Newton steps": np.array([8])})
+    second = Table(columns={"Plan": np.array(["dual"]), "Transport cost": np.array([3.0]), "Entries": np.array([7])})
+    found = joined_scores([Compared("a", scores=first), Compared("b", scores=second)])
+    assert found.columns["score"].tolist() == ["Transport cost", "Newton steps", "Entries"]
+    assert found.columns["difference"][0] == 1
+    assert np.isnan(found.columns["a"][2])
