@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QLabel, QSplitter, QTabWidget, QVBoxLay
 
 from app import theme
 from app.background import Task, run_in_background
-from app.viewers import compare_bar, overlay, plotting
+from app.viewers import compare_bar, overlay, plotting, saved_state
 from app.viewers.capture import ask_for_picture
 from app.viewers.compare_bar import Legend
 from app.viewers.compared import Compared, differing, heading, joined_scores
@@ -268,13 +268,7 @@ class CompareView(QWidget):
             self.by_distance.setChecked(state["by_distance"])
         if isinstance(state.get("curves"), dict):
             self.curves.restore(state["curves"])
-        sizes = state.get("sizes")
-        if (
-            isinstance(sizes, list)
-            and len(sizes) == 2
-            and all(isinstance(s, int) and s >= 0 for s in sizes)
-            and sum(sizes)
-        ):
+        if (sizes := saved_state.sizes_in(state.get("sizes"))) is not None:
             self.split.setSizes(sizes)
 
     def closeEvent(self, event) -> None:

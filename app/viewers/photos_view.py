@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QLabel, QSplitter, QStackedLayout, QVBoxLayout, QW
 
 from app import theme
 from app.background import Task, run_in_background
-from app.viewers import splat_links
+from app.viewers import saved_state, splat_links
 from app.viewers.capture import ask_for_picture
 from app.viewers.empty_state import EmptyState
 from app.viewers.photos_grid import MOST_THUMBS, PhotoGrid, thumbnails
@@ -329,8 +329,8 @@ class PhotosView(QWidget):
             self.scene.restore(state["scene"])
         sizes = state.get("sizes")
         if isinstance(sizes, list) and len(sizes) == 2:
-            for splitter, found in zip((self.split, self.aside), sizes, strict=True):
-                if isinstance(found, list) and len(found) == 2 and all(type(v) is int and v > 0 for v in found):
+            for splitter, given in zip((self.split, self.aside), sizes, strict=True):
+                if (found := saved_state.sizes_in(given, 1)) is not None:
                     splitter.setSizes(found)
 
     def closeEvent(self, event) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox
 
-from app.viewers.camera import Pose
-from app.viewers.framing import Framing
+if TYPE_CHECKING:  # they bring VTK, which the window starts without
+    from app.viewers.camera import Pose
+    from app.viewers.framing import Framing
+
+LARGEST = 16_777_215
+"""Pixels: Qt's own limit for a widget."""
 
 
 class Colours(Protocol):
@@ -38,6 +42,12 @@ def plain(state: Any) -> dict[str, Any]:
 def is_number(value: Any) -> bool:
     # Whole numbers in JSON have no end: numpy takes none that is larger than its own.
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def sizes_in(given: Any, least: int = 0) -> list[int] | None:
+    """Pixels of the two parts of a splitter, each ``least`` or more; None for what cannot be."""
+    fits = isinstance(given, list) and len(given) == 2 and all(type(s) is int and least <= s <= LARGEST for s in given)
+    return given if fits and any(given) else None
 
 
 def of_colours(colours: Colours) -> dict[str, Any]:

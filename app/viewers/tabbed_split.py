@@ -9,11 +9,10 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QSplitter, QTabWidget, QWidget
 
 from app import theme
+from app.viewers import saved_state
 
 UPPER = 0.62
 """Of a picture's height for the view above the tabs."""
-LARGEST = 16_777_215
-"""Pixels: Qt's own limit for a widget."""
 
 
 class TabbedSplit(QSplitter):
@@ -53,10 +52,10 @@ class TabbedSplit(QSplitter):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Values that cannot be are passed over."""
-        tab, sizes = state.get("tab"), state.get("sizes")
+        tab, sizes = state.get("tab"), saved_state.sizes_in(state.get("sizes"), 1)
         if isinstance(tab, int) and 0 <= tab < self.tabs.count() and self.tabs.isTabVisible(tab):
             self.tabs.setCurrentIndex(tab)
-        if isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and 0 < s <= LARGEST for s in sizes):
+        if sizes is not None:
             self.setSizes(sizes)
 
 

@@ -14,6 +14,7 @@ from shiboken6 import isValid
 from app import theme
 from app.jobs import Job
 from app.settings import settings
+from app.viewers import saved_state
 from app.viewers.links import TimeLink
 from app.viewers.registry import VIEWERS, create
 from app.window.frames import Frame
@@ -61,9 +62,7 @@ class RunFrame(Frame):
         self._bridge.finished.connect(self._ended)
 
     def _saved_sizes(self) -> list[int]:
-        sizes = self._pending.get("sizes")
-        fits = isinstance(sizes, list) and len(sizes) == 2 and all(isinstance(s, int) and s >= 0 for s in sizes)
-        return sizes if fits else [520, 480]
+        return saved_state.sizes_in(self._pending.get("sizes")) or [520, 480]
 
     # --- what it is ---
 

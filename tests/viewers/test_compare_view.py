@@ -51,7 +51,7 @@ def test_two_runs_share_camera_and_colour_scale(show, qtbot):
     assert shot.std() > 5
     state = json.loads(json.dumps(view.state()))
     view.restore(state)
-    view.restore({"scenes": 3, "tab": 99, "sizes": ["a"]})
+    view.restore({"scenes": 3, "tab": 99, "sizes": [10**30, 1]})
 
 
 def test_a_run_without_surface_says_so(show):

@@ -152,7 +152,7 @@ def test_pictures_state_and_narrow_views(view, show):
     assert other.chosen == 4
     other.restore(state)
     assert other.scene.pose.same_as(view.scene.pose)
-    other.restore({"photo": True, "sizes": [[1], 2], "scene": 3, "set": 9})
+    other.restore({"photo": True, "sizes": [[10**30, 1], 2], "scene": 3, "set": 9})
     assert other.chosen == 4
 
 
