@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks import dense_layers
+from engines.blocks.parameters import Layout
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
 from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
-from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
 from engines.data import GaussianFeatures, Problem
@@ -52,7 +53,7 @@ class PigShape:
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
         hidden = (self.width,) if self.width else ()
-        return mlp.shapes((self.channels, *hidden, self.outputs))
+        return dense_layers.shapes((self.channels, *hidden, self.outputs))
 
     @property
     def layout(self) -> Layout:
@@ -158,7 +159,7 @@ def start(
         parts["means"].copy_(means)
     parts["sigmas"].fill_(sigma - SMALLEST)
     parts["weights"].normal_(0, 0.01, generator=run.generator)
-    mlp.initialise({name: parts[name] for name in shape.layers}, "Glorot", run.generator)
+    dense_layers.initialise({name: parts[name] for name in shape.layers}, "Glorot", run.generator)
     if guesses:
         parts[COEFFICIENTS].copy_(torch.as_tensor(guesses, dtype=torch.float64))
     network = PigNetwork(shape, None if shape.moving else means.to(dtype), dtype)

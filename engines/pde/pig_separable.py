@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engines.blocks import dense_layers
+from engines.blocks.parameters import Layout
 from engines.blocks.pde import derivatives, gaussian_features, mlp
 from engines.blocks.pde.derivatives import Index, Jets
 from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
-from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.residual_loss import COEFFICIENTS
 from engines.core import Run
 from engines.pde.pig_network import SMALLEST
@@ -45,7 +46,7 @@ class SeparableShape:
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
         hidden = (self.width,) if self.width else ()
-        return mlp.shapes((self.channels, *hidden, self.outputs * self.rank))
+        return dense_layers.shapes((self.channels, *hidden, self.outputs * self.rank))
 
     @property
     def layout(self) -> Layout:
@@ -114,7 +115,7 @@ def start_separable(
     parts["sigmas"].fill_(sigma - SMALLEST)
     parts["weights"].normal_(0, (shape.gaussians * sigma) ** -0.5, generator=run.generator)
     for j in range(shape.dimensions):
-        mlp.initialise({name: parts[f"{j}.{name}"] for name in shape.layers}, "Glorot", run.generator)
+        dense_layers.initialise({name: parts[f"{j}.{name}"] for name in shape.layers}, "Glorot", run.generator)
     if guesses:
         parts[COEFFICIENTS].copy_(torch.as_tensor(guesses, dtype=torch.float64))
     return SeparableNetwork(shape, dtype), flat.to(dtype)

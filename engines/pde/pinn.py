@@ -16,13 +16,14 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from engines.blocks import dense_layers
+from engines.blocks.parameters import Layout
 from engines.blocks.pde import derivatives, mlp
 from engines.blocks.pde.collocation import Sampling
 from engines.blocks.pde.derivatives import Index, Jets, closure, order
 from engines.blocks.pde.equations import compile_problem
 from engines.blocks.pde.forms import Evaluate, OfNetwork, form, sizes
 from engines.blocks.pde.grids import even_grid
-from engines.blocks.pde.parameters import Layout
 from engines.blocks.pde.physics_informed import Phase, Progress, check_problem, scores, train
 from engines.blocks.pde.residual_loss import COEFFICIENTS, LossSettings, ResidualLoss, residual_scale
 from engines.blocks.pde.sampled_solution import error_of, sampled, titled, truth
@@ -85,7 +86,7 @@ class PinnShape:
 
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
-        return mlp.shapes((len(self.lower), *[self.width] * self.depth, self.outputs))
+        return dense_layers.shapes((len(self.lower), *[self.width] * self.depth, self.outputs))
 
     @property
     def layout(self) -> Layout:
@@ -228,7 +229,7 @@ def first_parameters(shape: PinnShape, run: Run, guesses: Sequence[float]) -> Te
     """Glorot's weights, no bias, and the first guesses of coefficients."""
     flat = torch.zeros(shape.layout.size, dtype=torch.float64, device=run.device)
     parts = shape.layout.split(flat)
-    mlp.initialise({name: parts[name] for name in shape.layers}, "Glorot", run.generator)
+    dense_layers.initialise({name: parts[name] for name in shape.layers}, "Glorot", run.generator)
     if guesses:
         parts[COEFFICIENTS].copy_(torch.as_tensor(guesses, dtype=torch.float64))
     return flat

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from engines.blocks.adam import Adam
-from engines.blocks.pde.parameters import Layout
+from engines.blocks.parameters import Layout
+from engines.blocks.transport.clouds import check_dimensions
 from engines.blocks.transport.map_scores import sampled
 from engines.blocks.transport.maps import convex, convex_gradient, convex_shapes, frame
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Displacements, Measure, TransportMap
-from engines.transport.monge_gap_params import check_dimensions
 from engines.transport.moving_clouds import pair_of_gaussians
 
 BETAS = (0.5, 0.9)

@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 
+from engines.blocks.transport.clouds import check_dimensions, on_sphere
 from engines.blocks.transport.costs import Cost, GroundCost
 from engines.blocks.transport.map_scores import sampled
 from engines.blocks.transport.sinkhorn import Scaling, annealed
 from engines.core import Example, Paper, Param, Params, Run, UserError, method
 from engines.data import Measure, TransportMap
-from engines.transport.monge_gap_params import check_dimensions, on_sphere
 from engines.transport.moving_clouds import pair_of_moons
 
 MOST_POINTS = 2000

@@ -10,9 +10,9 @@ from typing import Annotated
 import numpy as np
 
 from engines.blocks.transport import bures
+from engines.blocks.transport.clouds import check_dimensions
 from engines.core import Example, Paper, Params, Run, method
 from engines.data import Measure, TransportMap
-from engines.transport.monge_gap_params import check_dimensions
 from engines.transport.moving_clouds import pair_of_gaussians
 
 

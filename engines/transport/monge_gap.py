@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks import dense_layers
 from engines.blocks.adam import Adam
-from engines.blocks.pde import mlp
-from engines.blocks.pde.parameters import Layout
+from engines.blocks.parameters import Layout
 from engines.blocks.transport.batch_sinkhorn import BatchSinkhorn, Solved
 from engines.blocks.transport.costs import Cost
 from engines.blocks.transport.divergence import Entropic, self_cost
@@ -54,7 +54,7 @@ class Learning:
         self.solvers = {name: BatchSinkhorn(self.fit, self.fit_epsilon, *ends) for name in ("fit", "held-out fit")}
         self.solvers["gap"] = BatchSinkhorn(self.cost, self.gap_epsilon, *ends)
         dimensions = len(clouds.kept)
-        self.layout = Layout(mlp.shapes((dimensions, *params.hidden, dimensions)))
+        self.layout = Layout(dense_layers.shapes((dimensions, *params.hidden, dimensions)))
         self.theta = torch.zeros(self.layout.size, dtype=torch.float64, device=run.device)
         self.adam = Adam(self.theta)
         self.frame = frame(clouds.source, clouds.target, params.standardised)
@@ -64,7 +64,7 @@ class Learning:
 
     def initialise(self) -> int:
         """Draw the weights; the step to begin with."""
-        mlp.initialise(self.layout.split(self.theta), "uniform", self.generator)
+        dense_layers.initialise(self.layout.split(self.theta), "uniform", self.generator)
         return 0
 
     def moved(self, x: Tensor, theta: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.transport.clouds import check_dimensions, on_sphere
 from engines.blocks.transport.costs import Cost, GroundCost
 from engines.blocks.transport.map_scores import JUDGED, sampled
 from engines.blocks.transport.sinkhorn import Convention
@@ -21,7 +22,6 @@ from engines.data import Measure
 FEWEST = 8
 ENOUGH = 2000
 """Points of each cloud for a mean cost."""
-OFF_SPHERE = 1e-6
 OTT = "OTT's tutorial"
 
 
@@ -175,17 +175,6 @@ def check_finite(loss: float) -> None:
         )
 
 
-def check_dimensions(source: Measure, target: Measure) -> None:
-    """Raises :class:`UserError` where the measures live in different spaces."""
-    d, e = source.points.shape[1], target.points.shape[1]
-    if d != e:
-        raise UserError(
-            f"The source has {d} coordinates and the target {e}.",
-            "A map between them needs points of one space.",
-            "Choose clouds with the same coordinates, in the same order.",
-        )
-
-
 def varying(x: np.ndarray, y: np.ndarray, params: MongeGapParams, run: Run) -> np.ndarray:
     """(k,) the coordinates that are not the same for all points of both clouds."""
     both = np.concatenate([x, y])
@@ -200,21 +189,6 @@ def varying(x: np.ndarray, y: np.ndarray, params: MongeGapParams, run: Run) -> n
     return np.flatnonzero(~constant)
 
 
-def on_sphere(points: np.ndarray, name: str, run: Run) -> np.ndarray:
-    """The points on the unit sphere, with a warning if they were not there."""
-    radii = np.linalg.norm(points, axis=1)
-    if not radii.min() > 0:
-        raise UserError(
-            f"A point of the {name} is at the centre of the sphere.",
-            "The sphere geodesic cost takes the direction of a point from the origin.",
-            "Remove that point, shift the cloud, or choose another cost.",
-        )
-    if np.abs(radii - 1).max() > OFF_SPHERE:
-        run.warn(f"Points of the {name} are off the unit sphere (radii {radii.min():.4g} to {radii.max():.4g}); "
-                 "they are brought onto it.")  # fmt: skip
-    return points / radii[:, None]
-
-
 def memory(inputs: Mapping[str, Any], params: MongeGapParams) -> int:
     """Bytes: matrices of a batch and of the scores, the clouds, the layers."""
     clouds = [inputs[name].points for name in ("source", "target") if name in inputs]
@@ -223,5 +197,5 @@ def memory(inputs: Mapping[str, Any], params: MongeGapParams) -> int:
     return int(8 * (14 * params.batch**2 + 10 * held**2 + 6 * sum(c.size for c in clouds)) + layers + 100e6)
 
 
-__all__ = ["Clouds", "MongeGapParams", "check_dimensions", "check_finite", "epsilons", "memory", "on_sphere",
+__all__ = ["Clouds", "MongeGapParams", "check_finite", "epsilons", "memory",
            "prepared", "varying"]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 
+from engines.blocks.transport.clouds import check_dimensions
 from engines.blocks.transport.costs import Cost, GroundCost
 from engines.blocks.transport.map_scores import Judge, sampled, score_table
 from engines.blocks.transport.maps import mapper
@@ -14,7 +15,6 @@ from engines.blocks.transport.monge_gap import MOST_EXACT
 from engines.core import Example, Param, Params, Run, UserError, method
 from engines.data import Measure, Table, TransportMap
 from engines.transport.gaussian_map import gaussian_map_between
-from engines.transport.monge_gap_params import check_dimensions
 from engines.transport.moving_clouds import gaussian_clouds
 
 

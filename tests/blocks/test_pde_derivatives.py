@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 
+from engines.blocks import dense_layers
 from engines.blocks.pde import derivatives, gaussian_features, gaussian_sums, mlp
 from engines.core import UserError
 
@@ -99,8 +100,8 @@ def test_single_precision_subtracts_first():
 @pytest.mark.parametrize(("dimensions", "sizes"), [(1, (1, 7, 2)), (2, (2, 9, 9, 3)), (3, (3, 8, 8, 8, 1))])
 def test_networks_of_tanh(dimensions, sizes):
     make = torch.Generator().manual_seed(4)
-    parts = {k: torch.empty(s, dtype=F64) for k, s in mlp.shapes(sizes).items()}
-    mlp.initialise(parts, "uniform", make)
+    parts = {k: torch.empty(s, dtype=F64) for k, s in dense_layers.shapes(sizes).items()}
+    dense_layers.initialise(parts, "uniform", make)
     points = torch.rand(23, dimensions, dtype=F64, generator=make)
     scale = [2.0, 0.5, 3.0][:dimensions]
 

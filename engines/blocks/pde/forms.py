@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.parameters import Layout
 from engines.blocks.pde.derivatives import Index, Jets, by_autograd
-from engines.blocks.pde.parameters import Layout
 from engines.core import UserError, catalog
 from engines.data import Solution, Trajectory
 

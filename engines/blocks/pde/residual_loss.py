@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.blocks.parameters import Layout
 from engines.blocks.pde.collocation import Sampling, in_box, on_face
 from engines.blocks.pde.derivatives import Index, Jets, by_unknown, needed
 from engines.blocks.pde.equations import Compiled, Condition
 from engines.blocks.pde.grids import tensor_points
-from engines.blocks.pde.parameters import Layout
 from engines.core import Run, UserError
 from engines.data import Table
 

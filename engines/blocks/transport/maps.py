@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.blocks.pde import mlp
+from engines.blocks import dense_layers
 from engines.blocks.transport.costs import Cost
 from engines.core import UserError
 from engines.data import TransportMap
@@ -62,11 +62,11 @@ def frame(source: Tensor, target: Tensor, standardised: bool) -> dict[str, Tenso
 
 
 def network(points: Tensor, parts: Mapping[str, Tensor], config: Mapping[str, Any]) -> Tensor:
-    """T(x) (n, d) of a network at points (n, d). ``parts``: layers (:func:`.mlp.shapes`) and the :func:`frame`."""
+    """T(x) (n, d) of a network at points (n, d). ``parts``: layers (:mod:`.dense_layers`) and the :func:`frame`."""
     activation = ACTIVATIONS[config["activation"]]
     if config.get("sphere"):
         points = torch.nn.functional.normalize(points, dim=1)
-    first, *others = mlp.layers(parts)
+    first, *others = dense_layers.layers(parts)
     h = torch.addmm(first[1], _seen(points, parts), first[0].T)
     for weight, bias in others:
         h = torch.addmm(bias, activation(h), weight.T)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from engines.blocks.pde import mlp
+from engines.blocks import dense_layers
 from engines.blocks.transport import maps
 from engines.blocks.transport.bures import bures, gaussian_map, moments
 from engines.blocks.transport.costs import Cost
@@ -27,8 +27,8 @@ def made(form: str, weights: dict, config: dict | None = None, cloud: Measure = 
 
 
 def layers(*sizes: int) -> dict[str, torch.Tensor]:
-    parts = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in mlp.shapes(sizes).items()}
-    mlp.initialise(parts, "uniform", torch.Generator().manual_seed(0))
+    parts = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in dense_layers.shapes(sizes).items()}
+    dense_layers.initialise(parts, "uniform", torch.Generator().manual_seed(0))
     return parts
 
 
